@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The whole configuration of a vtsimd: the INI file and the command line's settings, read through the
+ * option tables of the server's own sections. Behaviours are only listed: their settings are read
+ * when their plugin is known, by the room behaviours/. */
+#ifndef VTSIM_CONFIG_CONFIG_H
+#define VTSIM_CONFIG_CONFIG_H
+
+#include "options.h"
+
+/* [server] */
+struct server_settings {
+    const char *listen;    /* ADDR:PORT, checked */
+    const char *behaviour; /* for a job that no rule claims */
+    int64_t workers;       /* 0: one a processor */
+    int64_t seed;
+    int64_t max_jobs;
+    vts_ms keep_ended;
+    int64_t max_body;      /* bytes */
+    vts_ms idle_timeout;
+    vts_ms drain_timeout;  /* how long a first SIGTERM waits for answers under way */
+    int64_t max_connections;
+    struct vts_list plugin_path; /* searched before the installed folder */
+    int log_level;         /* enum vts_level */
+    int log_format;        /* 0 text, 1 json */
+};
+
+/* [rule NAME]: jobs whose id matches the glob get this behaviour; the first rule that matches wins. */
+struct rule_settings {
+    const char *job_id;
+    const char *behaviour;
+};
+
+struct config_rule {
+    const char *name; /* owned by the ini */
+    struct rule_settings settings;
+};
+
+struct config {
+    struct ini ini;
+    struct server_settings server;
+    char host[256]; /* from server.listen; without the brackets of an IPv6 address */
+    int port;
+    struct config_rule *rules;
+    size_t rule_count;
+};
+
+/* Reads `file` (NULL: none) and then the settings of the command line, in their order. All problems
+ * are collected. Sections of the kind "behaviour" are left for the room behaviours/ to read. */
+bool config_read(struct config *config, const char *file, const char *const *assignments,
+                 size_t assignment_count, struct problems *problems);
+void config_finish(struct config *config);
+
+/* Adds a problem for each section and key that nobody has asked for. Call after the behaviours have
+ * read theirs. */
+void config_report_unknown(const struct config *config, struct problems *problems);
+
+/* ADDR:PORT, [v6]:PORT. False, with a message, where it is none. */
+bool config_address(const char *text, char *host, size_t size, int *port, struct vts_error *error);
+
+/* The server's own sections, for --describe. */
+extern const struct vts_option config_server_options[];
+extern const struct vts_option config_rule_options[];
+
+#endif
