@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * One line an event, to standard error, as text or as JSON. Each line leaves in one write(2), so lines
- * of several threads do not mix. Level and format are set once, before there are threads: they are
- * this file's only global state. */
+ * One line an event, to standard error, as text or as JSON. Each line leaves in one write(2), so
+ * lines of several threads do not mix. Level and format are set once, before there are threads:
+ * they are this file's only global state. */
 #ifndef VTSIM_BASE_LOG_H
 #define VTSIM_BASE_LOG_H
 

@@ -16,7 +16,10 @@ struct text {
     bool failed;
 };
 
-#define TEXT_INIT {0}
+#define TEXT_INIT                                                                                  \
+    {                                                                                              \
+        0                                                                                          \
+    }
 
 void text_finish(struct text *text);
 /* Empties it, keeps its memory. */
@@ -38,9 +41,10 @@ char *text_take(struct text *text);
  * overlong, nothing above U+10FFFF). */
 size_t text_valid_utf8(const char *bytes, size_t length);
 
-/* Decodes %XX, and `+` as a space where `plus` is set. `out` has room for `length` bytes. False where
- * a `%` is not followed by two hexadecimal digits. */
-bool text_percent_decode(const char *bytes, size_t length, bool plus, char *out, size_t *out_length);
+/* Decodes %XX, and `+` as a space where `plus` is set. `out` has room for `length` bytes. False
+ * where a `%` is not followed by two hexadecimal digits. */
+bool text_percent_decode(const char *bytes, size_t length, bool plus, char *out,
+                         size_t *out_length);
 
 /* The one of `words` (a NULL-terminated list) that is nearest to `word` in typing errors, or NULL
  * where none is near. */

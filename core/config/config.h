@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The whole configuration of a vtsimd: the INI file and the command line's settings, read through the
- * option tables of the server's own sections. Behaviours are only listed: their settings are read
- * when their plugin is known, by the room behaviours/. */
+ * The whole configuration of a vtsimd: the INI file and the command line's settings, read through
+ * the option tables of the server's own sections. Behaviours are only listed: their settings are
+ * read when their plugin is known, by the room behaviours/. */
 #ifndef VTSIM_CONFIG_CONFIG_H
 #define VTSIM_CONFIG_CONFIG_H
 
@@ -16,16 +16,17 @@ struct server_settings {
     int64_t seed;
     int64_t max_jobs;
     vts_ms keep_ended;
-    int64_t max_body;      /* bytes */
+    int64_t max_body; /* bytes */
     vts_ms idle_timeout;
-    vts_ms drain_timeout;  /* how long a first SIGTERM waits for answers under way */
+    vts_ms drain_timeout; /* how long a first SIGTERM waits for answers under way */
     int64_t max_connections;
     struct vts_list plugin_path; /* searched before the installed folder */
-    int log_level;         /* enum vts_level */
-    int log_format;        /* 0 text, 1 json */
+    int log_level;               /* enum vts_level */
+    int log_format;              /* 0 text, 1 json */
 };
 
-/* [rule NAME]: jobs whose id matches the glob get this behaviour; the first rule that matches wins. */
+/* [rule NAME]: jobs whose id matches the glob get this behaviour; the first rule that matches wins.
+ */
 struct rule_settings {
     const char *job_id;
     const char *behaviour;

@@ -7,16 +7,16 @@
 
 #include "ini.h"
 
-/* Whether a table can be used: types known, keys well formed and given once, fallbacks that parse and
- * keep their limits, fields inside settings_size. The message says which entry and why. */
+/* Whether a table can be used: types known, keys well formed and given once, fallbacks that parse
+ * and keep their limits, fields inside settings_size. The message says which entry and why. */
 bool options_check(const struct vts_option *table, size_t settings_size, struct vts_error *error);
 
-/* Fills `settings` (zeroed, settings_size bytes) from a section, fallbacks for what it does not give;
- * `section` may be NULL. Keys that are in no table are problems, with the nearest known one; keys
- * whose entries are already `used` are passed over. `name` is how messages call the section, such as
- * "behaviour quick". Where `canonical` is not NULL, each option is added to it as `key=value` and a
- * NUL: two settings with the same canonical text are the same. False where there was a problem. What
- * was allocated is freed by options_free, in any case. */
+/* Fills `settings` (zeroed, settings_size bytes) from a section, fallbacks for what it does not
+ * give; `section` may be NULL. Keys that are in no table are problems, with the nearest known one;
+ * keys whose entries are already `used` are passed over. `name` is how messages call the section,
+ * such as "behaviour quick". Where `canonical` is not NULL, each option is added to it as
+ * `key=value` and a NUL: two settings with the same canonical text are the same. False where there
+ * was a problem. What was allocated is freed by options_free, in any case. */
 bool options_read(const struct vts_option *table, void *settings, struct ini_section *section,
                   const char *name, struct text *canonical, struct problems *problems);
 
@@ -27,13 +27,14 @@ void options_free(const struct vts_option *table, void *settings);
 bool options_parse(const struct vts_option *option, const char *text, void *settings,
                    struct vts_error *error);
 
-/* Adds a problem for an error that plugin code found in a section's settings: finds the file line and
- * column for error->key, error->line and error->column. */
+/* Adds a problem for an error that plugin code found in a section's settings: finds the file line
+ * and column for error->key, error->line and error->column. */
 void options_report(const struct ini_section *section, const char *name,
                     const struct vts_error *error, struct problems *problems);
 
 /* Prints the table for people: key, type, fallback, range, help; and as a section ready to paste,
- * under the heading `section` ("behaviour NAME", with "plugin = ..." first where plugin is given). */
+ * under the heading `section` ("behaviour NAME", with "plugin = ..." first where plugin is given).
+ */
 void options_describe(const struct vts_option *table, struct text *out);
 void options_paste(const struct vts_option *table, const char *section, const char *plugin,
                    struct text *out);

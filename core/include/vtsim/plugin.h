@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * The whole API between vtsim and a behaviour plugin. Header only: a plugin links against nothing of
- * vtsim, because every host function is reached through a table of pointers that the core hands in.
+ * The whole API between vtsim and a behaviour plugin. Header only: a plugin links against nothing
+ * of vtsim, because every host function is reached through a table of pointers that the core hands
+ * in.
  *
  * A plugin is one shared object NAME.so that describes itself with VTS_PLUGIN(NAME, ...). It sees
- * jobs through hooks; in a hook it notes what it wants to happen (complete, fail, wake me later), and
- * the core carries that out after the hook returned.
+ * jobs through hooks; in a hook it notes what it wants to happen (complete, fail, wake me later),
+ * and the core carries that out after the hook returned.
  *
  * Time. Every moment and span is a vts_ms: signed milliseconds; moments count from 1970-01-01 UTC.
- * What a hook sees as now (vts_now) is the moment at which its event was due, on vtsim's clock, which
- * tests may have slowed, sped up or stopped. A plugin never asks the system for the time.
+ * What a hook sees as now (vts_now) is the moment at which its event was due, on vtsim's clock,
+ * which tests may have slowed, sped up or stopped. A plugin never asks the system for the time.
  *
- * Chance. vts_random and what is built on it draw from streams that depend on the configured seed and
- * the job's id alone. A plugin never uses rand().
+ * Chance. vts_random and what is built on it draw from streams that depend on the configured seed
+ * and the job's id alone. A plugin never uses rand().
  *
- * Threads. Hooks of one job never overlap. Hooks of different jobs may, open() included; so a plugin
- * keeps what belongs to a job in vts_state() and has no writable statics. One that keeps mutable data
- * in its instance says .serial = true, and the core then calls that instance one hook at a time.
+ * Threads. Hooks of one job never overlap. Hooks of different jobs may, open() included; so a
+ * plugin keeps what belongs to a job in vts_state() and has no writable statics. One that keeps
+ * mutable data in its instance says .serial = true, and the core then calls that instance one hook
+ * at a time.
  *
- * Memory. What a host function returns belongs to the core and lives until the hook returns; what is
- * handed to a host function is copied before the call returns.
+ * Memory. What a host function returns belongs to the core and lives until the hook returns; what
+ * is handed to a host function is copied before the call returns.
  *
  * ABI. Within one VTS_ABI the structs below and the host table grow only at their ends, and every
  * struct that a plugin fills carries its size; a change of any other kind raises VTS_ABI.
@@ -41,7 +43,7 @@ extern "C" {
 #define VTS_ABI 1u
 
 #if defined(__GNUC__)
-#define VTS_EXPORT            __attribute__((visibility("default")))
+#define VTS_EXPORT             __attribute__((visibility("default")))
 #define VTS_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
 #else
 #define VTS_EXPORT
@@ -60,15 +62,15 @@ typedef int64_t vts_ms;
 
 enum vts_err {
     VTS_OK = 0,
-    VTS_ERR_MEMORY,   /* an allocation failed */
-    VTS_ERR_INVALID,  /* settings or input that cannot be right */
-    VTS_ERR_EXISTS,   /* there is one already */
+    VTS_ERR_MEMORY,  /* an allocation failed */
+    VTS_ERR_INVALID, /* settings or input that cannot be right */
+    VTS_ERR_EXISTS,  /* there is one already */
     VTS_ERR_NOT_FOUND,
-    VTS_ERR_LIMIT,    /* a configured limit is reached: try again later */
-    VTS_ERR_IO,       /* the system refused: file, socket, device */
-    VTS_ERR_LOAD,     /* a module could not be loaded */
-    VTS_ERR_DAMAGED,  /* stored data that cannot be understood */
-    VTS_ERR_BUSY      /* cannot be served now: try again later */
+    VTS_ERR_LIMIT,   /* a configured limit is reached: try again later */
+    VTS_ERR_IO,      /* the system refused: file, socket, device */
+    VTS_ERR_LOAD,    /* a module could not be loaded */
+    VTS_ERR_DAMAGED, /* stored data that cannot be understood */
+    VTS_ERR_BUSY     /* cannot be served now: try again later */
 };
 
 /* An error as it travels up to the edge that prints it. Filled with vts_error_set and its siblings.
@@ -84,7 +86,8 @@ struct vts_error {
 /* Fills *error (NULL is allowed) with a code and a printf message. Always returns false, so that a
  * plugin's open() can end with `return vts_error_set(error, VTS_ERR_INVALID, "...")`. */
 VTS_PRINTF(3, 4)
-static inline bool vts_error_set(struct vts_error *error, enum vts_err code, const char *format, ...)
+static inline bool vts_error_set(struct vts_error *error, enum vts_err code, const char *format,
+                                 ...)
 {
     va_list args;
 
@@ -176,14 +179,14 @@ enum vts_option_type {
 
 /* One setting of a plugin: how it reads, where it is written, what it says of itself. */
 struct vts_option {
-    int32_t type;         /* enum vts_option_type */
+    int32_t type; /* enum vts_option_type */
     int32_t reserved;
     const char *key;      /* [a-z][a-z0-9_]*, at most 48 bytes */
     size_t offset;        /* into your settings; the macros below check the field's type */
     const char *fallback; /* as it would stand in the INI file; NULL: the setting is required */
     double min, max;
-    const char *choices;  /* CHOICE only: "one|two" */
-    const char *help;     /* one line, with the unit */
+    const char *choices; /* CHOICE only: "one|two" */
+    const char *help;    /* one line, with the unit */
 };
 
 #ifdef __cplusplus
@@ -249,15 +252,16 @@ enum vts_body {
  *     vts_bend(job, &(struct vts_answer){.size = sizeof(struct vts_answer), .status = 503});
  * or shorter, VTS_BEND(job, .status = 503, .retry_after = 2000). */
 struct vts_answer {
-    uint32_t size;      /* sizeof(struct vts_answer): lets the struct grow */
-    int32_t status;     /* HTTP status, 200 to 599; other than 2xx the body is an error object */
-    vts_ms retry_after; /* span until a retry is welcome, sent in whole seconds, rounded up; -1: 0 */
+    uint32_t size;  /* sizeof(struct vts_answer): lets the struct grow */
+    int32_t status; /* HTTP status, 200 to 599; other than 2xx the body is an error object */
+    vts_ms
+        retry_after; /* span until a retry is welcome, sent in whole seconds, rounded up; -1: 0 */
     bool retry_after_date; /* send it as an HTTP date instead */
-    vts_ms stall;       /* span before the first byte of the answer */
-    vts_ms dribble;     /* span over which the answer's bytes are spread */
-    int32_t cut;        /* enum vts_break */
-    int32_t body;       /* enum vts_body */
-    const char *word;   /* told as the job's status instead of the true word; NULL: the true one */
+    vts_ms stall;          /* span before the first byte of the answer */
+    vts_ms dribble;        /* span over which the answer's bytes are spread */
+    int32_t cut;           /* enum vts_break */
+    int32_t body;          /* enum vts_body */
+    const char *word; /* told as the job's status instead of the true word; NULL: the true one */
 };
 
 /* ---- what a plugin sees ---------------------------------------------------------------------- */
@@ -272,8 +276,8 @@ struct vts_instance {
     const char *name;     /* the INI section's: what a user calls this behaviour */
     const void *settings; /* your struct, filled from your options; read only */
     void *data;           /* plugin->instance_size zeroed bytes, aligned for anything */
-    size_t state_size;    /* bytes of state for each job; at first plugin->state_size; 64 KiB most */
-    bool counts_polls;    /* polls move this instance's jobs; costs a write for each poll */
+    size_t state_size; /* bytes of state for each job; at first plugin->state_size; 64 KiB most */
+    bool counts_polls; /* polls move this instance's jobs; costs a write for each poll */
 };
 
 /* One job, for the time of one hook. */
@@ -284,8 +288,8 @@ struct vts_job {
 };
 
 enum vts_state {
-    VTS_ASKED,   /* a start was refused; clients are told that there is no such job */
-    VTS_QUEUED,  /* waits for a slot */
+    VTS_ASKED,  /* a start was refused; clients are told that there is no such job */
+    VTS_QUEUED, /* waits for a slot */
     VTS_RUNNING,
     VTS_COMPLETED,
     VTS_FAILED,
@@ -302,7 +306,8 @@ enum vts_wait_for {
 
 enum vts_level { VTS_DEBUG, VTS_INFO, VTS_WARNING, VTS_ERROR };
 
-/* The functions of the core. Use the wrappers below. Grows only at its end; `size` tells how far. */
+/* The functions of the core. Use the wrappers below. Grows only at its end; `size` tells how far.
+ */
 struct vts_host {
     uint32_t abi, size;
     /* read */
@@ -336,7 +341,10 @@ struct vts_host {
 /* ---- read: in every hook --------------------------------------------------------------------- */
 
 /* Your settings, as your option table filled them. Read only. */
-static inline const void *vts_settings(const struct vts_job *job) { return job->instance->settings; }
+static inline const void *vts_settings(const struct vts_job *job)
+{
+    return job->instance->settings;
+}
 
 /* This job's own bytes: zeroed when the job is made, kept with it, also through a restart. Plain
  * bytes: no pointers. NULL where state_size is 0. In poll of an instance that does not count polls,
@@ -421,8 +429,8 @@ static inline void vts_wake_after(struct vts_job *job, vts_ms span)
 }
 
 /* Declares what the job waits for: VTS_FOR_POLL, VTS_FOR_SLOT, VTS_FOR_EVER, or'ed together. Stands
- * until the next vts_wait; 0 withdraws it. A hook must leave its job ended, with a wake, or waiting:
- * any other job is failed. */
+ * until the next vts_wait; 0 withdraws it. A hook must leave its job ended, with a wake, or
+ * waiting: any other job is failed. */
 static inline void vts_wait(struct vts_job *job, unsigned int what) { job->host->wait(job, what); }
 
 /* Sets the progress, 0 to 1. It never goes down: less than it is already changes nothing, more than
@@ -432,14 +440,15 @@ static inline void vts_progress(struct vts_job *job, double progress)
     job->host->progress(job, progress);
 }
 
-/* Lets the progress grow evenly from what it is to `progress` over a span; no hook is called for it. */
+/* Lets the progress grow evenly from what it is to `progress` over a span; no hook is called for
+ * it. */
 static inline void vts_progress_over(struct vts_job *job, double progress, vts_ms span)
 {
     job->host->progress_over(job, progress, span);
 }
 
-/* Ends the job as completed. `json` is its result, one JSON value of 64 KiB at most, or NULL; what is
- * no JSON fails the job. The first of complete, fail and cancel counts. */
+/* Ends the job as completed. `json` is its result, one JSON value of 64 KiB at most, or NULL; what
+ * is no JSON fails the job. The first of complete, fail and cancel counts. */
 static inline void vts_complete(struct vts_job *job, const char *json)
 {
     job->host->complete(job, json);
@@ -452,8 +461,8 @@ static inline void vts_fail(struct vts_job *job, const char *code, const char *m
     job->host->fail(job, code, message);
 }
 
-/* Ends the job as cancelled: for a wake some time after a cancel. A cancel that the cancel hook does
- * not decide (by an end, a wake or vts_wait) does this by itself. */
+/* Ends the job as cancelled: for a wake some time after a cancel. A cancel that the cancel hook
+ * does not decide (by an end, a wake or vts_wait) does this by itself. */
 static inline void vts_cancel(struct vts_job *job) { job->host->cancel(job); }
 
 /* ---- answer ---------------------------------------------------------------------------------- */
@@ -480,7 +489,8 @@ static inline void vts_bend(struct vts_job *job, const struct vts_answer *answer
 
 /* A line in vtsimd's log, with the job's id. 1,000 bytes at most. */
 VTS_PRINTF(3, 4)
-static inline void vts_logf(const struct vts_job *job, enum vts_level level, const char *format, ...)
+static inline void vts_logf(const struct vts_job *job, enum vts_level level, const char *format,
+                            ...)
 {
     char line[1001];
     va_list args;
@@ -514,10 +524,10 @@ enum vts_kind {
 
 /* What a module exports. Filled by VTS_PLUGIN. Hooks that are NULL are not called. */
 struct vts_plugin {
-    uint32_t abi, size, option_size; /* first: they protect the rest */
-    int32_t kind;                    /* enum vts_kind */
-    const char *name;                /* that of the file, without .so; at most 64 bytes */
-    const char *summary;             /* one line */
+    uint32_t abi, size, option_size;  /* first: they protect the rest */
+    int32_t kind;                     /* enum vts_kind */
+    const char *name;                 /* that of the file, without .so; at most 64 bytes */
+    const char *summary;              /* one line */
     const struct vts_option *options; /* ends with VTS_OPTIONS_END; NULL: no settings */
     size_t settings_size, instance_size, state_size;
     uint32_t state_version; /* raise it when the meaning of the state bytes changes: a stored job

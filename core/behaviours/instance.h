@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Behaviours ready to run: plugins opened with one set of settings each, found by the name that users
+ * give them and by the hash that records carry. Knows plugins and settings; knows no job's life.
+ *
+ * The set is filled in the main thread before there are workers, and only read afterwards, so it has no
+ * lock. The one lock here is that of a `.serial` instance: it guards the plugin's own data, is taken
+ * around one hook, and nothing else is taken while it is held. */
+#ifndef VTSIM_BEHAVIOURS_INSTANCE_H
+#define VTSIM_BEHAVIOURS_INSTANCE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "../config/config.h"
+#include "loader.h"
+
+struct instance {
+    struct vts_instance base; /* what the plugin sees; first */
+    char *name;
+    void *settings;
+    uint64_t hash; /* of name, plugin and settings */
+    pthread_mutex_t serial;
+    atomic_uint warned; /* enum instance_warning, or'ed: each is logged once */
+};
+
+/* Nonsense that a plugin may talk, told once for each instance. */
+enum instance_warning {
+    INSTANCE_WARN_ACT = 1,      /* acted in a hook that cannot */
+    INSTANCE_WARN_PROGRESS = 2, /* NaN */
+    INSTANCE_WARN_ENDED = 4,    /* ended a job twice */
+    INSTANCE_WARN_BEND = 8,     /* an answer that cannot be sent, or bent where there is none */
+    INSTANCE_WARN_LENGTH = 16   /* a text that had to be cut */
+};
+
+struct instances {
+    struct instance **all;
+    size_t count;
+};
+
+/* Makes an instance for each [behaviour NAME] section, and one named after each plugin that can run on
+ * its fallbacks alone and whose name no section has. Problems are collected. */
+bool instances_open(struct instances *instances, const struct config *config,
+                    const struct plugins *plugins, struct problems *problems);
+
+/* Opens one. `section` may be NULL: fallbacks alone. NULL where there was a problem. */
+struct instance *instance_create(const char *name, const struct vts_plugin *plugin,
+                                 struct ini_section *section, struct problems *problems);
+void instance_destroy(struct instance *instance);
+
+/* Takes it over. False where there was no memory, and it was destroyed. */
+bool instances_add(struct instances *instances, struct instance *instance);
+void instances_finish(struct instances *instances);
+
+const struct instance *instances_named(const struct instances *instances, const char *name,
+                                       size_t length);
+const struct instance *instances_hashed(const struct instances *instances, uint64_t hash);
+
+/* True for the first that asks. */
+bool instance_warn_once(const struct instance *instance, enum instance_warning warning);
+
+#endif

@@ -1,0 +1,47 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Whether the tools of the benchmark work together: check_tools.sh FOLDER-OF-THE-TOOLS
+set -eu
+tools=$1
+folder=$(mktemp -d)
+server=''
+
+cleanup()
+{
+    status=$?
+    trap - EXIT
+    [ -z "$server" ] || kill "$server" || :
+    rm -rf "$folder"
+    exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 1' HUP INT TERM
+
+fail()
+{
+    echo "check_tools: $*" >&2
+    exit 1
+}
+
+mkfifo "$folder/ready"
+"$tools/bare_evhttp" '{"status": "pending"}' '{"message": "Job started"}' >"$folder/ready" &
+server=$!
+read -r line <"$folder/ready" || fail "bare_evhttp did not start"
+case $line in
+'bare_evhttp: listening on http://127.0.0.1:'[1-9]*) ;;
+*) fail "bare_evhttp said: $line" ;;
+esac
+
+"$tools/load" "${line##*:}" 5000 || fail "load failed"
+kill "$server"
+wait "$server" 2>/dev/null || :
+server=''
+if "$tools/load" "${line##*:}" 1 2>"$folder/load"; then
+    fail "load did not notice that nobody serves"
+fi
+
+"$tools/ready" 3 "$tools/bare_evhttp" a b >"$folder/times" || fail "ready failed"
+[ "$(grep -cE '^[0-9]+\.[0-9][0-9]$' "$folder/times")" -eq 3 ] || fail "ready said: $(cat "$folder/times")"
+if "$tools/ready" 1 false 2>"$folder/false"; then
+    fail "ready took 'false' for a server"
+fi

@@ -1,0 +1,265 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Measures vtsimd beside a bare evhttp and beside nginx, and prints what came out beside the bars
+# that vtsim set itself. Usage: run.sh FOLDER, a finished release build. Needs wrk, nginx and curl.
+#
+# What is compared is measured in turns, round by round, since machines change their pace; a ratio is
+# the median of the rounds' ratios. The server has one core and the load has another.
+#
+#   VTSIM_BENCH_ROUNDS       rounds of each comparison (5)
+#   VTSIM_BENCH_SECONDS      seconds of each turn (2)
+#   VTSIM_BENCH_CONNECTIONS  connections that wrk keeps open (32)
+#   VTSIM_BENCH_JOBS         jobs that are many (1000000)
+#   VTSIM_BENCH_STARTS       starts to take the time of (20)
+set -eu
+
+[ $# -eq 1 ] || {
+    echo "usage: run.sh BUILD-FOLDER" >&2
+    exit 2
+}
+build=$(CDPATH='' cd -- "$1" && pwd -P)
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+tools=$build/tests/bench
+rounds=${VTSIM_BENCH_ROUNDS:-5}
+seconds=${VTSIM_BENCH_SECONDS:-2}
+connections=${VTSIM_BENCH_CONNECTIONS:-32}
+many=${VTSIM_BENCH_JOBS:-1000000}
+starts=${VTSIM_BENCH_STARTS:-20}
+few=1000
+
+folder=$(mktemp -d "${TMPDIR:-/tmp}/vtsim-bench.XXXXXX")
+servers=''
+
+cleanup()
+{
+    status=$?
+    trap - EXIT HUP INT TERM
+    stop_all
+    rm -rf "$folder"
+    exit "$status"
+}
+
+fail()
+{
+    printf 'bench: %s\n' "$*" >&2
+    exit 1
+}
+
+say() { printf 'bench: %s\n' "$*"; }
+
+# ---- servers --------------------------------------------------------------------------------------
+
+# The cores that we may use: the first is the server's, the second the load's.
+choose_cores()
+{
+    cores=$(taskset -pc $$ | sed 's/.*: //' | tr ',' '\n' |
+        awk -F- '{ for (i = $1; i <= (NF > 1 ? $2 : $1); i++) print i }')
+    server_core=$(printf '%s\n' "$cores" | sed -n 1p)
+    load_core=$(printf '%s\n' "$cores" | sed -n 2p)
+    if [ -z "$load_core" ]; then
+        load_core=$server_core
+        say "there is one core only: server and load share it, and the ratios say little"
+    fi
+}
+
+# start COMMAND...: a server that prints a line ending in its URL when it is ready. Sets $url, $pid.
+start()
+{
+    rm -f "$folder/ready"
+    mkfifo "$folder/ready"
+    taskset -c "$server_core" "$@" >"$folder/ready" &
+    pid=$!
+    servers="$servers $pid"
+    read -r line <"$folder/ready" || fail "$1 did not start"
+    url=${line##* }
+    port=${url##*:}
+}
+
+start_vtsimd()
+{
+    start "$build/bin/vtsimd" -l 127.0.0.1:0 -s server/workers=1 -s server/log_level=error \
+        -s server/max_jobs=100000000 -s 'behaviour bench/plugin=fixed_delay' \
+        -s 'behaviour bench/delay=1d' -s server/behaviour=bench
+}
+
+# nginx cannot be asked for a free port: guess one, and see whether it is ours.
+start_nginx()
+{
+    guess=$((20000 + $$ % 10000))
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        port=$((guess + try * 7))
+        if curl -s -o /dev/null "http://127.0.0.1:$port/"; then
+            continue
+        fi
+        FOLDER=$folder PORT=$port STATUS=$status_body START=$start_body awk '
+            { while (match($0, /@[A-Z]+@/))
+                  $0 = substr($0, 1, RSTART - 1) ENVIRON[substr($0, RSTART + 1, RLENGTH - 2)] \
+                       substr($0, RSTART + RLENGTH)
+              print }' "$here/nginx.conf.in" >"$folder/nginx.conf"
+        taskset -c "$server_core" nginx -p "$folder" -c "$folder/nginx.conf" 2>"$folder/nginx.out" &
+        pid=$!
+        servers="$servers $pid"
+        url=http://127.0.0.1:$port
+        for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+            if [ "$(curl -s "$url/status?job_id=x" || :)" = "$status_body" ]; then
+                return 0
+            fi
+            kill -0 "$pid" 2>/dev/null || break
+            sleep 0.1
+        done
+        stop "$pid"
+    done
+    cat "$folder/nginx.out" "$folder/nginx.log" >&2 || :
+    fail "nginx did not start"
+}
+
+stop()
+{
+    kill "$1" 2>/dev/null || :
+    wait "$1" 2>/dev/null || :
+    servers=$(printf '%s' "$servers" | sed "s/ $1\$//; s/ $1 / /")
+}
+
+stop_all()
+{
+    for server in $servers; do
+        kill "$server" 2>/dev/null || :
+    done
+    for server in $servers; do
+        wait "$server" 2>/dev/null || :
+    done
+    servers=''
+}
+
+# ---- measuring ------------------------------------------------------------------------------------
+
+# measure NAME WRK-ARGUMENT...: one turn; adds the requests a second to $folder/NAME.
+measure()
+{
+    name=$1
+    shift
+    taskset -c "$load_core" wrk -t1 -c"$connections" -d"$seconds" "$@" >"$folder/wrk" 2>&1 || {
+        cat "$folder/wrk" >&2
+        fail "wrk failed"
+    }
+    awk '/Non-2xx/ || (/Socket errors/ && !/connect 0, read 0, write 0/) { bad = 1 }
+         /^Requests\/sec:/ { rate = $2 }
+         END { if (bad || rate <= 0) exit 1; print rate }' "$folder/wrk" >>"$folder/$name" || {
+        cat "$folder/wrk" >&2
+        fail "not every request was answered as it should be ($name)"
+    }
+}
+
+median()
+{
+    sort -n "$1" | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+resident_bytes()
+{
+    awk '/^VmRSS:/ || /^VmSwap:/ { kib += $2 } END { printf "%d\n", kib * 1024 }' "/proc/$1/status"
+}
+
+# ---- the table ------------------------------------------------------------------------------------
+
+row() { printf '%-44s %12s %12s %20s %9s  %s\n' "$@"; }
+
+# verdict VALUE RELATION BAR
+verdict()
+{
+    awk -v value="$1" -v relation="$2" -v bar="$3" 'BEGIN {
+        print (relation == ">=" ? value >= bar : value <= bar) ? "reached" : "MISSED" }'
+}
+
+# compare WORDS OURS THEIRS [BAR]: medians, and the median and range of the rounds' ratios.
+compare()
+{
+    paste "$folder/$2" "$folder/$3" | awk '{ print $1 / $2 }' | sort -n >"$folder/ratios"
+    ratio=$(median "$folder/ratios")
+    shown=$(printf '%.2f (%.2f..%.2f)' "$ratio" "$(sed -n 1p "$folder/ratios")" \
+        "$(sed -n '$p' "$folder/ratios")")
+    row "$1" "$(printf '%.0f/s' "$(median "$folder/$2")")" \
+        "$(printf '%.0f/s' "$(median "$folder/$3")")" "$shown" "${4:+>= $4}" \
+        "${4:+$(verdict "$ratio" '>=' "$4")}"
+}
+
+# figure WORDS FORMAT VALUE BAR
+figure()
+{
+    # shellcheck disable=SC2059 # the format is ours
+    row "$1" "$(printf "$2" "$3")" '' '' "<= $4" "$(verdict "$3" '<=' "$4")"
+}
+
+# ---- what is measured -----------------------------------------------------------------------------
+
+for program in wrk nginx curl taskset; do
+    command -v "$program" >/dev/null || fail "$program is missing"
+done
+for program in "$build/bin/vtsimd" "$tools/bare_evhttp" "$tools/load" "$tools/ready"; do
+    [ -x "$program" ] || fail "$program is missing: build first"
+done
+trap cleanup EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+choose_cores
+
+say "start to ready, $starts times ..."
+taskset -c "$server_core" "$tools/ready" "$starts" "$build/bin/vtsimd" -l 127.0.0.1:0 \
+    -s server/workers=1 -s server/log_level=error >"$folder/ready_ms"
+
+# The others answer what vtsimd answers, to the byte. The x keeps a newline at the end.
+start_vtsimd
+vtsimd=$url vtsimd_pid=$pid
+job=bench-00000000000000
+start_body=$(curl -sf -d "{\"job_id\": \"$job\"}" "$vtsimd/start" && echo x) || fail "no job started"
+start_body=${start_body%x*}
+status_body=$(curl -sf "$vtsimd/status?job_id=$job" && echo x) || fail "no status"
+status_body=${status_body%x*}
+start "$tools/bare_evhttp" "$status_body" "$start_body"
+bare=$url
+start_nginx
+nginx=$url
+
+say "GET /status, $rounds rounds ..."
+for _ in $(seq "$rounds"); do
+    measure status_vtsimd "$vtsimd/status?job_id=$job"
+    measure status_bare "$bare/status?job_id=$job"
+    measure status_nginx "$nginx/status?job_id=$job"
+done
+say "POST /start, $rounds rounds ..."
+for round in $(seq "$rounds"); do
+    measure start_vtsimd -s "$here/start.lua" "$vtsimd" -- "$round"
+    measure start_bare -s "$here/start.lua" "$bare" -- "$round"
+    measure start_nginx -s "$here/start.lua" "$nginx" -- "$round"
+done
+stop "$vtsimd_pid"
+
+say "$many jobs ..."
+start_vtsimd
+vtsimd_many=$url many_pid=$pid many_port=$port
+before=$(resident_bytes "$many_pid")
+taskset -c "$load_core" "$tools/load" "$many_port" "$many" || fail "the jobs were not started"
+after=$(resident_bytes "$many_pid")
+start_vtsimd
+vtsimd_few=$url
+taskset -c "$load_core" "$tools/load" "$port" "$few" || fail "the jobs were not started"
+
+say "GET /status among $few and among $many jobs, $rounds rounds ..."
+for _ in $(seq "$rounds"); do
+    measure status_many -s "$here/status.lua" "$vtsimd_many" -- "$many"
+    measure status_few -s "$here/status.lua" "$vtsimd_few" -- "$few"
+done
+stop_all
+
+echo
+row '' vtsimd beside 'ratio (rounds)' bar ''
+compare 'GET /status, one worker, against bare evhttp' status_vtsimd status_bare 1.0
+compare 'GET /status, one worker, against nginx' status_vtsimd status_nginx
+compare 'POST /start, one worker, against bare evhttp' start_vtsimd start_bare 0.7
+compare 'POST /start, one worker, against nginx' start_vtsimd start_nginx
+compare "GET /status, $many jobs against $few" status_many status_few 0.9
+figure "memory for each of $many jobs" '%.0f bytes' \
+    "$(awk -v a="$after" -v b="$before" -v n="$many" 'BEGIN { print (a - b) / n }')" 160
+figure "start to ready, median of $starts" '%.1f ms' "$(median "$folder/ready_ms")" 50
