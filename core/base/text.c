@@ -40,6 +40,7 @@ bool text_reserve(struct text *text, size_t extra)
         return false;
     }
     text->bytes = bytes;
+    text->bytes[text->length] = '\0';
     text->room = room;
     return true;
 }
@@ -188,7 +189,6 @@ char *text_take(struct text *text)
 
     if (text_reserve(text, 0)) {
         bytes = text->bytes;
-        bytes[text->length] = '\0';
         text->bytes = NULL;
     }
     text_finish(text);

@@ -10,7 +10,7 @@
 
 /* [server] */
 struct server_settings {
-    const char *listen;    /* ADDR:PORT, checked */
+    const char *listen;    /* ADDR:PORT, checked; see config.host and config.port */
     const char *behaviour; /* for a job that no rule claims */
     int64_t workers;       /* 0: one a processor */
     int64_t seed;
@@ -20,7 +20,7 @@ struct server_settings {
     vts_ms idle_timeout;
     vts_ms drain_timeout; /* how long a first SIGTERM waits for answers under way */
     int64_t max_connections;
-    struct vts_list plugin_path; /* searched before the installed folder */
+    struct vts_list plugin_path; /* searched before the installed folder; absolute */
     int log_level;               /* enum vts_level */
     int log_format;              /* 0 text, 1 json */
 };
@@ -47,16 +47,20 @@ struct config {
 };
 
 /* Reads `file` (NULL: none) and then the settings of the command line, in their order. All problems
- * are collected. Sections of the kind "behaviour" are left for the room behaviours/ to read. */
+ * are collected; false where there are some. What could not be read is then 0 or NULL (in rules,
+ * too), and config_finish frees the rest in any case.
+ * Sections of the kind "behaviour", which all have a name, are left for the room behaviours/ to read;
+ * that the behaviours which [server] and the rules name are there is its business, too. */
 bool config_read(struct config *config, const char *file, const char *const *assignments,
                  size_t assignment_count, struct problems *problems);
 void config_finish(struct config *config);
 
-/* Adds a problem for each section and key that nobody has asked for. Call after the behaviours have
- * read theirs. */
+/* Adds a problem for each section whose kind is not known, and for each key that nobody has asked for
+ * in a section that somebody has. Call after the behaviours have read theirs. */
 void config_report_unknown(const struct config *config, struct problems *problems);
 
-/* ADDR:PORT, [v6]:PORT. False, with a message, where it is none. */
+/* ADDR:PORT, [v6]:PORT, localhost:PORT (127.0.0.1); a host name is none. False, with a message, where
+ * it is none. `host` is without brackets. */
 bool config_address(const char *text, char *host, size_t size, int *port, struct vts_error *error);
 
 /* The server's own sections, for --describe. */

@@ -122,7 +122,7 @@ static void entry_finish(struct ini_entry *entry)
     free(entry->places);
 }
 
-static void section_destroy(struct ini_section *section)
+void ini_section_destroy(struct ini_section *section)
 {
     if (!section)
         return;
@@ -137,7 +137,7 @@ static void section_destroy(struct ini_section *section)
 void ini_finish(struct ini *ini)
 {
     for (size_t i = 0; i < ini->count; i++)
-        section_destroy(ini->sections[i]);
+        ini_section_destroy(ini->sections[i]);
     free(ini->sections);
     free(ini->file);
     *ini = (struct ini){0};
@@ -194,7 +194,7 @@ static struct ini_section *add_section(struct ini *ini, const char *kind, const 
     section->name = name ? strdup(name) : NULL;
     if (!section->kind || (name && !section->name) ||
         !grow(&ini->sections, ini->count, sizeof(*ini->sections))) {
-        section_destroy(section);
+        ini_section_destroy(section);
         return NULL;
     }
     ini->sections[ini->count++] = section;
@@ -223,8 +223,8 @@ struct ini_title ini_title(const struct ini_section *section)
     return title;
 }
 
-const char *ini_where(const struct ini_section *section, const struct ini_entry *entry, uint32_t line,
-                      char *buffer, size_t size)
+const char *ini_where(const struct ini_section *section, const struct ini_entry *entry,
+                      uint32_t line, char *buffer, size_t size)
 {
     if (!section)
         snprintf(buffer, size, "%s", "");
@@ -323,8 +323,7 @@ static void read_heading(struct reader *reader, const char *bytes, size_t length
     reader->entry = NULL;
     reader->swallow = reader->lost = false;
     if (!end)
-        problem(reader, length + 1, NULL, "%s has no \"]\"; write %.*s]",
-                problems_quote(bytes, length).text, length > 300 ? 0 : (int)length, bytes);
+        problem(reader, 0, NULL, "%s has no \"]\" at its end", problems_quote(bytes, length).text);
     else if ((size_t)(end - bytes) + 1 < length)
         problem(reader, (size_t)(end - bytes) + 2, NULL,
                 "there is text behind the \"]\"; a heading stands alone on its line");
@@ -346,14 +345,12 @@ static void close_value(struct reader *reader)
 
     if (!entry)
         return;
-    entry->value = reader->value.length ? text_take(&reader->value) : strdup("");
+    entry->value = text_take(&reader->value);
     if (!entry->value) {
         reader->failed = true;
         entry_finish(entry);
         reader->section->count--; /* it is the last one */
     }
-    text_finish(&reader->value);
-    reader->value = (struct text)TEXT_INIT;
     reader->entry = NULL;
 }
 
@@ -433,7 +430,8 @@ static void read_key(struct reader *reader, const char *bytes, size_t length)
     reader->swallow = true;
     if (!reader->section) {
         if (!reader->lost)
-            problem(reader, 0, NULL, "%s stands in no section; write a heading such as [server] above",
+            problem(reader, 0, NULL,
+                    "%s stands in no section; write a heading such as [server] above",
                     problems_quote(bytes, length).text);
         reader->lost = true;
         return;
@@ -667,10 +665,7 @@ static char *clean_value(const char *value, size_t *lines)
         text_add(&text, line, length);
         value += size + (value[size] == '\n');
     }
-    if (text.length)
-        return text_take(&text);
-    text_finish(&text);
-    return strdup("");
+    return text_take(&text);
 }
 
 static bool set_value(struct ini *ini, const struct assignment *assignment)

@@ -45,7 +45,7 @@ struct ini_section {
     uint32_t line;     /* 0: made on the command line */
     struct ini_entry *entries;
     size_t count;
-    const char *file;  /* as it is named in messages; owned by the ini; "" where there is none */
+    const char *file; /* as it is named in messages; owned by the ini; "" where there is none */
     bool used;
 };
 
@@ -69,6 +69,8 @@ bool ini_read_file(struct ini *ini, const char *path, struct problems *problems)
 bool ini_set(struct ini *ini, const char *assignment, struct problems *problems);
 
 void ini_finish(struct ini *ini);
+/* Frees a section that was taken out of its ini. */
+void ini_section_destroy(struct ini_section *section);
 
 /* NULL where there is none. `name` is NULL for a section without one. Both mark what they find as
  * used; a `section` of NULL has no entries. */
@@ -77,8 +79,8 @@ struct ini_entry *ini_entry(const struct ini_section *section, const char *key);
 
 /* "vtsimd.ini:12", for line `line` (from 1) of the entry's value, or for the section's heading where
  * `entry` is NULL; "-s" for one from the command line; "" where `section` is NULL. Returns `buffer`. */
-const char *ini_where(const struct ini_section *section, const struct ini_entry *entry, uint32_t line,
-                      char *buffer, size_t size);
+const char *ini_where(const struct ini_section *section, const struct ini_entry *entry,
+                      uint32_t line, char *buffer, size_t size);
 
 /* What stands between the brackets, "behaviour quick", for messages. */
 struct ini_title {

@@ -52,8 +52,8 @@ static void add_clean(struct text *out, const char *bytes, size_t length)
     }
 }
 
-void problems_add(struct problems *problems, const char *where, const char *section, const char *key,
-                  const char *format, ...)
+void problems_add(struct problems *problems, const char *where, const char *section,
+                  const char *key, const char *format, ...)
 {
     struct text line = TEXT_INIT;
     va_list args;

@@ -13,7 +13,10 @@ struct problems {
     size_t count;
 };
 
-#define PROBLEMS_INIT {TEXT_INIT, 0}
+#define PROBLEMS_INIT                                                                              \
+    {                                                                                              \
+        TEXT_INIT, 0                                                                               \
+    }
 
 void problems_finish(struct problems *problems);
 
@@ -21,8 +24,8 @@ void problems_finish(struct problems *problems);
  * left out leaves no mark: "vtsimd.ini:12: [server]: ...", "vtsimd.ini: ...". Control characters and
  * broken UTF-8 are written as escapes, so it is one line whatever it quotes. */
 VTS_PRINTF(5, 6)
-void problems_add(struct problems *problems, const char *where, const char *section, const char *key,
-                  const char *format, ...);
+void problems_add(struct problems *problems, const char *where, const char *section,
+                  const char *key, const char *format, ...);
 
 /* Text as messages quote it: in double quotes, cut where it is long, with the same escapes. Returned
  * as it is, so that a call can stand among printf's arguments: problems_quote(a, n).text. */

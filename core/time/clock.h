@@ -21,7 +21,7 @@ struct clock {
 };
 
 void clock_init_real(struct clock *clock);
-/* rate: above 0, finite. Starts at `origin`. */
+/* rate: above 0, finite. Starts at `origin`, from 0 to VTS_TIME_END. False for others. */
 bool clock_init_scaled(struct clock *clock, vts_ms origin, double rate);
 void clock_init_virtual(struct clock *clock, vts_ms origin);
 
@@ -31,7 +31,11 @@ vts_ms clock_now(const struct clock *clock);
 enum vts_err clock_move(struct clock *clock, vts_ms moment, struct vts_error *error);
 
 /* Real microseconds until the clock shows `moment`, rounded up: 0 if it does already, -1 where no
- * wait will help (a virtual clock). */
+ * wait will help (a virtual clock), INT64_MAX where the wait is too long to be said. */
 int64_t clock_wait_us(const struct clock *clock, vts_ms moment);
+
+/* clock_now and clock_wait_us for a given moment of CLOCK_MONOTONIC, in microseconds: what they are made of. */
+vts_ms clock_at(const struct clock *clock, int64_t real_us);
+int64_t clock_wait_at_us(const struct clock *clock, vts_ms moment, int64_t real_us);
 
 #endif

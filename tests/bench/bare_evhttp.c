@@ -34,7 +34,7 @@ static void answer(struct evhttp_request *request, void *arg)
 
 static int port_of(struct evhttp_bound_socket *bound)
 {
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t length = sizeof(address);
 
     if (getsockname(evhttp_bound_socket_get_fd(bound), (struct sockaddr *)&address, &length))

@@ -147,10 +147,11 @@ flags='-std=c11 -Wall -Wextra -Wpedantic -Werror'
 }
 
 say "build through find_package"
-"$CMAKE" -S "$here/outside" -B "$folder/by-cmake" -DCMAKE_C_COMPILER="$CC" \
-    -DCMAKE_PREFIX_PATH="$prefix" >"$folder/configured" 2>&1 &&
-    "$CMAKE" --build "$folder/by-cmake" >>"$folder/configured" 2>&1 || {
-    cat "$folder/configured" >&2
+{
+    "$CMAKE" -S "$here/outside" -B "$folder/by-cmake" -DCMAKE_C_COMPILER="$CC" \
+        -DCMAKE_PREFIX_PATH="$prefix" && "$CMAKE" --build "$folder/by-cmake"
+} >"$folder/built" 2>&1 || {
+    cat "$folder/built" >&2
     fail "the project outside does not build"
 }
 

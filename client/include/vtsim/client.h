@@ -4,6 +4,11 @@
  * speaks to any server that has POST /start and GET /status?job_id=..., vtsimd or another; listing
  * and cancelling need vtsimd's full API (GET /jobs, DELETE /jobs/{id}).
  *
+ * It asks plain HTTP/1.1 (RFC 9112), and follows no redirects. A host that is given by name is looked
+ * up with getaddrinfo(3) at the first connection, and again where none of its addresses answers: that
+ * blocks for as long as the system's resolver takes; a numeric address does not. Of several addresses
+ * the first that takes a connection is used.
+ *
  * Two faces, one engine:
  *
  *   - blocking: a handle made without an event_base; the calls that end in _sync;
@@ -71,27 +76,30 @@ struct vts_client_operation;
  * VTS_CLIENT_OK with a job whose status is VTS_CLIENT_ERROR. */
 enum vts_client_err {
     VTS_CLIENT_OK = 0,
-    VTS_CLIENT_ERR_MEMORY = 1,      /* an allocation failed */
-    VTS_CLIENT_ERR_INVALID = 2,     /* a job id, URL or option that cannot be right; nothing was sent */
-    VTS_CLIENT_ERR_CALL = 3,        /* a call that is not allowed here: a blocking one inside a callback
+    VTS_CLIENT_ERR_MEMORY = 1,  /* an allocation failed */
+    VTS_CLIENT_ERR_INVALID = 2, /* a job id, URL or option that cannot be right; nothing was sent */
+    VTS_CLIENT_ERR_CALL = 3,    /* a call that is not allowed here: a blocking one inside a callback
                                      * of the same handle, or one of the other face */
-    VTS_CLIENT_ERR_UNREACHABLE = 4, /* no connection, or it broke before the whole answer was there */
-    VTS_CLIENT_ERR_TIMEOUT = 5,     /* one request took longer than request_timeout_ms */
-    VTS_CLIENT_ERR_DEADLINE = 6,    /* the whole operation took longer than deadline_ms */
-    VTS_CLIENT_ERR_UNKNOWN_JOB = 7, /* 404: the server does not know this job */
+    VTS_CLIENT_ERR_UNREACHABLE =
+        4,                       /* no connection, or it broke before the whole answer was there */
+    VTS_CLIENT_ERR_TIMEOUT = 5,  /* one request took longer than request_timeout_ms */
+    VTS_CLIENT_ERR_DEADLINE = 6, /* the whole operation took longer than deadline_ms */
+    VTS_CLIENT_ERR_UNKNOWN_JOB = 7, /* 404 to a question about a job: the server does not know it */
     VTS_CLIENT_ERR_EXISTS = 8,      /* 409: a job of this id had been started before */
     VTS_CLIENT_ERR_REFUSED = 9,     /* the server refused: any other 4xx; for a start also 5xx */
     VTS_CLIENT_ERR_SERVER = 10,     /* the server failed: 5xx */
-    VTS_CLIENT_ERR_PROTOCOL = 11,   /* an answer that makes no sense: not HTTP, not JSON, no status, an
+    VTS_CLIENT_ERR_PROTOCOL =
+        11, /* an answer that makes no sense: not HTTP, not JSON, no status, an
                                      * unknown status word, another job's id, a redirect (they are not
                                      * followed), more than 1 MiB */
-    VTS_CLIENT_ERR_ABANDONED = 12   /* vts_client_abandon, or the handle was destroyed */
+    VTS_CLIENT_ERR_ABANDONED = 12 /* vts_client_abandon, or the handle was destroyed */
 };
 
 struct vts_client_error {
     enum vts_client_err code;
-    int http_status;   /* of the answer that led to it; 0: there was none */
-    char message[512]; /* one line for people, without a full stop; empty with VTS_CLIENT_OK. Control
+    int http_status; /* of the answer that led to it; 0: there was none */
+    char
+        message[512]; /* one line for people, without a full stop; empty with VTS_CLIENT_OK. Control
                         * characters that a server sent are shown as \xNN */
 };
 
@@ -125,7 +133,7 @@ struct vts_client_options {
     int64_t request_timeout_ms; /* for one request, from its sending to the end of its answer: 1 to
                                  * 86400000; default 10000 */
     int max_errors;             /* failed polls in a row that end a wait: 1 and up; default 10 */
-    int max_connections;        /* at once, kept alive; further requests queue: 1 to 1024; default 16 */
+    int max_connections; /* at once, kept alive; further requests queue: 1 to 1024; default 16 */
 };
 
 /* The defaults. `size` is that of your struct. */
@@ -163,13 +171,14 @@ struct vts_client_job {
 struct vts_client_result {
     size_t size;
     struct vts_client_error error;
-    const struct vts_client_job *job; /* of all but list; NULL with an error before the job was seen.
+    const struct vts_client_job
+        *job; /* of all but list; NULL with an error before the job was seen.
                                        * With a later one (deadline, say) what was seen last */
     const struct vts_client_job *jobs; /* of list: job_count of them, side by side */
     size_t job_count;
-    const char *next;   /* of list: hand it in as `after` for the next page; NULL: this was the last.
+    const char *next; /* of list: hand it in as `after` for the next page; NULL: this was the last.
                          * A page may be short, even empty, while there is a next one */
-    uint64_t polls;     /* status requests that were made */
+    uint64_t polls;   /* status requests that were made */
     int64_t elapsed_ms; /* since the call */
 };
 
@@ -195,12 +204,13 @@ typedef void vts_client_poll_fn(struct vts_client_operation *operation,
                                 const struct vts_client_poll *poll, void *arg);
 
 /* How an operation reports, and how it differs from its handle. Make it with VTS_CLIENT_CALL, naming
- * the members that matter: VTS_CLIENT_CALL(.done = on_done, .arg = me). */
+ * the members that matter: VTS_CLIENT_CALL(.done = on_done, .arg = me). In C++, which has no such
+ * literals, fill one in, `size` included. */
 struct vts_client_call {
     size_t size;
-    vts_client_done_fn *done; /* may be NULL; not called in _sync calls */
-    vts_client_poll_fn *poll; /* may be NULL */
-    void *arg;                /* handed to both */
+    vts_client_done_fn *done;                 /* may be NULL; not called in _sync calls */
+    vts_client_poll_fn *poll;                 /* may be NULL */
+    void *arg;                                /* handed to both */
     const struct vts_client_options *options; /* other times and limits for this operation: url and
                                                * max_connections are not looked at. NULL: the handle's */
 };
@@ -236,7 +246,7 @@ VTS_CLIENT_API void vts_client_destroy(struct vts_client *client);
  * each what its comment adds. */
 
 /* Starts a job: POST /start. Asked once, never repeated by itself, because an answer that was lost
- * may have been a start. Adds EXISTS, UNKNOWN_JOB (a server that has no /start). */
+ * may have been a start. Adds EXISTS. */
 VTS_CLIENT_API struct vts_client_operation *vts_client_start(struct vts_client *client,
                                                              const char *id,
                                                              const struct vts_client_call *call,
@@ -280,8 +290,7 @@ struct vts_client_query {
 #define VTS_CLIENT_QUERY(...)                                                                      \
     (&(const struct vts_client_query){.size = sizeof(struct vts_client_query), __VA_ARGS__})
 
-/* One page of the list of jobs: GET /jobs, of vtsimd's full API. `query` may be NULL. Adds SERVER;
- * UNKNOWN_JOB (a server that has no /jobs). */
+/* One page of the list of jobs: GET /jobs, of vtsimd's full API. `query` may be NULL. Adds SERVER. */
 VTS_CLIENT_API struct vts_client_operation *vts_client_list(struct vts_client *client,
                                                             const struct vts_client_query *query,
                                                             const struct vts_client_call *call,
@@ -302,7 +311,8 @@ VTS_CLIENT_API void vts_client_abandon(struct vts_client_operation *operation);
  * VTS_CLIENT_ERR_CALL: on a handle with an event_base, or inside a callback of the same handle. The
  * result that a call further up has returned, or will return, is not touched by such a refusal. */
 VTS_CLIENT_API const struct vts_client_result *
-vts_client_start_sync(struct vts_client *client, const char *id, const struct vts_client_call *call);
+vts_client_start_sync(struct vts_client *client, const char *id,
+                      const struct vts_client_call *call);
 VTS_CLIENT_API const struct vts_client_result *
 vts_client_status_sync(struct vts_client *client, const char *id,
                        const struct vts_client_call *call);

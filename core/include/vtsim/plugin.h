@@ -381,9 +381,8 @@ static inline vts_ms vts_now(const struct vts_job *job) { return job->host->now(
 /* How long the job has been running at vts_now(); 0 before its start. */
 static inline vts_ms vts_age(const struct vts_job *job) { return job->host->age(job); }
 
-/* How many polls the job has had, this one included in a poll hook. Exact in poll; elsewhere only
- * where the instance counts_polls, else 0, since polls may not move such a job. In admit: how often
- * a start of this id has been asked for, this one included. */
+/* In poll: the number of this poll, from 1. In admit: the number of this attempt to start the id, from
+ * 1. In every other hook 0, since it could depend on how often clients look. */
 static inline uint64_t vts_polls(const struct vts_job *job) { return job->host->polls(job); }
 
 /* The job's state before this hook. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A client as somebody writes it who has installed vtsim: waiter URL JOB-ID runs the job, says how it
- * ended, and exits 0 where it completed. */
+ * A client as somebody writes it who has installed vtsim: waiter URL JOB-ID runs the job, says how
+ * it ended, and exits 0 where it completed. */
 #include <stdio.h>
 #include <vtsim/client.h>
 

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command line of `vtsim`. See arguments.h; vtsim.1 tells the same to people. */
+#include "arguments.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "output.h"
+
+static const struct {
+    const char *name;
+    enum command command;
+    bool takes_id;
+} commands[] = {{"start", COMMAND_START, true}, {"status", COMMAND_STATUS, true},
+                {"wait", COMMAND_WAIT, true},   {"run", COMMAND_RUN, true},
+                {"list", COMMAND_LIST, false},  {"cancel", COMMAND_CANCEL, true}};
+
+enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
+
+/* Options without a letter. */
+enum { FACTOR = 256, MAX_INTERVAL, JITTER, REQUEST_TIMEOUT, MAX_ERRORS, STATE, JSON };
+
+static const struct option long_options[] = {
+    {"url", required_argument, NULL, 'u'},
+    {"timeout", required_argument, NULL, 't'},
+    {"interval", required_argument, NULL, 'i'},
+    {"factor", required_argument, NULL, FACTOR},
+    {"max-interval", required_argument, NULL, MAX_INTERVAL},
+    {"jitter", required_argument, NULL, JITTER},
+    {"request-timeout", required_argument, NULL, REQUEST_TIMEOUT},
+    {"max-errors", required_argument, NULL, MAX_ERRORS},
+    {"state", required_argument, NULL, STATE},
+    {"json", no_argument, NULL, JSON},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0}};
+
+void arguments_help(void)
+{
+    puts("usage: vtsim [-u URL] COMMAND [ID] [OPTION]...\n"
+         "\n"
+         "Starts jobs at a video-translation service, or its simulator, and waits for them.\n"
+         "\n"
+         "  start ID    start a job\n"
+         "  status ID   ask once how it is\n"
+         "  wait ID     wait until it has ended\n"
+         "  run ID      start it and wait until it has ended\n"
+         "  list        list the jobs (vtsimd only)\n"
+         "  cancel ID   ask to stop it (vtsimd only)\n"
+         "\n"
+         "Options, anywhere on the line; -- before an ID that begins with a dash:\n"
+         "  -u, --url URL           the server (default $VTSIM_URL, else http://127.0.0.1:5000)\n"
+         "  -t, --timeout TIME      give up after this time (default: never)\n"
+         "  -i, --interval TIME     the first wait between two polls (default 500ms)\n"
+         "      --factor NUMBER     each further wait is longer by this factor (default 1.5)\n"
+         "      --max-interval TIME no wait is longer (default 10s)\n"
+         "      --jitter PERCENT    spread each wait by so much up and down (default 10%)\n"
+         "      --request-timeout TIME\n"
+         "                          for one request (default 10s)\n"
+         "      --max-errors N      failed polls in a row that end a wait (default 10)\n"
+         "      --state STATE       of list: queued, running, completed, failed or cancelled\n"
+         "      --json              print what the server answered, as JSON, one object a line\n"
+         "  -h, --help              print this\n"
+         "  -V, --version           print the version\n"
+         "\n"
+         "A TIME is a number and a unit: 250ms, 10s, 2m, 1h, 1d.\n"
+         "\n"
+         "Exit status: 0 the job completed, or the command did what it says; 1 the job ended in\n"
+         "error; 2 wrong usage; 3 the timeout passed; 4 the server was not reached, does not know\n"
+         "the job, refused, or gave an answer that makes no sense.");
+}
+
+__attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...)
+{
+    char text[512];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    output_error("%s; try vtsim --help", text);
+    return false;
+}
+
+/* A TIME: one number, one unit. */
+static bool read_time(const char *option, const char *text, int64_t *ms)
+{
+    static const struct {
+        const char *name;
+        double ms;
+    } units[] = {{"ms", 1}, {"s", 1e3}, {"m", 60e3}, {"h", 3600e3}, {"d", 86400e3}};
+    size_t digits = strspn(text, "0123456789.");
+    char *end = NULL;
+    double number = digits ? strtod(text, &end) : 0;
+
+    for (size_t i = 0; digits && end == text + digits && i < sizeof(units) / sizeof(units[0]);
+         i++) {
+        double total = number * units[i].ms;
+
+        if (strcmp(end, units[i].name) != 0)
+            continue;
+        if (total < 1 || total > 86400e3 * 36500)
+            return wrong("--%s: %s is not within 1ms to 36500d", option, text);
+        *ms = (int64_t)(total + 0.5);
+        return true;
+    }
+    return wrong("--%s: \"%s\" is not a time; right is a number and a unit, such as 250ms, 10s, "
+                 "2m, 1h, 1d",
+                 option, text);
+}
+
+/* A number with an optional `suffix`. */
+static bool read_number(const char *option, const char *text, const char *suffix, double *number)
+{
+    size_t digits = strspn(text, "0123456789.");
+    char *end = NULL;
+
+    errno = 0;
+    *number = digits ? strtod(text, &end) : 0;
+    if (digits && end == text + digits && !errno && (!*end || strcmp(end, suffix) == 0))
+        return true;
+    return wrong("--%s: \"%s\" is not a number", option, text);
+}
+
+static bool read_count(const char *option, const char *text, int *count)
+{
+    char *end;
+    long value;
+
+    errno = 0;
+    value = strtol(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || value < 1 || value > INT32_MAX)
+        return wrong("--%s: \"%s\" is not a whole number from 1 on", option, text);
+    *count = (int)value;
+    return true;
+}
+
+static bool read_option(struct arguments *arguments, int option, const char *value)
+{
+    struct vts_client_options *options = &arguments->options;
+    double percent;
+
+    switch (option) {
+    case 'u':
+        options->url = value;
+        return true;
+    case 't':
+        return read_time("timeout", value, &options->deadline_ms);
+    case 'i':
+        return read_time("interval", value, &options->initial_ms);
+    case FACTOR:
+        return read_number("factor", value, "x", &options->factor);
+    case MAX_INTERVAL:
+        return read_time("max-interval", value, &options->cap_ms);
+    case JITTER:
+        if (!read_number("jitter", value, "%", &percent))
+            return false;
+        options->jitter = percent / 100;
+        return percent <= 100 || wrong("--jitter: %s is not within 0%% to 100%%", value);
+    case REQUEST_TIMEOUT:
+        return read_time("request-timeout", value, &options->request_timeout_ms);
+    case MAX_ERRORS:
+        return read_count("max-errors", value, &options->max_errors);
+    case STATE:
+        arguments->state = value;
+        return true;
+    case JSON:
+        arguments->json = true;
+        return true;
+    case 'h':
+        arguments->command = COMMAND_HELP;
+        return true;
+    default:
+        arguments->command = COMMAND_VERSION;
+        return true;
+    }
+}
+
+static bool read_command(struct arguments *arguments, int count, char **words)
+{
+    if (!count)
+        return wrong("no command; right are start, status, wait, run, list, cancel");
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(words[0], commands[i].name) != 0)
+            continue;
+        arguments->command = commands[i].command;
+        if (commands[i].takes_id && count < 2)
+            return wrong("%s: which job? right is vtsim %s ID", words[0], words[0]);
+        if (count > (commands[i].takes_id ? 2 : 1))
+            return wrong("%s: \"%s\" is too much", words[0], words[count - 1]);
+        if (arguments->state && arguments->command != COMMAND_LIST)
+            return wrong("%s: --state is for list", words[0]);
+        if (commands[i].takes_id)
+            arguments->id = words[1];
+        return true;
+    }
+    return wrong("unknown command \"%s\"; right are start, status, wait, run, list, cancel",
+                 words[0]);
+}
+
+/* An interval above the cap was asked for on purpose, unless the cap was, too. */
+static bool settle_interval(struct arguments *arguments, bool cap_given)
+{
+    struct vts_client_options *options = &arguments->options;
+
+    if (options->initial_ms > options->cap_ms) {
+        if (cap_given)
+            return wrong("--max-interval: is below --interval");
+        options->cap_ms = options->initial_ms;
+    }
+    return true;
+}
+
+bool arguments_read(struct arguments *arguments, int argc, char **argv)
+{
+    const char *url = getenv("VTSIM_URL");
+    bool cap_given = false;
+    int option;
+
+    memset(arguments, 0, sizeof(*arguments));
+    arguments->command = COMMAND_RUN;
+    vts_client_options_init(&arguments->options);
+    if (url && *url)
+        arguments->options.url = url;
+    opterr = 0; /* our own messages say more */
+    while ((option = getopt_long(argc, argv, ":u:t:i:hV", long_options, NULL)) != -1) {
+        if (option == ':')
+            return wrong("%s: needs a value", argv[optind - 1]);
+        if (option == '?' && optopt && optopt < 256)
+            return wrong("unknown option -%c", optopt);
+        if (option == '?' && optopt)
+            return wrong("%s: takes no value", argv[optind - 1]);
+        if (option == '?')
+            return wrong("unknown option %s", argv[optind - 1]);
+        if (!read_option(arguments, option, optarg))
+            return false;
+        if (arguments->command == COMMAND_HELP || arguments->command == COMMAND_VERSION)
+            return true;
+        cap_given = cap_given || option == MAX_INTERVAL;
+    }
+    return settle_interval(arguments, cap_given) &&
+           read_command(arguments, argc - optind, argv + optind);
+}

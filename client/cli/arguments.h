@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command line of `vtsim`, read and checked. Knows the options, not what they lead to. */
+#ifndef VTSIM_CLI_ARGUMENTS_H
+#define VTSIM_CLI_ARGUMENTS_H
+
+#include <stdbool.h>
+
+#include <vtsim/client.h>
+
+enum exit_status {
+    EXIT_COMPLETED = 0,
+    EXIT_JOB_ERROR = 1,
+    EXIT_USAGE = 2,
+    EXIT_DEADLINE = 3,
+    EXIT_SERVER = 4
+};
+
+enum command {
+    COMMAND_START,
+    COMMAND_STATUS,
+    COMMAND_WAIT,
+    COMMAND_RUN,
+    COMMAND_LIST,
+    COMMAND_CANCEL,
+    COMMAND_HELP,
+    COMMAND_VERSION
+};
+
+struct arguments {
+    enum command command;
+    const char *id;    /* NULL for list, help and version */
+    const char *state; /* of list; NULL: all */
+    bool json;
+    struct vts_client_options options;
+};
+
+/* Reads argv, and VTSIM_URL from the environment. False after a line on standard error that says what
+ * is wrong and what would be right. */
+bool arguments_read(struct arguments *arguments, int argc, char **argv);
+
+/* Prints the help. */
+void arguments_help(void);
+
+#endif

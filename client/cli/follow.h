@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `vtsim wait` and `vtsim run`: follows one job on a loop of its own, line by line or with a progress
+ * line. Knows how a wait goes by from client.h alone. */
+#ifndef VTSIM_CLI_FOLLOW_H
+#define VTSIM_CLI_FOLLOW_H
+
+#include "arguments.h"
+
+/* The exit status; what went wrong has been printed. */
+int follow(const struct arguments *arguments);
+
+#endif

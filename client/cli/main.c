@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `vtsim`: the command on libvtsim-client. Reads the arguments and does what needs but one request;
+ * waiting is in follow.c. */
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "arguments.h"
+#include "follow.h"
+#include "output.h"
+#include "report.h"
+
+static int start(struct vts_client *client, const struct arguments *arguments)
+{
+    const struct vts_client_result *result = vts_client_start_sync(client, arguments->id, NULL);
+    char id[OUTPUT_ID_MAX];
+
+    if (result->error.code)
+        return report_error(&result->error, arguments);
+    output_escape(id, sizeof(id), arguments->id);
+    if (arguments->json)
+        output_json(result->job);
+    else
+        printf("Job %s started\n", id);
+    return EXIT_COMPLETED;
+}
+
+static int status(struct vts_client *client, const struct arguments *arguments)
+{
+    const struct vts_client_result *result = vts_client_status_sync(client, arguments->id, NULL);
+
+    if (result->error.code)
+        return report_error(&result->error, arguments);
+    if (arguments->json)
+        output_json(result->job);
+    else
+        output_job(result->job);
+    return result->job->status == VTS_CLIENT_ERROR ? EXIT_JOB_ERROR : EXIT_COMPLETED;
+}
+
+static int cancel(struct vts_client *client, const struct arguments *arguments)
+{
+    const struct vts_client_result *result = vts_client_cancel_sync(client, arguments->id, NULL);
+    char id[OUTPUT_ID_MAX], state[64];
+
+    if (result->error.code)
+        return report_error(&result->error, arguments);
+    if (arguments->json) {
+        output_json(result->job);
+        return EXIT_COMPLETED;
+    }
+    output_escape(id, sizeof(id), arguments->id);
+    output_escape(state, sizeof(state),
+                  result->job->state ? result->job->state
+                                     : vts_client_status_name(result->job->status));
+    if (result->job->status == VTS_CLIENT_PENDING)
+        printf("Job %s is asked to stop; it is %s\n", id, state);
+    else
+        printf("Job %s is %s\n", id, state);
+    return EXIT_COMPLETED;
+}
+
+static int list(struct vts_client *client, const struct arguments *arguments)
+{
+    char after[4096] = ""; /* a result does not outlive the next call */
+    bool head = !arguments->json && output_is_terminal();
+
+    for (;;) {
+        const struct vts_client_result *page = vts_client_list_sync(
+            client, VTS_CLIENT_QUERY(.state = arguments->state, .after = *after ? after : NULL),
+            NULL);
+
+        if (page->error.code)
+            return report_error(&page->error, arguments);
+        if (head)
+            output_list_head();
+        head = false;
+        for (size_t i = 0; i < page->job_count; i++) {
+            if (arguments->json)
+                output_json(&page->jobs[i]);
+            else
+                output_list_job(&page->jobs[i]);
+        }
+        if (!page->next)
+            return EXIT_COMPLETED;
+        if (snprintf(after, sizeof(after), "%s", page->next) >= (int)sizeof(after)) {
+            output_error("the server's list goes on at a place whose name is too long");
+            return EXIT_SERVER;
+        }
+    }
+}
+
+static int one_request(const struct arguments *arguments)
+{
+    struct vts_client_error error;
+    struct vts_client *client = vts_client_create(NULL, &arguments->options, &error);
+    int code;
+
+    if (!client)
+        return report_error(&error, arguments);
+    switch (arguments->command) {
+    case COMMAND_START:
+        code = start(client, arguments);
+        break;
+    case COMMAND_STATUS:
+        code = status(client, arguments);
+        break;
+    case COMMAND_CANCEL:
+        code = cancel(client, arguments);
+        break;
+    default:
+        code = list(client, arguments);
+        break;
+    }
+    vts_client_destroy(client);
+    return code;
+}
+
+/* libevent tells on standard error what it thinks of an answer; our own line is enough. */
+static void quiet(int severity, const char *message)
+{
+    (void)severity;
+    (void)message;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments;
+    int code;
+
+    if (!arguments_read(&arguments, argc, argv))
+        return EXIT_USAGE;
+    signal(SIGPIPE, SIG_IGN);
+    event_set_log_callback(quiet);
+    switch (arguments.command) {
+    case COMMAND_HELP:
+        arguments_help();
+        code = EXIT_COMPLETED;
+        break;
+    case COMMAND_VERSION:
+        printf("vtsim %s\n", vts_client_version());
+        code = EXIT_COMPLETED;
+        break;
+    case COMMAND_WAIT:
+    case COMMAND_RUN:
+        code = follow(&arguments);
+        break;
+    default:
+        code = one_request(&arguments);
+        break;
+    }
+    if (!output_finish()) {
+        output_error("standard output could not be written");
+        return EXIT_SERVER;
+    }
+    return code;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What `vtsim` prints, and in which form. Text that comes from outside is made safe for a terminal
+ * first. Knows nothing of servers. */
+#ifndef VTSIM_CLI_OUTPUT_H
+#define VTSIM_CLI_OUTPUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vtsim/client.h>
+
+/* Enough for a job id whose every byte is escaped. */
+#define OUTPUT_ID_MAX 1025
+
+/* Copies text; control characters and broken UTF-8 become \xNN; cut where `room` is used up. */
+void output_escape(char *out, size_t room, const char *text);
+
+/* One line on standard error: "vtsim: ...". Made safe. */
+__attribute__((format(printf, 1, 2))) void output_error(const char *format, ...);
+
+/* The lines of the original example, and the like; flushed one by one. */
+void output_pending(const char *id);
+void output_final(enum vts_client_status status);
+void output_job(const struct vts_client_job *job);  /* Job ID: status ... */
+void output_json(const struct vts_client_job *job); /* one line */
+
+/* A line of the list, and its head. */
+void output_list_head(void);
+void output_list_job(const struct vts_client_job *job);
+
+/* What the progress line on a terminal tells. */
+struct output_progress {
+    const char *id;
+    double progress;             /* below 0: not known */
+    const char *trouble;         /* why the last poll failed; NULL: it did not */
+    int64_t elapsed_ms, next_ms; /* next_ms below 0: a request is under way */
+};
+
+/* Can standard output show a line that is rewritten? */
+bool output_is_terminal(void);
+void output_progress(const struct output_progress *progress);
+void output_progress_clear(void);
+
+/* Flushes; false where something could not be written (a full disk, say). */
+bool output_finish(void);
+
+#endif

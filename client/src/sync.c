@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The blocking face: begins an operation on the handle's private loop and runs that until it is
+ * done. See client.h. */
+#include <errno.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <signal.h>
+#include <time.h>
+
+#include "error.h"
+#include "handle.h"
+
+/* What can be returned where no handle can own it. */
+static const struct vts_client_result no_handle = {
+    .size = sizeof(struct vts_client_result),
+    .error = {VTS_CLIENT_ERR_INVALID, 0, "the handle is NULL"}};
+static const struct vts_client_result wrong_handle = {
+    .size = sizeof(struct vts_client_result),
+    .error = {VTS_CLIENT_ERR_CALL, 0,
+              "a blocking call on a handle that was made on an event_base"}};
+static const struct vts_client_result wrong_place = {
+    .size = sizeof(struct vts_client_result),
+    .error = {VTS_CLIENT_ERR_CALL, 0, "a blocking call inside a callback of the same handle"}};
+static const struct vts_client_result destroyed = {
+    .size = sizeof(struct vts_client_result),
+    .error = {VTS_CLIENT_ERR_ABANDONED, 0, "the handle was destroyed"}};
+
+/* Keeps SIGPIPE from this thread; a program must not die because a server hung up. */
+struct pipe_guard {
+    sigset_t before;
+    bool was_pending;
+};
+
+static void guard_enter(struct pipe_guard *guard)
+{
+    sigset_t pipe, pending;
+
+    sigpending(&pending);
+    guard->was_pending = sigismember(&pending, SIGPIPE) == 1;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &pipe, &guard->before);
+}
+
+static void guard_leave(struct pipe_guard *guard)
+{
+    struct timespec at_once = {0};
+    sigset_t pipe;
+
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    if (!guard->was_pending) {
+        /* Takes away the one that our writing has raised. */
+        while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR)
+            ;
+    }
+    pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
+}
+
+/* The handle keeps the operation, which owns the result, until the next call. */
+static void keep(struct vts_client *client, struct vts_client_operation *operation)
+{
+    if (client->kept)
+        operation_release(client->kept);
+    client->kept = operation;
+}
+
+/* Nothing could be begun. */
+static const struct vts_client_result *refused(struct vts_client *client,
+                                               const struct vts_client_error *error)
+{
+    client->refusal = (struct vts_client_result){.size = sizeof(client->refusal), .error = *error};
+    return &client->refusal;
+}
+
+static const struct vts_client_result *run(struct vts_client *client, enum operation_kind kind,
+                                           const char *id, const struct vts_client_query *query,
+                                           const struct vts_client_call *call)
+{
+    struct operation_request request = {kind, id, query, call};
+    struct vts_client_operation *operation;
+    struct vts_client_error error;
+    struct pipe_guard guard;
+
+    if (!client)
+        return &no_handle;
+    if (!client->own_base)
+        return &wrong_handle;
+    if (client->callbacks)
+        return &wrong_place;
+    keep(client, NULL);
+    operation = operation_begin(client, &request, &error);
+    if (!operation)
+        return refused(client, &error);
+    operation_hold(operation);
+    operation->call.done = NULL;
+    guard_enter(&guard);
+    while (!operation->finished) {
+        /* Not 0: the system refused to wait, or there is nothing to wait for. */
+        if (event_base_loop(client->base, EVLOOP_ONCE) && !operation->finished)
+            operation_abandon(operation);
+    }
+    guard_leave(&guard);
+    if (client->destroyed) {
+        operation_release(operation); /* and with it, by now, the handle */
+        return &destroyed;
+    }
+    keep(client, operation);
+    return &operation->result;
+}
+
+const struct vts_client_result *vts_client_start_sync(struct vts_client *client, const char *id,
+                                                      const struct vts_client_call *call)
+{
+    return run(client, OPERATION_START, id, NULL, call);
+}
+
+const struct vts_client_result *vts_client_status_sync(struct vts_client *client, const char *id,
+                                                       const struct vts_client_call *call)
+{
+    return run(client, OPERATION_STATUS, id, NULL, call);
+}
+
+const struct vts_client_result *vts_client_wait_sync(struct vts_client *client, const char *id,
+                                                     const struct vts_client_call *call)
+{
+    return run(client, OPERATION_WAIT, id, NULL, call);
+}
+
+const struct vts_client_result *vts_client_run_sync(struct vts_client *client, const char *id,
+                                                    const struct vts_client_call *call)
+{
+    return run(client, OPERATION_RUN, id, NULL, call);
+}
+
+const struct vts_client_result *vts_client_cancel_sync(struct vts_client *client, const char *id,
+                                                       const struct vts_client_call *call)
+{
+    return run(client, OPERATION_CANCEL, id, NULL, call);
+}
+
+const struct vts_client_result *vts_client_list_sync(struct vts_client *client,
+                                                     const struct vts_client_query *query,
+                                                     const struct vts_client_call *call)
+{
+    return run(client, OPERATION_LIST, NULL, query, call);
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Opens plugins with settings and keeps them. See instance.h. */
+#include "instance.h"
+
+#include <stdlib.h>
+
+#include "../base/rng.h"
+#include "host.h"
+
+static const struct vts_option no_options[] = {VTS_OPTIONS_END};
+
+static const struct vts_option *table_of(const struct vts_plugin *plugin)
+{
+    return plugin->options ? plugin->options : no_options;
+}
+
+bool instance_warn_once(const struct instance *instance, enum instance_warning warning)
+{
+    /* Counting warnings changes nothing of what an instance is. */
+    atomic_uint *warned = (atomic_uint *)&instance->warned;
+
+    return !(atomic_fetch_or(warned, (unsigned int)warning) & (unsigned int)warning);
+}
+
+/* Frees all but what open() made. */
+static void release(struct instance *instance)
+{
+    if (instance->settings)
+        options_free(table_of(instance->base.plugin), instance->settings);
+    free(instance->settings);
+    free(instance->base.data);
+    free(instance->name);
+    pthread_mutex_destroy(&instance->serial);
+    free(instance);
+}
+
+static struct instance *allocate(const char *name, const struct vts_plugin *plugin)
+{
+    struct instance *instance = calloc(1, sizeof(*instance));
+
+    if (!instance)
+        return NULL;
+    instance->base.plugin = plugin;
+    instance->base.host = &host_table;
+    instance->base.state_size = plugin->state_size;
+    pthread_mutex_init(&instance->serial, NULL);
+    instance->name = strdup(name);
+    instance->settings = calloc(1, plugin->settings_size ? plugin->settings_size : 1);
+    instance->base.data = calloc(1, plugin->instance_size ? plugin->instance_size : 1);
+    if (!instance->name || !instance->settings || !instance->base.data) {
+        release(instance);
+        return NULL;
+    }
+    instance->base.name = instance->name;
+    instance->base.settings = instance->settings;
+    return instance;
+}
+
+static bool open_plugin(struct instance *instance, struct ini_section *section, const char *label,
+                        struct problems *problems)
+{
+    const struct vts_plugin *plugin = instance->base.plugin;
+    struct vts_error error = {.code = VTS_ERR_INVALID, .message = "the plugin refused its settings"};
+
+    if (plugin->open && !plugin->open(&instance->base, &error)) {
+        options_report(section, label, &error, problems);
+        return false;
+    }
+    if (instance->base.state_size > (size_t)64 * 1024) {
+        vts_error_set(&error, VTS_ERR_INVALID,
+                      "the plugin wants %zu bytes of state for each job, 65536 is the most",
+                      instance->base.state_size);
+        options_report(section, label, &error, problems);
+        if (plugin->close)
+            plugin->close(&instance->base);
+        return false;
+    }
+    return true;
+}
+
+struct instance *instance_create(const char *name, const struct vts_plugin *plugin,
+                                 struct ini_section *section, struct problems *problems)
+{
+    struct instance *instance = allocate(name, plugin);
+    struct text canonical = TEXT_INIT;
+    char label[128];
+    bool good;
+
+    if (!instance) {
+        problems_add(problems, NULL, "behaviour", NULL, "no memory for \"%s\"", name);
+        return NULL;
+    }
+    snprintf(label, sizeof(label), "behaviour %s", name);
+    text_printf(&canonical, "%s%c%s%c%u%c", name, 0, plugin->name, 0, plugin->state_version, 0);
+    good = options_read(table_of(plugin), instance->settings, section, label, &canonical, problems);
+    if (good && canonical.failed) {
+        problems_add(problems, NULL, label, NULL, "no memory");
+        good = false;
+    }
+    instance->hash = good ? rng_hash(canonical.bytes, canonical.length, 0) : 0;
+    text_finish(&canonical);
+    if (good && open_plugin(instance, section, label, problems))
+        return instance;
+    release(instance);
+    return NULL;
+}
+
+void instance_destroy(struct instance *instance)
+{
+    if (!instance)
+        return;
+    if (instance->base.plugin->close)
+        instance->base.plugin->close(&instance->base);
+    release(instance);
+}
+
+bool instances_add(struct instances *instances, struct instance *instance)
+{
+    struct instance **grown =
+        realloc((void *)instances->all, (instances->count + 1) * sizeof(struct instance *));
+
+    if (!grown) {
+        instance_destroy(instance);
+        return false;
+    }
+    instances->all = grown;
+    instances->all[instances->count++] = instance;
+    return true;
+}
+
+void instances_finish(struct instances *instances)
+{
+    while (instances->count > 0)
+        instance_destroy(instances->all[--instances->count]);
+    free((void *)instances->all);
+    instances->all = NULL;
+}
+
+const struct instance *instances_named(const struct instances *instances, const char *name,
+                                       size_t length)
+{
+    size_t i;
+
+    for (i = 0; i < instances->count; i++)
+        if (strncmp(instances->all[i]->name, name, length) == 0 &&
+            instances->all[i]->name[length] == '\0')
+            return instances->all[i];
+    return NULL;
+}
+
+const struct instance *instances_hashed(const struct instances *instances, uint64_t hash)
+{
+    size_t i;
+
+    for (i = 0; i < instances->count; i++)
+        if (instances->all[i]->hash == hash)
+            return instances->all[i];
+    return NULL;
+}
+
+/* ---- from the configuration ---- */
+
+/* The plugin that a [behaviour] section names, by default the one that is called as the section is. */
+static const struct vts_plugin *plugin_of(struct ini_section *section, const struct plugins *plugins,
+                                          struct problems *problems)
+{
+    struct ini_entry *entry = ini_entry(section, "plugin");
+    const char *name = entry ? entry->value : section->name;
+    const struct vts_plugin *plugin;
+    struct vts_error error;
+    char label[128], where[512];
+
+    snprintf(label, sizeof(label), "behaviour %s", section->name);
+    if (entry)
+        entry->used = true;
+    plugin = plugins_find(plugins, name, &error);
+    if (plugin && plugin->kind != VTS_BEHAVIOUR) {
+        vts_error_set(&error, VTS_ERR_INVALID, "\"%s\" is a filter, not a behaviour", name);
+        plugin = NULL;
+    }
+    if (!plugin)
+        problems_add(problems, ini_where(section, entry, 1, where, sizeof(where)), label, "plugin",
+                     "%s", error.message);
+    return plugin;
+}
+
+static bool open_sections(struct instances *instances, const struct config *config,
+                          const struct plugins *plugins, struct problems *problems)
+{
+    struct ini_section *section;
+    const struct vts_plugin *plugin;
+    struct instance *instance;
+    bool good = true;
+    size_t i, entry;
+
+    for (i = 0; i < config->ini.count; i++) {
+        section = config->ini.sections[i];
+        if (strcmp(section->kind, "behaviour") != 0 || !section->name)
+            continue;
+        section->used = true;
+        plugin = plugin_of(section, plugins, problems);
+        instance = plugin ? instance_create(section->name, plugin, section, problems) : NULL;
+        good = instance && instances_add(instances, instance) && good;
+        /* Without its plugin nobody can tell which keys are known. */
+        for (entry = 0; !plugin && entry < section->count; entry++)
+            section->entries[entry].used = true;
+    }
+    return good;
+}
+
+/* Plugins that need no settings are behaviours under their own names. */
+static bool open_plain(struct instances *instances, const struct plugins *plugins)
+{
+    const struct vts_plugin *plugin;
+    struct problems ignored = PROBLEMS_INIT;
+    struct instance *instance;
+    bool good = true;
+    size_t i;
+
+    for (i = 0; i < plugins->loaded_count; i++) {
+        plugin = plugins->loaded[i].plugin;
+        if (plugin->kind != VTS_BEHAVIOUR ||
+            instances_named(instances, plugin->name, strlen(plugin->name)))
+            continue;
+        instance = instance_create(plugin->name, plugin, NULL, &ignored);
+        good = (!instance || instances_add(instances, instance)) && good;
+    }
+    problems_finish(&ignored);
+    return good;
+}
+
+/* Every behaviour that [server] or a rule names must be there. */
+static bool check_named(const struct instances *instances, const struct config *config,
+                        const struct plugins *plugins, const char *kind, const char *section_name,
+                        const char *behaviour, struct problems *problems)
+{
+    const struct ini_section *section = ini_section(&config->ini, kind, section_name);
+    const struct ini_entry *entry = section ? ini_entry(section, "behaviour") : NULL;
+    struct vts_error error;
+    const char *words[2] = {NULL, NULL}, *nearest = NULL;
+    char where[512], label[128];
+    size_t i;
+
+    if (!behaviour || instances_named(instances, behaviour, strlen(behaviour)) ||
+        ini_section(&config->ini, "behaviour", behaviour))
+        return true;
+    snprintf(label, sizeof(label), section_name ? "%s %s" : "%s", kind, section_name);
+    for (i = 0; i < instances->count && !nearest; i++) {
+        words[0] = instances->all[i]->name;
+        nearest = text_nearest(behaviour, words);
+    }
+    if (plugins_find(plugins, behaviour, &error))
+        vts_error_set(&error, VTS_ERR_INVALID,
+                      "the plugin \"%s\" needs settings: give it a section [behaviour %s]",
+                      behaviour, behaviour);
+    else if (nearest)
+        vts_error_set(&error, VTS_ERR_INVALID,
+                      "no section [behaviour %s], nor a plugin of that name; did you mean \"%s\"?",
+                      behaviour, nearest);
+    else if (!strstr(error.message, "no plugin"))
+        nearest = behaviour; /* the plugin is there and broken: its reason says more */
+    else
+        vts_error_set(&error, VTS_ERR_INVALID,
+                      "no section [behaviour %s], nor a plugin of that name in %s", behaviour,
+                      plugins->searched);
+    problems_add(problems, section ? ini_where(section, entry, 1, where, sizeof(where)) : NULL, label,
+                 "behaviour", "%s", error.message);
+    return false;
+}
+
+bool instances_open(struct instances *instances, const struct config *config,
+                    const struct plugins *plugins, struct problems *problems)
+{
+    bool good;
+    size_t i;
+
+    memset(instances, 0, sizeof(*instances));
+    good = open_sections(instances, config, plugins, problems);
+    if (!open_plain(instances, plugins)) {
+        problems_add(problems, NULL, NULL, NULL, "no memory for the behaviours");
+        good = false;
+    }
+    good = check_named(instances, config, plugins, "server", NULL, config->server.behaviour,
+                       problems) &&
+           good;
+    for (i = 0; i < config->rule_count; i++)
+        good = check_named(instances, config, plugins, "rule", config->rules[i].name,
+                           config->rules[i].settings.behaviour, problems) &&
+               good;
+    return good;
+}

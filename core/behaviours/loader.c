@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Finds, opens and checks plugin modules. See loader.h. libltdl says "file not found" for nearly every
+ * cause, so the file is looked at first and the dynamic linker is asked for its own reason. */
+#include "loader.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <ltdl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../config/options.h"
+
+#define ENTRY       "vts_plugin"
+#define NAME_MAX_   64
+#define MODULE_TAIL ".so"
+
+/* ---- the record ---- */
+
+static bool name_valid(const char *name)
+{
+    size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+
+    return length > 0 && length <= NAME_MAX_ && name[length] == '\0' &&
+           !(name[0] >= '0' && name[0] <= '9');
+}
+
+static bool check_abi(const struct vts_plugin *plugin, const char *name, struct vts_error *error)
+{
+    if (plugin->abi != VTS_ABI)
+        return vts_error_set(error, VTS_ERR_LOAD,
+                             "%s was built for plugin ABI %u, this vtsimd speaks ABI %u: build it "
+                             "with %s vtsim/plugin.h",
+                             name, plugin->abi, VTS_ABI,
+                             plugin->abi < VTS_ABI ? "this vtsim's" : "an older");
+    if (plugin->size < sizeof(*plugin))
+        return vts_error_set(error, VTS_ERR_LOAD,
+                             "%s has a plugin record of %u bytes, %zu are needed: describe it with "
+                             "VTS_PLUGIN",
+                             name, plugin->size, sizeof(*plugin));
+    if (plugin->option_size != sizeof(struct vts_option))
+        return vts_error_set(error, VTS_ERR_LOAD,
+                             "%s has options of %u bytes, this vtsimd reads options of %zu: "
+                             "describe it with VTS_PLUGIN",
+                             name, plugin->option_size, sizeof(struct vts_option));
+    return true;
+}
+
+static bool check_hooks(const struct vts_plugin *plugin, struct vts_error *error)
+{
+    if (plugin->kind == VTS_FILTER) {
+        if (plugin->start || plugin->wake || plugin->cancel || plugin->finish)
+            return vts_error_set(error, VTS_ERR_LOAD,
+                                 "%s is a filter: it can have the hooks admit and poll alone",
+                                 plugin->name);
+        return true;
+    }
+    if (plugin->kind != VTS_BEHAVIOUR)
+        return vts_error_set(error, VTS_ERR_LOAD,
+                             "%s is of kind %d: use VTS_BEHAVIOUR or VTS_FILTER", plugin->name,
+                             (int)plugin->kind);
+    if (!plugin->start)
+        return vts_error_set(error, VTS_ERR_LOAD, "%s has no start hook: a behaviour needs one",
+                             plugin->name);
+    return true;
+}
+
+bool plugin_check(const struct vts_plugin *plugin, const char *name, struct vts_error *error)
+{
+    struct vts_error inner;
+
+    if (!check_abi(plugin, name, error))
+        return false;
+    if (!plugin->name || strcmp(plugin->name, name) != 0)
+        return vts_error_set(error, VTS_ERR_LOAD,
+                             "%s describes itself as \"%s\": the name in VTS_PLUGIN must be that of "
+                             "the file",
+                             name, plugin->name ? plugin->name : "");
+    if (!check_hooks(plugin, error))
+        return false;
+    if (plugin->state_size > (size_t)64 * 1024)
+        return vts_error_set(error, VTS_ERR_LOAD,
+                             "%s wants %zu bytes of state for each job, 65536 is the most", name,
+                             plugin->state_size);
+    if (plugin->options && !options_check(plugin->options, plugin->settings_size, &inner))
+        return vts_error_set(error, VTS_ERR_LOAD, "%s has a broken option table: %s", name,
+                             inner.message);
+    return true;
+}
+
+/* ---- one file ---- */
+
+static bool check_file(const char *path, struct vts_error *error)
+{
+    unsigned char magic[4] = {0};
+    FILE *file = fopen(path, "rb");
+    size_t got;
+
+    if (!file)
+        return vts_error_set(error, VTS_ERR_LOAD, "%s cannot be read: %s", path, strerror(errno));
+    got = fread(magic, 1, sizeof(magic), file);
+    fclose(file);
+    if (got != sizeof(magic) || memcmp(magic, "\177ELF", sizeof(magic)) != 0)
+        return vts_error_set(error, VTS_ERR_LOAD, "%s is not a module: it is no ELF file", path);
+    return true;
+}
+
+static lt_dlhandle open_module(const char *path, struct vts_error *error)
+{
+    lt_dladvise advise;
+    lt_dlhandle handle = NULL;
+    const char *reason;
+    void *linker;
+
+    if (lt_dladvise_init(&advise) != 0) {
+        vts_error_set(error, VTS_ERR_MEMORY, "no memory to load %s", path);
+        return NULL;
+    }
+    if (lt_dladvise_local(&advise) == 0 && lt_dladvise_resident(&advise) == 0)
+        handle = lt_dlopenadvise(path, advise);
+    if (!handle) {
+        reason = lt_dlerror();
+        linker = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+        if (!linker)
+            reason = dlerror();
+        vts_error_set(error, VTS_ERR_LOAD, "%s cannot be loaded: %s", path, reason);
+        if (linker)
+            dlclose(linker);
+    }
+    lt_dladvise_destroy(&advise);
+    return handle;
+}
+
+/* Whether the function stands in this file: dlsym also looks in what the file depends on. */
+static bool stands_in(vts_plugin_fn *function, const char *path)
+{
+    Dl_info info;
+    struct stat wanted, found;
+    void *address;
+
+    memcpy(&address, &function, sizeof(address));
+    return dladdr(address, &info) && stat(path, &wanted) == 0 &&
+           stat(info.dli_fname, &found) == 0 && wanted.st_dev == found.st_dev &&
+           wanted.st_ino == found.st_ino;
+}
+
+/* "quick.so" and "/a/quick.so" to "quick". False where it is no module's name. */
+static bool module_name(const char *path, char *name, size_t size)
+{
+    const char *base = strrchr(path, '/');
+    size_t length;
+
+    base = base ? base + 1 : path;
+    length = strlen(base);
+    if (length <= strlen(MODULE_TAIL) || length - strlen(MODULE_TAIL) >= size ||
+        strcmp(base + length - strlen(MODULE_TAIL), MODULE_TAIL) != 0)
+        return false;
+    memcpy(name, base, length - strlen(MODULE_TAIL));
+    name[length - strlen(MODULE_TAIL)] = '\0';
+    return true;
+}
+
+const struct vts_plugin *plugin_load_file(const char *path, struct vts_error *error)
+{
+    const struct vts_plugin *plugin;
+    vts_plugin_fn *function;
+    char name[NAME_MAX_ + 1], full[PATH_MAX];
+    lt_dlhandle handle;
+    void *symbol;
+
+    if (!module_name(path, name, sizeof(name)) || !name_valid(name)) {
+        vts_error_set(error, VTS_ERR_LOAD,
+                      "%s is not a plugin's file name: it must be NAME.so, NAME of letters, digits "
+                      "and underscores",
+                      path);
+        return NULL;
+    }
+    if (!realpath(path, full)) {
+        vts_error_set(error, VTS_ERR_LOAD, "%s cannot be read: %s", path, strerror(errno));
+        return NULL;
+    }
+    if (!check_file(full, error))
+        return NULL;
+    if (lt_dlinit() != 0) {
+        vts_error_set(error, VTS_ERR_LOAD, "libltdl: %s", lt_dlerror());
+        return NULL;
+    }
+    handle = open_module(full, error);
+    if (!handle)
+        return NULL;
+    symbol = lt_dlsym(handle, ENTRY);
+    memcpy(&function, &symbol, sizeof(function));
+    if (!symbol || !stands_in(function, full)) {
+        vts_error_set(error, VTS_ERR_LOAD,
+                      "%s has no function %s_LTX_" ENTRY ": end its source with VTS_PLUGIN(%s, ...)",
+                      path, name, name);
+        return NULL;
+    }
+    plugin = function();
+    if (!plugin) {
+        vts_error_set(error, VTS_ERR_LOAD, "%s handed out no plugin record", path);
+        return NULL;
+    }
+    return plugin_check(plugin, name, error) ? plugin : NULL;
+}
+
+/* ---- folders ---- */
+
+static bool known(const struct plugins *plugins, const char *name)
+{
+    size_t i;
+
+    for (i = 0; i < plugins->loaded_count; i++)
+        if (strcmp(plugins->loaded[i].plugin->name, name) == 0)
+            return true;
+    for (i = 0; i < plugins->broken_count; i++)
+        if (strcmp(plugins->broken[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static bool keep_loaded(struct plugins *plugins, const struct vts_plugin *plugin, const char *path)
+{
+    struct loaded_plugin *grown =
+        realloc(plugins->loaded, (plugins->loaded_count + 1) * sizeof(*grown));
+
+    if (!grown)
+        return false;
+    plugins->loaded = grown;
+    grown[plugins->loaded_count].plugin = plugin;
+    grown[plugins->loaded_count].path = strdup(path);
+    return grown[plugins->loaded_count++].path != NULL;
+}
+
+static bool keep_broken(struct plugins *plugins, const char *name, const char *path,
+                        const char *reason)
+{
+    struct broken_plugin *grown =
+        realloc(plugins->broken, (plugins->broken_count + 1) * sizeof(*grown));
+    struct broken_plugin *broken;
+
+    if (!grown)
+        return false;
+    plugins->broken = grown;
+    broken = &grown[plugins->broken_count++];
+    broken->name = strdup(name);
+    broken->path = strdup(path);
+    broken->reason = strdup(reason);
+    return broken->name && broken->path && broken->reason;
+}
+
+static bool load_one(struct plugins *plugins, const char *folder, const char *file)
+{
+    const struct vts_plugin *plugin;
+    char path[PATH_MAX], name[NAME_MAX + 1];
+    struct vts_error error;
+
+    if (!module_name(file, name, sizeof(name)) || known(plugins, name) ||
+        (size_t)snprintf(path, sizeof(path), "%s/%s", folder, file) >= sizeof(path))
+        return true;
+    plugin = plugin_load_file(path, &error);
+    return plugin ? keep_loaded(plugins, plugin, path)
+                  : keep_broken(plugins, name, path, error.message);
+}
+
+/* All of one folder, in the order of their names. */
+static bool load_folder(struct plugins *plugins, const char *folder, bool configured,
+                        struct problems *problems)
+{
+    struct dirent **files;
+    int count = scandir(folder, &files, NULL, alphasort), i;
+    bool good = true;
+
+    if (count < 0) {
+        if (configured)
+            problems_add(problems, NULL, "server", "plugin_path", "folder %s cannot be read: %s",
+                         folder, strerror(errno));
+        return !configured;
+    }
+    for (i = 0; i < count; i++) {
+        good = good && load_one(plugins, folder, files[i]->d_name);
+        free(files[i]);
+    }
+    free((void *)files);
+    if (!good)
+        problems_add(problems, NULL, NULL, NULL, "no memory to load the plugins of %s", folder);
+    return good;
+}
+
+/* The folder of the installed plugins: relative to this program's own file, so that an installation can
+ * be moved. The build tree is laid out in the same way. */
+static bool installed_folder(char *folder, size_t size)
+{
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    char *slash;
+
+    if (length <= 0)
+        return false;
+    self[length] = '\0';
+    slash = strrchr(self, '/');
+    if (!slash)
+        return false;
+    *slash = '\0';
+    return (size_t)snprintf(folder, size, "%s/" VTSIM_PLUGIN_DIR_FROM_BIN, self) < size;
+}
+
+bool plugins_load(struct plugins *plugins, const struct vts_list *folders, struct problems *problems)
+{
+    struct text searched = TEXT_INIT;
+    char installed[PATH_MAX], real[PATH_MAX];
+    bool good = true;
+    size_t i;
+
+    memset(plugins, 0, sizeof(*plugins));
+    for (i = 0; i < folders->count; i++) {
+        good = load_folder(plugins, folders->items[i], true, problems) && good;
+        text_printf(&searched, "%s, ", folders->items[i]);
+    }
+    if (installed_folder(installed, sizeof(installed))) {
+        good = load_folder(plugins, installed, false, problems) && good;
+        text_puts(&searched, realpath(installed, real) ? real : installed);
+    }
+    plugins->searched = text_take(&searched);
+    return good && plugins->searched;
+}
+
+void plugins_finish(struct plugins *plugins)
+{
+    size_t i;
+
+    for (i = 0; i < plugins->loaded_count; i++)
+        free(plugins->loaded[i].path);
+    for (i = 0; i < plugins->broken_count; i++) {
+        free(plugins->broken[i].name);
+        free(plugins->broken[i].path);
+        free(plugins->broken[i].reason);
+    }
+    free(plugins->loaded);
+    free(plugins->broken);
+    free(plugins->searched);
+    memset(plugins, 0, sizeof(*plugins));
+}
+
+static const char *nearest_plugin(const struct plugins *plugins, const char *name)
+{
+    const char *words[2] = {NULL, NULL}, *nearest = NULL;
+    size_t i;
+
+    /* One list of one at a time: the first that is near will do. */
+    for (i = 0; i < plugins->loaded_count && !nearest; i++) {
+        words[0] = plugins->loaded[i].plugin->name;
+        nearest = text_nearest(name, words);
+    }
+    return nearest;
+}
+
+const struct vts_plugin *plugins_find(const struct plugins *plugins, const char *name,
+                                      struct vts_error *error)
+{
+    const char *nearest;
+    size_t i;
+
+    for (i = 0; i < plugins->loaded_count; i++)
+        if (strcmp(plugins->loaded[i].plugin->name, name) == 0)
+            return plugins->loaded[i].plugin;
+    for (i = 0; i < plugins->broken_count; i++)
+        if (strcmp(plugins->broken[i].name, name) == 0) {
+            vts_error_set(error, VTS_ERR_LOAD, "%s", plugins->broken[i].reason);
+            return NULL;
+        }
+    nearest = nearest_plugin(plugins, name);
+    if (strchr(name, '/') || strstr(name, MODULE_TAIL))
+        vts_error_set(error, VTS_ERR_LOAD,
+                      "\"%s\" is a path: give the plugin's name alone, and its folder in [server] "
+                      "plugin_path",
+                      name);
+    else if (nearest)
+        vts_error_set(error, VTS_ERR_LOAD, "no plugin \"%s\" in %s; did you mean \"%s\"?", name,
+                      plugins->searched, nearest);
+    else
+        vts_error_set(error, VTS_ERR_LOAD, "no plugin \"%s\" in %s", name, plugins->searched);
+    return NULL;
+}

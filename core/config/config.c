@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The server's own sections, [server] and [rule NAME], and what no section may be. Knows which keys
+ * there are; what they do is the business of the rooms above. */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+
+#define SERVER struct server_settings
+#define RULE   struct rule_settings
+
+/* Order and wording are those of config/vtsimd.ini, and a test compares the defaults. */
+const struct vts_option config_server_options[] = {
+    VTS_OPTION_(VTS_TEXT, const char *, SERVER, listen, "127.0.0.1:5000", 1, 300, NULL,
+                "address and port to serve on; port 0 takes a free one"),
+    VTS_OPTION_(
+        VTS_TEXT, const char *, SERVER, behaviour, "fixed_delay", 1, 255, NULL,
+        "the behaviour of a job that no rule claims: a [behaviour NAME], or a plugin's name"),
+    VTS_OPTION_INT(SERVER, workers, "0", 0, 256, "threads that serve; 0: one for each processor"),
+    VTS_OPTION_INT(SERVER, seed, "1", 0, 0,
+                   "what chance starts from: the same seed, the same fates"),
+    VTS_OPTION_INT(SERVER, max_jobs, "10000000", 1, 1000000000,
+                   "jobs held at one time; a start beyond them is answered 503"),
+    VTS_OPTION_TIME(SERVER, keep_ended, "1h", "how long an ended job can still be asked about"),
+    VTS_OPTION_INT(SERVER, max_body, "1048576", 1, 1073741824, "bytes of a request's body"),
+    VTS_OPTION_TIME_BETWEEN(SERVER, idle_timeout, "60s", 10, 86400000,
+                            "how long a connection may stay silent"),
+    VTS_OPTION_TIME_BETWEEN(SERVER, drain_timeout, "5s", 0, 3600000,
+                            "how long a first SIGTERM waits for answers under way"),
+    VTS_OPTION_INT(SERVER, max_connections, "10000", 1, 1000000,
+                   "connections open at one time; one beyond them is answered 503"),
+    VTS_OPTION_LIST(SERVER, plugin_path, "",
+                    "folders of plugins, one a line, searched before the installed one"),
+    VTS_OPTION_CHOICE(SERVER, log_level, "debug|info|warning|error", "info",
+                      "the least that is logged to standard error"),
+    VTS_OPTION_CHOICE(SERVER, log_format, "text|json", "text", "how a line of the log is written"),
+    VTS_OPTIONS_END};
+
+const struct vts_option config_rule_options[] = {
+    VTS_OPTION_(VTS_TEXT, const char *, RULE, job_id, "*", 1, 255, NULL,
+                "which jobs: a pattern of the job's id, where * stands for any text and ? for one "
+                "character"),
+    VTS_OPTION_(VTS_TEXT, const char *, RULE, behaviour, NULL, 1, 255, NULL,
+                "their behaviour: a [behaviour NAME], or a plugin's name"),
+    VTS_OPTIONS_END};
+
+/* ---- the address ----------------------------------------------------------------------------- */
+
+static bool parse_port(const char *text, int *port)
+{
+    size_t digits = strspn(text, "0123456789");
+    long value;
+
+    if (!digits || digits > 5 || text[digits])
+        return false;
+    value = strtol(text, NULL, 10);
+    if (value > 65535)
+        return false;
+    *port = (int)value;
+    return true;
+}
+
+/* Takes the address apart: [v6], v4 or localhost, up to the colon of the port. Returns what is wrong
+ * with it, or NULL. */
+static const char *split_address(const char *text, char *host, size_t size, const char **port)
+{
+    const char *end = text[0] == '[' ? strchr(text, ']') : strrchr(text, ':');
+    const char *from = text[0] == '[' ? text + 1 : text;
+    unsigned char address[sizeof(struct in6_addr)];
+
+    if (text[0] == '[' && !end)
+        return "has no \"]\" behind its IPv6 address";
+    if (!end || (text[0] == '[' && end[1] != ':'))
+        return "has no port; write ADDRESS:PORT, such as 127.0.0.1:5000";
+    *port = text[0] == '[' ? end + 2 : end + 1;
+    if (text[0] != '[' && strchr(text, ':') != end)
+        return "has more than one colon; write an IPv6 address in brackets, such as [::1]:5000";
+    if (end == from)
+        return "has no address; write 127.0.0.1 for this machine alone, 0.0.0.0 for all";
+    if ((size_t)(end - from) >= size)
+        return "has an address that is too long";
+    snprintf(host, size, "%.*s", (int)(end - from), from);
+    if (text[0] != '[' && !strcmp(host, "localhost"))
+        snprintf(host, size, "127.0.0.1");
+    if (inet_pton(text[0] == '[' ? AF_INET6 : AF_INET, host, address) != 1)
+        return "has no address that can be listened on; write an IPv4 address such as 127.0.0.1, "
+               "an "
+               "IPv6 address such as [::1], or localhost";
+    return NULL;
+}
+
+bool config_address(const char *text, char *host, size_t size, int *port, struct vts_error *error)
+{
+    struct quoted quoted = problems_quote(text, strlen(text));
+    const char *digits, *wrong = split_address(text, host, size, &digits);
+
+    if (wrong)
+        return vts_error_set(error, VTS_ERR_INVALID, "%s %s", quoted.text, wrong);
+    if (!parse_port(digits, port))
+        return vts_error_set(error, VTS_ERR_INVALID, "%s has no port from 0 to 65535", quoted.text);
+    return true;
+}
+
+/* ---- sections -------------------------------------------------------------------------------- */
+
+static const struct vts_option *find_option(const struct vts_option *table, const char *key)
+{
+    while (strcmp(table->key, key) != 0)
+        table++;
+    return table;
+}
+
+/* The folders of plugin_path are relative to the file, as a PATH is. */
+static void settle_plugin_path(struct config *config, const struct ini_section *section,
+                               struct problems *problems)
+{
+    static const char key[] = "plugin_path";
+    const struct vts_option *option = find_option(config_server_options, key);
+    struct vts_list *list = &config->server.plugin_path;
+    const struct ini_entry *entry = ini_entry(section, key);
+    struct vts_list settled = {0};
+    struct text lines = TEXT_INIT;
+    struct server_settings scratch;
+
+    for (size_t i = 0; i < list->count; i++) {
+        char *path = options_path(section, entry, list->items[i]);
+
+        if (!path)
+            lines.failed = true;
+        else
+            text_printf(&lines, "%s\n", path);
+        free(path);
+    }
+    if (lines.length && !lines.failed && options_parse(option, lines.bytes, &scratch, NULL))
+        settled = scratch.plugin_path;
+    if (list->count && !settled.items) {
+        problems_add(problems, NULL, "server", key, "not enough memory");
+    } else if (list->count) {
+        free((void *)list->items);
+        *list = settled;
+    }
+    text_finish(&lines);
+}
+
+static void read_server(struct config *config, struct problems *problems)
+{
+    struct ini_section *section = ini_section(&config->ini, "server", NULL);
+    struct vts_error error;
+
+    options_read(config_server_options, &config->server, section, "server", NULL, problems);
+    settle_plugin_path(config, section, problems);
+    if (!config->server.listen)
+        return; /* reported */
+    if (!config_address(config->server.listen, config->host, sizeof(config->host), &config->port,
+                        &error)) {
+        snprintf(error.key, sizeof(error.key), "listen");
+        options_report(section, "server", &error, problems);
+    }
+}
+
+static size_t count_rules(const struct ini *ini)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < ini->count; i++)
+        count += !strcmp(ini->sections[i]->kind, "rule");
+    return count;
+}
+
+static void read_rules(struct config *config, struct problems *problems)
+{
+    size_t count = count_rules(&config->ini);
+
+    config->rules = count ? calloc(count, sizeof(*config->rules)) : NULL;
+    if (count && !config->rules) {
+        problems_add(problems, NULL, NULL, NULL, "not enough memory");
+        return;
+    }
+    for (size_t i = 0; i < config->ini.count; i++) {
+        struct ini_section *section = config->ini.sections[i];
+        struct config_rule *rule;
+
+        if (strcmp(section->kind, "rule") != 0)
+            continue;
+        rule = &config->rules[config->rule_count++];
+        rule->name = section->name;
+        options_read(config_rule_options, &rule->settings, section, ini_title(section).text, NULL,
+                     problems);
+    }
+}
+
+/* Reports and removes sections that lack the name that they need, or have one that they cannot have,
+ * so that nobody further on has to think of them. */
+static void check_names(struct ini *ini, struct problems *problems)
+{
+    char where[4200];
+    size_t kept = 0;
+
+    for (size_t i = 0; i < ini->count; i++) {
+        struct ini_section *section = ini->sections[i];
+        bool server = !strcmp(section->kind, "server");
+        bool named = !strcmp(section->kind, "behaviour") || !strcmp(section->kind, "rule");
+
+        ini_where(section, NULL, 0, where, sizeof(where));
+        if (server && section->name)
+            problems_add(problems, where, ini_title(section).text, NULL,
+                         "there is one server, without a name; write [server]");
+        else if (named && !section->name)
+            problems_add(problems, where, section->kind, NULL, "it needs a name; write [%s NAME]",
+                         section->kind);
+        else {
+            ini->sections[kept++] = section;
+            continue;
+        }
+        ini_section_destroy(section);
+    }
+    ini->count = kept;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------- */
+
+bool config_read(struct config *config, const char *file, const char *const *assignments,
+                 size_t assignment_count, struct problems *problems)
+{
+    size_t before = problems->count;
+
+    *config = (struct config){0};
+    if (file)
+        ini_read_file(&config->ini, file, problems);
+    for (size_t i = 0; i < assignment_count; i++)
+        ini_set(&config->ini, assignments[i], problems);
+    check_names(&config->ini, problems);
+    read_server(config, problems);
+    read_rules(config, problems);
+    return problems->count == before;
+}
+
+void config_finish(struct config *config)
+{
+    options_free(config_server_options, &config->server);
+    for (size_t i = 0; i < config->rule_count; i++)
+        options_free(config_rule_options, &config->rules[i].settings);
+    free(config->rules);
+    ini_finish(&config->ini);
+    *config = (struct config){0};
+}
+
+static void report_section(const struct ini_section *section, struct problems *problems)
+{
+    static const char *const kinds[] = {"server", "behaviour", "rule", NULL};
+    const char *near = text_nearest(section->kind, kinds);
+    struct ini_title title = ini_title(section);
+    char where[4200];
+
+    ini_where(section, NULL, 0, where, sizeof(where));
+    for (size_t i = 0; kinds[i]; i++)
+        if (!strcmp(kinds[i], section->kind))
+            return; /* a behaviour that could not be made: its own problem was told */
+    if (near)
+        problems_add(problems, where, title.text, NULL,
+                     "unknown kind of section; did you mean [%s%s]?", near,
+                     strcmp(near, "server") == 0 ? "" : " NAME");
+    else
+        problems_add(problems, where, title.text, NULL,
+                     "unknown kind of section; write [server], [behaviour NAME] or [rule NAME]");
+}
+
+void config_report_unknown(const struct config *config, struct problems *problems)
+{
+    for (size_t i = 0; i < config->ini.count; i++) {
+        struct ini_section *section = config->ini.sections[i];
+        char where[4200];
+
+        if (!section->used) {
+            report_section(section, problems);
+            continue;
+        }
+        for (size_t k = 0; k < section->count; k++)
+            if (!section->entries[k].used)
+                problems_add(problems,
+                             ini_where(section, &section->entries[k], 1, where, sizeof(where)),
+                             ini_title(section).text, section->entries[k].key, "unknown key");
+    }
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An exchange's way from request to answer: bending, waiting, and noticing that a client has left. See
+ * exchange.h.
+ *
+ * evhttp does not notice a client that leaves while its answer is being prepared, and to let it read on
+ * meanwhile would end the process at the first pipelined byte ("illegal connection state"). So a
+ * connection whose answer waits has an event of its own: edge-triggered, so that pipelined bytes wake it
+ * once and no more; and what it asks is the state of the TCP connection, since a FIN behind pipelined
+ * bytes cannot be seen by reading. */
+#include "exchange.h"
+
+#include <event2/bufferevent.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "../base/log.h"
+#include "request.h"
+
+/* Spare exchanges that a worker keeps, and the body that a spare may keep. */
+#define SPARE_BODY ((size_t)64 * 1024)
+
+/* ---- life ---- */
+
+static struct exchange *take(struct worker *worker)
+{
+    struct exchange *exchange = LIST_FIRST(&worker->spare);
+
+    if (exchange) {
+        LIST_REMOVE(exchange, link);
+    } else {
+        exchange = calloc(1, sizeof(*exchange));
+        if (!exchange)
+            return NULL;
+        service_call_init(&exchange->call);
+        exchange->worker = worker;
+    }
+    exchange->call.port = worker->port;
+    exchange->call.instance = NULL;
+    exchange->call.input = (struct bytes){NULL, 0};
+    exchange->call.want_job = false;
+    exchange->call.bent = false;
+    exchange->answer.status = 200;
+    exchange->answer.type = "application/json";
+    exchange->answer.allow = NULL;
+    exchange->answer.retry_after = -1;
+    exchange->answer.retry_after_date = false;
+    exchange->answer.close = false;
+    text_reset(&exchange->answer.body);
+    text_reset(&exchange->answer.location);
+    exchange->sent = 0;
+    worker->under_way++;
+    return exchange;
+}
+
+static void forget_if_large(struct text *text)
+{
+    if (text->room > SPARE_BODY)
+        text_finish(text);
+}
+
+void exchange_end(struct exchange *exchange)
+{
+    struct worker *worker = exchange->worker;
+
+    if (exchange->timer)
+        event_free(exchange->timer);
+    if (exchange->watch)
+        event_free(exchange->watch);
+    exchange->timer = exchange->watch = NULL;
+    json_object_put(exchange->body);
+    exchange->body = NULL;
+    if (exchange->parked)
+        LIST_REMOVE(exchange, link);
+    exchange->parked = false;
+    forget_if_large(&exchange->answer.body);
+    forget_if_large(&exchange->call.record);
+    forget_if_large(&exchange->input);
+    LIST_INSERT_HEAD(&worker->spare, exchange, link);
+    if (--worker->under_way == 0 && worker->draining)
+        event_base_loopbreak(worker->base);
+}
+
+void exchange_abandon(struct exchange *exchange)
+{
+    struct evhttp_request *request = exchange->request;
+
+    exchange->request = NULL;
+    if (request)
+        evhttp_connection_free(evhttp_request_get_connection(request));
+    if (exchange->watch)
+        event_free(exchange->watch);
+    exchange->watch = NULL;
+    /* A call that the service still holds ends when it comes back. */
+    if (!exchange->called)
+        exchange_end(exchange);
+}
+
+/* ---- waiting ---- */
+
+static bool client_left(evutil_socket_t fd)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof(info);
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 ||
+           info.tcpi_state != TCP_ESTABLISHED;
+}
+
+static void on_client(evutil_socket_t fd, short what, void *arg)
+{
+    (void)what;
+    if (client_left(fd))
+        exchange_abandon(arg);
+}
+
+static bool watch(struct exchange *exchange)
+{
+    struct evhttp_connection *connection = evhttp_request_get_connection(exchange->request);
+    evutil_socket_t fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
+
+    if (exchange->parked)
+        return true;
+    exchange->parked = true;
+    LIST_INSERT_HEAD(&exchange->worker->parked, exchange, link);
+    exchange->watch =
+        event_new(exchange->worker->base, fd, EV_READ | EV_ET | EV_PERSIST, on_client, exchange);
+    return exchange->watch && event_add(exchange->watch, NULL) == 0;
+}
+
+static void on_call_done(struct service_call *call)
+{
+    struct exchange *exchange = (struct exchange *)call;
+
+    exchange->called = false;
+    if (exchange->request)
+        exchange->then(exchange);
+    else
+        exchange_end(exchange);
+}
+
+void exchange_call(struct exchange *exchange, void (*operation)(struct service_call *),
+                   void (*then)(struct exchange *))
+{
+    exchange->then = then;
+    exchange->called = true;
+    exchange->call.done = on_call_done;
+    operation(&exchange->call);
+    /* Once it is done the exchange may be another's, but then it is not `called`. */
+    if (exchange->called && !watch(exchange))
+        exchange_abandon(exchange);
+}
+
+void exchange_park(struct exchange *exchange, vts_ms span, event_callback_fn then)
+{
+    const struct clock *clock = exchange->worker->server->service->clock;
+    vts_ms now = clock_now(clock);
+    int64_t wait_us = clock_wait_us(clock, span > VTS_TIME_END - now ? VTS_TIME_END : now + span);
+    struct timeval wait = {(time_t)(wait_us / 1000000), (suseconds_t)(wait_us % 1000000)};
+
+    if (exchange->timer)
+        event_free(exchange->timer);
+    exchange->timer = evtimer_new(exchange->worker->base, then, exchange);
+    if (!watch(exchange) || !exchange->timer ||
+        (wait_us >= 0 && evtimer_add(exchange->timer, &wait) != 0)) {
+        log_line(VTS_ERROR, "http", "no memory to stall an answer: the connection is closed");
+        exchange_abandon(exchange);
+    }
+}
+
+/* ---- answers ---- */
+
+static void send_now(struct exchange *exchange)
+{
+    const struct service_call *call = &exchange->call;
+
+    /* The watch is edge-triggered, and libevent takes no other kind of event on the same socket. */
+    if (exchange->watch)
+        event_free(exchange->watch);
+    exchange->watch = NULL;
+    if (call->bent && (call->answer.cut != VTS_BREAK_NONE || call->answer.dribble > 0))
+        broken_send(exchange);
+    else
+        answer_send(exchange);
+}
+
+static void on_stall_over(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    send_now(arg);
+}
+
+static void write_error(struct exchange *exchange, const char *message)
+{
+    text_reset(&exchange->answer.body);
+    text_puts(&exchange->answer.body, "{\"error\": ");
+    text_json(&exchange->answer.body, message, strlen(message));
+    text_puts(&exchange->answer.body, "}");
+}
+
+static void write_page(struct exchange *exchange)
+{
+    exchange->answer.type = "text/html";
+    text_reset(&exchange->answer.body);
+    text_printf(&exchange->answer.body,
+                "<html>\r\n<head><title>%d</title></head>\r\n<body>\r\n<center><h1>%d</h1></center>"
+                "\r\n</body>\r\n</html>\r\n",
+                exchange->answer.status, exchange->answer.status);
+}
+
+/* Makes of the true answer what the behaviour wants the client to be told. The word and a missing status
+ * were already taken care of by whoever wrote the body. */
+static void bend(struct exchange *exchange)
+{
+    const struct vts_answer *bent = &exchange->call.answer;
+    struct answer *answer = &exchange->answer;
+    char message[64];
+
+    if (bent->status && bent->status != answer->status) {
+        answer->status = bent->status;
+        if (bent->status < 200 || bent->status > 299) {
+            snprintf(message, sizeof(message), "the behaviour answers %d", bent->status);
+            write_error(exchange, message);
+        }
+    }
+    if (bent->retry_after != 0) {
+        answer->retry_after = bent->retry_after < 0 ? 0 : (bent->retry_after + 999) / 1000;
+        answer->retry_after_date = bent->retry_after_date;
+    }
+    if (bent->body == VTS_BODY_HTML)
+        write_page(exchange);
+    else if (bent->body == VTS_BODY_INVALID_JSON && answer->body.length > 1)
+        answer->body.bytes[answer->body.length -= answer->body.length / 2] = '\0';
+}
+
+void exchange_answer(struct exchange *exchange)
+{
+    if (exchange->call.bent)
+        bend(exchange);
+    if (exchange->answer.body.failed || exchange->answer.location.failed) {
+        log_line(VTS_ERROR, "http", "no memory for an answer: the connection is closed");
+        exchange_abandon(exchange);
+    } else if (exchange->call.bent && exchange->call.answer.stall > 0) {
+        exchange_park(exchange, exchange->call.answer.stall, on_stall_over);
+    } else {
+        send_now(exchange);
+    }
+}
+
+void exchange_error(struct exchange *exchange, int status, const char *format, ...)
+{
+    struct text message = TEXT_INIT;
+    va_list args;
+
+    va_start(args, format);
+    text_vprintf(&message, format, args);
+    va_end(args);
+    exchange->call.bent = false;
+    exchange->answer.status = status;
+    write_error(exchange, message.failed ? "no memory" : message.bytes);
+    text_finish(&message);
+    exchange_answer(exchange);
+}
+
+void exchange_refusal(struct exchange *exchange)
+{
+    switch (exchange->call.result) {
+    case SERVICE_EXISTS:
+        exchange->call.bent = false;
+        exchange->answer.status = 409;
+        text_puts(&exchange->answer.body,
+                  "{\"error\": \"a job of this id was started before\", \"job_id\": ");
+        text_json(&exchange->answer.body, exchange->id, exchange->call.store.id.length);
+        text_puts(&exchange->answer.body, "}");
+        exchange_answer(exchange);
+        break;
+    case SERVICE_NOT_FOUND:
+        exchange_error(exchange, 404, "there is no job of this id");
+        break;
+    case SERVICE_REFUSED:
+        write_error(exchange, "the behaviour refuses to start this job");
+        exchange->answer.status = exchange->call.answer.status;
+        exchange_answer(exchange);
+        break;
+    case SERVICE_LIMIT:
+        exchange->answer.retry_after = 1;
+        exchange_error(exchange, 503, "there are as many jobs as max_jobs allows (%lld)",
+                       (long long)exchange->worker->server->config->server.max_jobs);
+        break;
+    case SERVICE_BUSY:
+    case SERVICE_DONE:
+        exchange->answer.retry_after = 1;
+        exchange_error(exchange, 503, "the job cannot be served now");
+        break;
+    }
+}
+
+void exchange_begin(struct worker *worker, struct evhttp_request *request)
+{
+    struct exchange *exchange = take(worker);
+
+    if (!exchange) {
+        evhttp_send_error(request, 503, NULL);
+        return;
+    }
+    exchange->request = request;
+    if (request_open(exchange))
+        exchange_route(exchange);
+}

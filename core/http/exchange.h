@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One request and its answer, inside the room http/. An exchange is begun by a request, is answered
+ * exactly once (or not at all, if its client leaves), and belongs to one worker's thread.
+ *
+ *     handler (original.c, jobs.c, sim.c)
+ *       reads the request (request.h), makes a service call
+ *         done: writes the answer's body, exchange_answer()
+ *           bends it, stalls it (exchange.c), sends it (answer.c) or breaks it (broken.c) */
+#ifndef VTSIM_HTTP_EXCHANGE_H
+#define VTSIM_HTTP_EXCHANGE_H
+
+#include <event2/event.h>
+#include <event2/http.h>
+#include <json-c/json.h>
+#include <sys/queue.h>
+
+#include "http.h"
+
+/* What is going to be said. */
+struct answer {
+    int status;
+    struct text body;
+    const char *type;    /* Content-Type */
+    const char *allow;   /* 405's Allow, or NULL */
+    struct text location; /* 201's Location, where it has bytes */
+    int64_t retry_after; /* seconds; -1: none */
+    bool retry_after_date;
+    bool close; /* close the connection afterwards */
+};
+
+struct exchange {
+    struct service_call call; /* first */
+    struct worker *worker;
+    LIST_ENTRY(exchange) link; /* in the worker's `parked` or `spare` */
+    struct evhttp_request *request; /* NULL: the client has left */
+    const char *path, *query;       /* of the request's URI; query may be NULL */
+    size_t path_length;
+    char id[RECORD_ID_MAX + 1];
+    struct json_object *body; /* the request's */
+    struct text input;
+    struct answer answer;
+    void (*then)(struct exchange *); /* what follows the service call */
+    bool called; /* the service has not called back yet */
+    bool parked; /* the answer does not come at once */
+    struct event *timer, *watch;
+    size_t sent; /* of a dribbled answer */
+};
+
+LIST_HEAD(exchange_list, exchange);
+
+struct worker {
+    struct http_server *server;
+    struct service_port *port;
+    struct event_base *base;
+    struct evhttp *http;
+    struct evhttp_bound_socket *listener;
+    struct event *command;     /* server's wish to drain; on command_fd */
+    struct event *accept_again; /* after the system had no descriptor left */
+    struct event *drain_over;
+    int command_fd;
+    struct exchange_list parked, spare;
+    size_t under_way;
+    bool draining, running;
+    pthread_t thread;
+    struct json_tokener *tokener;
+    vts_ms date_second; /* what `date` says */
+    char date[32];
+};
+
+/* The handler of a request (routes.c). */
+void exchange_route(struct exchange *exchange);
+
+/* Begins one for a request that has arrived, and routes it. */
+void exchange_begin(struct worker *worker, struct evhttp_request *request);
+
+/* Makes a service call; `then` follows when it is done, unless the client has left by then. */
+void exchange_call(struct exchange *exchange, void (*operation)(struct service_call *),
+                   void (*then)(struct exchange *));
+
+/* Sends exchange->answer, bent as the call's behaviour wants it. The exchange is gone afterwards, or
+ * waits for its stall to be over. */
+void exchange_answer(struct exchange *exchange);
+
+/* Answers with an error object: {"error": "..."} */
+VTS_PRINTF(3, 4)
+void exchange_error(struct exchange *exchange, int status, const char *format, ...);
+
+/* Answers what a service call that was not done is answered with everywhere. */
+void exchange_refusal(struct exchange *exchange);
+
+/* The client has left, or the worker ends: nothing more is said. */
+void exchange_abandon(struct exchange *exchange);
+
+/* Takes it out of the worker's care; its connection is already answered or gone. */
+void exchange_end(struct exchange *exchange);
+
+/* Waits in clock time; then calls `then`, unless the client leaves before. */
+void exchange_park(struct exchange *exchange, vts_ms span, event_callback_fn then);
+
+/* answer.c: whole answers, and a head on its own for those that are not sent whole. */
+void answer_send(struct exchange *exchange);
+void answer_head(struct exchange *exchange, struct text *head);
+const char *answer_date(struct worker *worker);
+const char *answer_http_date(vts_ms moment, char *buffer, size_t size);
+
+/* broken.c: answers that are cut, dribbled or no answers at all. */
+void broken_send(struct exchange *exchange);
+
+#endif

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The full API: jobs as objects. POST /jobs, GET /jobs/{id}, GET /jobs, DELETE /jobs/{id}. */
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "request.h"
+#include "routes.h"
+
+/* A page of a listing, and the records that are looked at for one: it may come out short. */
+#define PAGE_LIMIT   1000
+#define PAGE_DEFAULT 100
+#define PAGE_SCAN    10000
+
+/* ---- a job as JSON ---- */
+
+static void add_moment(struct text *body, const char *name, vts_ms moment)
+{
+    text_printf(body, ", \"%s\": ", name);
+    if (moment == RECORD_NEVER) {
+        text_puts(body, "null");
+        return;
+    }
+    text_puts(body, "\"");
+    text_time(body, moment);
+    text_puts(body, "\"");
+}
+
+static void add_words(struct text *body, const struct job *job, const struct vts_answer *bent)
+{
+    if (bent && bent->body == VTS_BODY_NO_STATUS)
+        return;
+    text_puts(body, ", \"state\": ");
+    if (bent && bent->word)
+        text_json(body, bent->word, strlen(bent->word));
+    else
+        text_printf(body, "\"%s\"", state_name((int)job->state));
+    text_puts(body, ", \"status\": ");
+    if (bent && bent->word)
+        text_json(body, bent->word, strlen(bent->word));
+    else
+        text_printf(body, "\"%s\"", state_word((int)job->state));
+}
+
+static void add_job(struct text *body, const struct service *service, const struct job *job,
+                    uint64_t polls, vts_ms now, const struct vts_answer *bent)
+{
+    const struct instance *instance = instances_hashed(service->engine.instances, job->instance);
+
+    text_puts(body, "{\"id\": ");
+    text_json(body, job->id.at, job->id.length);
+    add_words(body, job, bent);
+    text_printf(body, ", \"progress\": %.6g, \"behaviour\": ", job_progress(job, now));
+    if (instance)
+        text_json(body, instance->name, strlen(instance->name));
+    else
+        text_puts(body, "null");
+    add_moment(body, "created_at", job->created_at);
+    add_moment(body, "started_at", job->started_at);
+    add_moment(body, "ended_at", job->ended_at);
+    text_printf(body, ", \"polls\": %llu, \"result\": ", (unsigned long long)polls);
+    if (job->result.at)
+        text_add(body, job->result.at, job->result.length);
+    else
+        text_puts(body, "null");
+    if (job->state == VTS_FAILED) {
+        text_puts(body, ", \"error\": {\"code\": ");
+        text_json(body, job->code.at ? job->code.at : "error",
+                  job->code.at ? job->code.length : strlen("error"));
+        text_puts(body, ", \"message\": ");
+        text_json(body, job->message.at ? job->message.at : "", job->message.length);
+        text_puts(body, "}}");
+    } else {
+        text_puts(body, ", \"error\": null}");
+    }
+}
+
+/* Answers with the call's job. */
+static void answer_job(struct exchange *exchange)
+{
+    const struct service_call *call = &exchange->call;
+    struct job job;
+
+    if (call->result != SERVICE_DONE) {
+        exchange_refusal(exchange);
+        return;
+    }
+    if (!service_job(call, &job)) {
+        exchange_error(exchange, 503, "the job's record cannot be understood");
+        return;
+    }
+    add_job(&exchange->answer.body, call->port->service, &job, call->store.polls, call->store.now,
+            call->bent ? &call->answer : NULL);
+    exchange_answer(exchange);
+}
+
+/* ---- one job ---- */
+
+void jobs_get(struct exchange *exchange)
+{
+    if (!route_id(exchange, "/jobs/"))
+        return;
+    exchange->call.want_job = true;
+    exchange_call(exchange, service_status, answer_job);
+}
+
+void jobs_delete(struct exchange *exchange)
+{
+    if (!route_id(exchange, "/jobs/"))
+        return;
+    exchange->call.want_job = true;
+    exchange_call(exchange, service_cancel, answer_job);
+}
+
+/* ---- a new job ---- */
+
+static void add_location(struct text *location, const struct exchange *exchange)
+{
+    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    const char *at;
+
+    text_puts(location, "/jobs/");
+    for (at = exchange->id; *at; at++) {
+        if (strchr(plain, *at))
+            text_add(location, at, 1);
+        else
+            text_printf(location, "%%%02X", (unsigned char)*at);
+    }
+}
+
+static void post_done(struct exchange *exchange)
+{
+    if (exchange->call.result == SERVICE_DONE) {
+        exchange->answer.status = 201;
+        add_location(&exchange->answer.location, exchange);
+    }
+    answer_job(exchange);
+}
+
+static bool members_known(struct exchange *exchange)
+{
+    static const char *const known[] = {"id", "behaviour", "input", NULL};
+    const char *nearest;
+    size_t i;
+
+    json_object_object_foreach(exchange->body, key, member)
+    {
+        (void)member;
+        for (i = 0; known[i] && strcmp(key, known[i]) != 0; i++)
+            ;
+        if (known[i])
+            continue;
+        nearest = text_nearest(key, known);
+        if (nearest)
+            exchange_error(exchange, 400, "unknown member \"%.64s\"; did you mean \"%s\"?", key,
+                           nearest);
+        else
+            exchange_error(exchange, 400,
+                           "unknown member \"%.64s\": a job takes id, behaviour and input", key);
+        return false;
+    }
+    return true;
+}
+
+/* A job that the client gave no id gets one that nobody can guess and no other has. */
+static bool make_id(struct exchange *exchange)
+{
+    uint64_t number;
+    char id[32];
+
+    if (getrandom(&number, sizeof(number), 0) != sizeof(number)) {
+        exchange_error(exchange, 503, "the system has no random numbers for an id");
+        return false;
+    }
+    snprintf(id, sizeof(id), "job-%016llx", (unsigned long long)number);
+    return request_take_id(exchange, "id", id, strlen(id));
+}
+
+static bool take_behaviour(struct exchange *exchange)
+{
+    const struct service *service = exchange->worker->port->service;
+    struct json_object *name;
+
+    exchange->call.instance = service_behaviour(service, exchange->call.store.id);
+    if (!json_object_object_get_ex(exchange->body, "behaviour", &name))
+        return true;
+    if (!json_object_is_type(name, json_type_string)) {
+        exchange_error(exchange, 400, "behaviour is not a string");
+        return false;
+    }
+    exchange->call.instance =
+        instances_named(service->engine.instances, json_object_get_string(name),
+                        (size_t)json_object_get_string_len(name));
+    if (!exchange->call.instance)
+        exchange_error(exchange, 400,
+                       "there is no behaviour \"%.64s\": name a [behaviour] section of the INI file "
+                       "or a plugin that needs no settings",
+                       json_object_get_string(name));
+    return exchange->call.instance != NULL;
+}
+
+static bool take_input(struct exchange *exchange)
+{
+    struct json_object *input;
+    const char *bytes;
+    size_t length;
+
+    if (!json_object_object_get_ex(exchange->body, "input", &input))
+        return true;
+    bytes = json_object_to_json_string_length(input, JSON_C_TO_STRING_PLAIN, &length);
+    text_reset(&exchange->input);
+    if (bytes)
+        text_add(&exchange->input, bytes, length);
+    if (!bytes || exchange->input.failed) {
+        exchange_error(exchange, 503, "no memory for the input");
+        return false;
+    }
+    exchange->call.input = (struct bytes){exchange->input.bytes, exchange->input.length};
+    return true;
+}
+
+void jobs_post(struct exchange *exchange)
+{
+    bool has_id;
+
+    if (!request_body(exchange) || !members_known(exchange))
+        return;
+    has_id = json_object_object_get_ex(exchange->body, "id", NULL);
+    if (!(has_id ? request_body_id(exchange, "id") : make_id(exchange)) ||
+        !take_behaviour(exchange) || !take_input(exchange))
+        return;
+    exchange->call.want_job = true;
+    exchange_call(exchange, service_start, post_done);
+}
+
+/* ---- a listing ---- */
+
+struct listing {
+    struct service_list list; /* first */
+    struct exchange *exchange;
+    size_t rows;
+};
+
+static void list_row(struct service_list *list, const struct job *job, uint64_t polls, vts_ms now)
+{
+    struct listing *listing = (struct listing *)list;
+    struct text *body = &listing->exchange->answer.body;
+
+    text_puts(body, listing->rows++ ? ", " : "");
+    add_job(body, list->port->service, job, polls, now, NULL);
+}
+
+static void list_done(struct service_list *list)
+{
+    struct listing *listing = (struct listing *)list;
+    struct exchange *exchange = listing->exchange;
+    struct text *body = &exchange->answer.body;
+
+    text_puts(body, "], \"next\": ");
+    if (list->store.more)
+        text_json(body, list->store.after, list->store.after_length);
+    else
+        text_puts(body, "null");
+    text_puts(body, "}");
+    if (list->store.err != VTS_OK)
+        exchange->call.result = SERVICE_BUSY;
+    exchange->called = false;
+    free(listing);
+    if (!exchange->request)
+        exchange_end(exchange);
+    else if (exchange->call.result == SERVICE_BUSY)
+        exchange_refusal(exchange);
+    else
+        exchange_answer(exchange);
+}
+
+static bool read_state(struct exchange *exchange, int *state)
+{
+    char word[16];
+    size_t length;
+
+    *state = -1;
+    if (!request_parameter(exchange, "state", word, sizeof(word), &length))
+        return false;
+    if (length == SIZE_MAX)
+        return true;
+    *state = state_from_name(word);
+    if (*state <= VTS_ASKED)
+        exchange_error(exchange, 400,
+                       "state must be queued, running, completed, failed or cancelled");
+    return *state > VTS_ASKED;
+}
+
+static bool read_limit(struct exchange *exchange, size_t *limit)
+{
+    char digits[8], *end;
+    size_t length;
+
+    *limit = PAGE_DEFAULT;
+    if (!request_parameter(exchange, "limit", digits, sizeof(digits), &length))
+        return false;
+    if (length == SIZE_MAX)
+        return true;
+    *limit = strtoul(digits, &end, 10);
+    if (length == 0 || strspn(digits, "0123456789") != length || *end || *limit < 1 ||
+        *limit > PAGE_LIMIT) {
+        exchange_error(exchange, 400, "limit must be a whole number from 1 to %d", PAGE_LIMIT);
+        return false;
+    }
+    return true;
+}
+
+void jobs_list(struct exchange *exchange)
+{
+    static const char *const known[] = {"state", "limit", "after", NULL};
+    struct service_list list = {.port = exchange->worker->port,
+                                .row = list_row,
+                                .done = list_done,
+                                .store.scan = PAGE_SCAN};
+    struct listing *listing;
+    size_t length;
+
+    if (!request_parameters_known(exchange, known) || !read_state(exchange, &list.state) ||
+        !read_limit(exchange, &list.store.limit) ||
+        !request_parameter(exchange, "after", list.store.after, sizeof(list.store.after), &length))
+        return;
+    list.store.after_length = length == SIZE_MAX ? 0 : length;
+    listing = malloc(sizeof(*listing));
+    if (!listing) {
+        exchange_error(exchange, 503, "no memory for the listing");
+        return;
+    }
+    *listing = (struct listing){.list = list, .exchange = exchange};
+    text_puts(&exchange->answer.body, "{\"jobs\": [");
+    exchange->call.result = SERVICE_DONE;
+    exchange->called = true;
+    service_list(&listing->list);
+}

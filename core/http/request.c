@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reads and checks requests. See request.h. evhttp's own query parser is not used: it cuts a value at
+ * %00. json-c takes duplicate members, lone surrogates and numbers that are none: they are looked for
+ * here. */
+#include "request.h"
+
+#include <event2/buffer.h>
+#include <event2/keyvalq_struct.h>
+#include <math.h>
+#include <strings.h>
+
+bool request_open(struct exchange *exchange)
+{
+    const char *uri = evhttp_request_get_uri(exchange->request), *mark;
+    const struct evkeyvalq *headers = evhttp_request_get_input_headers(exchange->request);
+    const struct evkeyval *header;
+    int lengths = 0, encodings = 0;
+
+    if (strncasecmp(uri, "http://", 7) == 0) {
+        mark = strchr(uri + 7, '/');
+        uri = mark ? mark : "/";
+    }
+    mark = strchr(uri, '?');
+    exchange->path = uri;
+    exchange->path_length = mark ? (size_t)(mark - uri) : strlen(uri);
+    exchange->query = mark ? mark + 1 : NULL;
+    for (header = headers->tqh_first; header; header = header->next.tqe_next) {
+        lengths += strcasecmp(header->key, "Content-Length") == 0;
+        encodings += strcasecmp(header->key, "Transfer-Encoding") == 0;
+    }
+    if (lengths + encodings <= 1)
+        return true;
+    /* RFC 9112, 6.3: such a message may be an attempt at request smuggling. */
+    exchange->answer.close = true;
+    exchange_error(exchange, 400, "the length of the body is given more than once");
+    return false;
+}
+
+/* ---- the query ---- */
+
+/* The next `name=value` of a query; NULL at its end. */
+static const char *next_pair(const char *at, struct bytes *name, struct bytes *value)
+{
+    size_t length, equals;
+
+    if (!at || !*at)
+        return NULL;
+    length = strcspn(at, "&");
+    equals = strcspn(at, "=&");
+    *name = (struct bytes){at, equals};
+    *value = equals < length ? (struct bytes){at + equals + 1, length - equals - 1}
+                             : (struct bytes){at + length, 0};
+    at += length;
+    return *at == '&' ? at + 1 : at;
+}
+
+static bool is_named(struct bytes name, const char *wanted)
+{
+    char decoded[64];
+    size_t length;
+
+    return name.length < sizeof(decoded) &&
+           text_percent_decode(name.at, name.length, true, decoded, &length) &&
+           length == strlen(wanted) && memcmp(decoded, wanted, length) == 0;
+}
+
+bool request_parameter(struct exchange *exchange, const char *name, char *value, size_t size,
+                       size_t *length)
+{
+    const char *at = exchange->query;
+    struct bytes key, raw;
+
+    *length = SIZE_MAX;
+    while ((at = next_pair(at, &key, &raw))) {
+        if (!is_named(key, name))
+            continue;
+        if (*length != SIZE_MAX) {
+            exchange_error(exchange, 400, "%s is given twice", name);
+            return false;
+        }
+        if (raw.length >= 3 * size) {
+            exchange_error(exchange, 400, "%s is too long", name);
+            return false;
+        }
+        /* Decoding only shortens; what still does not fit is told apart below. */
+        char decoded[3 * (RECORD_ID_MAX + 1)];
+
+        if (raw.length > sizeof(decoded) ||
+            !text_percent_decode(raw.at, raw.length, true, decoded, length)) {
+            exchange_error(exchange, 400,
+                           "%s is not percent-encoded rightly: two hexadecimal digits must follow "
+                           "each %%",
+                           name);
+            return false;
+        }
+        if (*length >= size) {
+            exchange_error(exchange, 400, "%s is too long: %zu bytes, %zu are the most", name,
+                           *length, size - 1);
+            return false;
+        }
+        memcpy(value, decoded, *length);
+        value[*length] = '\0';
+    }
+    return true;
+}
+
+bool request_parameters_known(struct exchange *exchange, const char *const *names)
+{
+    const char *at = exchange->query;
+    const char *const *name;
+    struct bytes key, raw;
+
+    while ((at = next_pair(at, &key, &raw))) {
+        for (name = names; *name && !is_named(key, *name); name++)
+            ;
+        if (!*name) {
+            exchange_error(exchange, 400, "unknown parameter \"%.*s\"",
+                           (int)(key.length < 64 ? key.length : 64), key.at);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- the body ---- */
+
+static int hex4(const char *at)
+{
+    int value = 0, i, digit;
+
+    for (i = 0; i < 4; i++) {
+        digit = at[i] >= '0' && at[i] <= '9'   ? at[i] - '0'
+                : at[i] >= 'a' && at[i] <= 'f' ? at[i] - 'a' + 10
+                : at[i] >= 'A' && at[i] <= 'F' ? at[i] - 'A' + 10
+                                               : -1;
+        if (digit < 0)
+            return -1;
+        value = value * 16 + digit;
+    }
+    return value;
+}
+
+/* Looks through a JSON text that ends with a NUL: counts the members of all its objects, and finds a
+ * surrogate escape without its other half (json-c turns it into U+FFFD without a word). */
+static bool scan_json(const char *at, size_t length, size_t *members)
+{
+    const char *end = at + length;
+    bool in_string = false;
+    int unit;
+
+    for (*members = 0; at < end; at++) {
+        if (*at == '"') {
+            in_string = !in_string;
+        } else if (*at == ':' && !in_string) {
+            ++*members;
+        } else if (*at == '\\' && in_string) {
+            at++;
+            unit = at < end && *at == 'u' && end - at > 4 ? hex4(at + 1) : -1;
+            if (unit >= 0xDC00 && unit <= 0xDFFF)
+                return false;
+            if (unit >= 0xD800 && unit <= 0xDBFF) {
+                if (end - at <= 10 || at[5] != '\\' || at[6] != 'u' || hex4(at + 7) < 0xDC00 ||
+                    hex4(at + 7) > 0xDFFF)
+                    return false;
+                at += 10;
+            }
+        }
+    }
+    return true;
+}
+
+/* Counts the members of all objects in a value; SIZE_MAX where it holds a number that JSON has not. */
+static size_t count_members(struct json_object *value)
+{
+    size_t members = 0, inner, i;
+
+    switch (json_object_get_type(value)) {
+    case json_type_object: {
+        json_object_object_foreach(value, key, member)
+        {
+            (void)key;
+            inner = count_members(member);
+            if (inner == SIZE_MAX)
+                return SIZE_MAX;
+            members += inner + 1;
+        }
+        return members;
+    }
+    case json_type_array:
+        for (i = 0; i < json_object_array_length(value); i++) {
+            inner = count_members(json_object_array_get_idx(value, i));
+            if (inner == SIZE_MAX)
+                return SIZE_MAX;
+            members += inner;
+        }
+        return members;
+    case json_type_double:
+        return isfinite(json_object_get_double(value)) ? 0 : SIZE_MAX;
+    default:
+        return 0;
+    }
+}
+
+static bool body_bytes(struct exchange *exchange, const char **bytes, size_t *length)
+{
+    struct evbuffer *buffer = evhttp_request_get_input_buffer(exchange->request);
+    int64_t most = exchange->worker->server->config->server.max_body;
+
+    *length = evbuffer_get_length(buffer);
+    if (*length > (size_t)most) {
+        exchange_error(exchange, 413, "the body has %zu bytes, %lld are the most", *length,
+                       (long long)most);
+        return false;
+    }
+    if (*length == 0) {
+        exchange_error(exchange, 400, "the body is empty: send a JSON object");
+        return false;
+    }
+    *bytes = (const char *)evbuffer_pullup(buffer, -1);
+    if (!*bytes) {
+        exchange_error(exchange, 503, "no memory for the body");
+        return false;
+    }
+    if (text_valid_utf8(*bytes, *length) != *length || memchr(*bytes, '\0', *length)) {
+        exchange_error(exchange, 400, "the body is not UTF-8 text");
+        return false;
+    }
+    return true;
+}
+
+bool request_body(struct exchange *exchange)
+{
+    struct json_tokener *tokener = exchange->worker->tokener;
+    enum json_tokener_error error;
+    const char *bytes;
+    size_t length, end, members;
+
+    if (!body_bytes(exchange, &bytes, &length))
+        return false;
+    json_tokener_reset(tokener);
+    exchange->body = json_tokener_parse_ex(tokener, bytes, (int)length);
+    end = json_tokener_get_parse_end(tokener);
+    error = json_tokener_get_error(tokener);
+    if (error == json_tokener_continue) {
+        /* A number could go on; a NUL tells json-c that it does not. */
+        exchange->body = json_tokener_parse_ex(tokener, "", 1);
+        error = json_tokener_get_error(tokener);
+        end = length;
+    }
+    if (error == json_tokener_continue) {
+        exchange_error(exchange, 400, "the body is not JSON: it ends too early");
+        return false;
+    }
+    if (error != json_tokener_success) {
+        exchange_error(exchange, 400, "the body is not JSON: %s at byte %zu",
+                       json_tokener_error_desc(error), end + 1);
+        return false;
+    }
+    while (end < length && strchr(" \t\r\n", bytes[end]))
+        end++;
+    if (end < length) {
+        exchange_error(exchange, 400, "the body goes on behind its JSON value, at byte %zu",
+                       end + 1);
+        return false;
+    }
+    if (!json_object_is_type(exchange->body, json_type_object)) {
+        exchange_error(exchange, 400, "the body is JSON, but not an object");
+        return false;
+    }
+    if (!scan_json(bytes, length, &members)) {
+        exchange_error(exchange, 400, "the body has half of a surrogate pair (\\ud800 to \\udfff)");
+        return false;
+    }
+    end = count_members(exchange->body);
+    if (end == SIZE_MAX) {
+        exchange_error(exchange, 400, "the body has a number that JSON does not know");
+        return false;
+    }
+    if (end != members) {
+        exchange_error(exchange, 400, "the body gives a member twice");
+        return false;
+    }
+    return true;
+}
+
+/* ---- ids ---- */
+
+bool request_take_id(struct exchange *exchange, const char *what, const char *id, size_t length)
+{
+    if (!record_id_valid(id, length)) {
+        if (length == 0)
+            exchange_error(exchange, 400, "%s is empty", what);
+        else if (length > RECORD_ID_MAX)
+            exchange_error(exchange, 400, "%s has %zu bytes, %d are the most", what, length,
+                           RECORD_ID_MAX);
+        else if (text_valid_utf8(id, length) != length)
+            exchange_error(exchange, 400, "%s is not UTF-8", what);
+        else
+            exchange_error(exchange, 400, "%s has a control character", what);
+        return false;
+    }
+    memcpy(exchange->id, id, length);
+    exchange->id[length] = '\0';
+    exchange->call.store.id = (struct bytes){exchange->id, length};
+    return true;
+}
+
+bool request_body_id(struct exchange *exchange, const char *name)
+{
+    struct json_object *member;
+
+    if (!json_object_object_get_ex(exchange->body, name, &member)) {
+        exchange_error(exchange, 400, "%s is missing", name);
+        return false;
+    }
+    if (!json_object_is_type(member, json_type_string)) {
+        exchange_error(exchange, 400, "%s is not a string", name);
+        return false;
+    }
+    return request_take_id(exchange, name, json_object_get_string(member),
+                           (size_t)json_object_get_string_len(member));
+}

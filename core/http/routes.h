@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The handlers of all paths, inside the room http/: one file an API. */
+#ifndef VTSIM_HTTP_ROUTES_H
+#define VTSIM_HTTP_ROUTES_H
+
+#include "exchange.h"
+
+/* original.c: the API that clients of the original service speak. */
+void original_start(struct exchange *exchange);
+void original_status(struct exchange *exchange);
+
+/* jobs.c: the full API on the same jobs. */
+void jobs_post(struct exchange *exchange);
+void jobs_get(struct exchange *exchange);
+void jobs_list(struct exchange *exchange);
+void jobs_delete(struct exchange *exchange);
+
+/* sim.c: what only a test author should touch. */
+void sim_health(struct exchange *exchange);
+
+/* Takes the id that stands behind `prefix` in the path. Answers itself and says false where it is none. */
+bool route_id(struct exchange *exchange, const char *prefix);
+
+#endif

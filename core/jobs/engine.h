@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The rules of a job's life. Every function here takes a record, moves it by events that each carry
+ * their own moment, and leaves the new record in the work's `next`: no sockets, no store, no locks, no
+ * time of its own. So a function can be run again on a newer record, and a test needs nothing else.
+ *
+ * Before anything else a call carries out the wakes that are due by `now`, each at its own moment. */
+#ifndef VTSIM_JOBS_ENGINE_H
+#define VTSIM_JOBS_ENGINE_H
+
+#include "../behaviours/host.h"
+#include "record.h"
+
+/* Hooks that may run in one moment of one job before it is taken for endless and failed. */
+#define ENGINE_HOOKS_PER_MOMENT 1000
+
+struct engine {
+    uint64_t seed;
+    const struct instances *instances;
+};
+
+/* What one thread works with: memory that is used again, the job under way, and what came of it. */
+struct engine_work {
+    const struct engine *engine;
+    struct text *next; /* where a changed record is left; the caller's */
+
+    /* What came of the call. */
+    enum vts_err err;       /* VTS_ERR_EXISTS, VTS_ERR_MEMORY, VTS_ERR_DAMAGED */
+    bool bent;              /* the client is to be told `answer` */
+    bool refused;           /* the start was refused, by `answer` */
+    bool ended;             /* the job ended in this call */
+    struct vts_answer answer; /* valid until the next call; its word is texts.word's */
+
+    /* Used inside. */
+    struct job job;
+    const struct instance *instance;
+    struct hook_texts texts;
+    struct text plugin_state;
+    struct text input;
+    char id[RECORD_ID_MAX + 1];
+};
+
+void engine_work_init(struct engine_work *work, const struct engine *engine);
+void engine_work_finish(struct engine_work *work);
+
+/* A client asks to start a job. `old` is NULL, or the record of that id: refused so far, or there
+ * already (VTS_ERR_EXISTS). `input` is JSON, or has no bytes. */
+enum record_act engine_start(struct engine_work *work, const struct record *old,
+                             const struct instance *instance, struct bytes id, struct bytes input,
+                             vts_ms now);
+
+/* A client asks for its status, for the polls-th time. */
+enum record_act engine_poll(struct engine_work *work, const struct record *old, uint64_t polls,
+                            vts_ms now);
+
+/* A client asks to stop it. One that has ended stays as it is. */
+enum record_act engine_cancel(struct engine_work *work, const struct record *old, vts_ms now);
+
+/* Time has come to `now`. */
+enum record_act engine_advance(struct engine_work *work, const struct record *old, vts_ms now);
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Each operation as a way through the store's door: what is done with the record there (a `move_`
+ * function) and what is made of the outcome. See service.h. */
+#include "service.h"
+
+#include <fnmatch.h>
+#include <stdlib.h>
+
+#include "../base/log.h"
+
+static struct service_call *call_of(struct store_call *call) { return (struct service_call *)call; }
+
+/* ---- setting up ---- */
+
+static enum record_act move_due(void *arg, size_t port, const struct record *old, struct text *next,
+                                vts_ms now)
+{
+    struct service *service = arg;
+    struct engine_work *work = &service->ports[port].work;
+    enum record_act act;
+
+    work->next = next;
+    act = engine_advance(work, old, now);
+    if (work->err != VTS_OK)
+        log_line(VTS_ERROR, "jobs", "job %.*s cannot be moved: %s", (int)old->id_length, old->id,
+                 work->err == VTS_ERR_MEMORY ? "no memory" : "its record cannot be understood");
+    return act;
+}
+
+bool service_init(struct service *service, const struct config *config,
+                  const struct instances *instances, const struct clock *clock, size_t ports)
+{
+    struct store_options options = {.clock = clock,
+                                    .ports = ports,
+                                    .max_records = (uint64_t)config->server.max_jobs,
+                                    .keep_ended = config->server.keep_ended,
+                                    .due = move_due,
+                                    .sooner = service_port_ring,
+                                    .arg = service};
+    size_t i;
+
+    memset(service, 0, sizeof(*service));
+    service->engine = (struct engine){(uint64_t)config->server.seed, instances};
+    service->clock = clock;
+    service->config = config;
+    service->port_count = ports;
+    service->ports = calloc(ports, sizeof(*service->ports));
+    service->store = service->ports ? store_create_memory(&options) : NULL;
+    if (!service->store) {
+        free(service->ports);
+        return false;
+    }
+    for (i = 0; i < ports; i++) {
+        service->ports[i].service = service;
+        service->ports[i].index = i;
+        service->ports[i].bell_fd = -1;
+        service->ports[i].store = store_port(service->store, i);
+        engine_work_init(&service->ports[i].work, &service->engine);
+    }
+    return true;
+}
+
+void service_finish(struct service *service)
+{
+    size_t i;
+
+    for (i = 0; i < service->port_count; i++) {
+        service_port_detach(&service->ports[i]);
+        engine_work_finish(&service->ports[i].work);
+    }
+    store_destroy(service->store);
+    free(service->ports);
+}
+
+const struct instance *service_behaviour(const struct service *service, struct bytes id)
+{
+    const struct config *config = service->config;
+    const char *name = config->server.behaviour;
+    char text[RECORD_ID_MAX + 1];
+    size_t i;
+
+    if (config->rule_count > 0) {
+        memcpy(text, id.at, id.length);
+        text[id.length] = '\0';
+    }
+    for (i = 0; i < config->rule_count; i++)
+        if (fnmatch(config->rules[i].settings.job_id, text, 0) == 0) {
+            name = config->rules[i].settings.behaviour;
+            break;
+        }
+    return instances_named(service->engine.instances, name, strlen(name));
+}
+
+/* ---- calls ---- */
+
+void service_call_init(struct service_call *call) { memset(call, 0, sizeof(*call)); }
+
+void service_call_finish(struct service_call *call)
+{
+    text_finish(&call->word);
+    text_finish(&call->record);
+}
+
+bool service_job(const struct service_call *call, struct job *job)
+{
+    return call->record.length > 0 &&
+           record_read((const struct record *)call->record.bytes, call->record.length, job);
+}
+
+/* Takes from the engine what the client is to be told. `fn` can run again: all is set anew. */
+static void take_outcome(struct service_call *call, const struct engine_work *work,
+                         const struct record *record)
+{
+    call->bent = work->bent;
+    text_reset(&call->word);
+    if (work->bent) {
+        call->answer = work->answer;
+        if (work->answer.word) {
+            text_puts(&call->word, work->answer.word);
+            call->answer.word = call->word.bytes;
+        }
+    }
+    call->state = (enum vts_state)record->state;
+    text_reset(&call->record);
+    if (call->want_job)
+        text_add(&call->record, record, record->size);
+    call->result = work->err == VTS_ERR_EXISTS ? SERVICE_EXISTS
+                   : work->refused             ? SERVICE_REFUSED
+                   : work->err != VTS_OK || call->word.failed || call->record.failed
+                       ? SERVICE_BUSY
+                       : SERVICE_DONE;
+}
+
+static const struct record *kept(enum record_act act, const struct record *old,
+                                 const struct text *next)
+{
+    return act == RECORD_PUT ? (const struct record *)next->bytes : old;
+}
+
+static enum record_act move_start(struct store_call *store, const struct record *old,
+                                  struct text *next)
+{
+    struct service_call *call = call_of(store);
+    struct engine_work *work = &call->port->work;
+    enum record_act act;
+
+    work->next = next;
+    act = engine_start(work, old, call->instance, store->id, call->input, store->now);
+    if (act == RECORD_LEAVE && !old)
+        call->result = SERVICE_BUSY;
+    else
+        take_outcome(call, work, kept(act, old, next));
+    return act;
+}
+
+/* A job whose start was refused is not there. */
+static bool there(struct service_call *call, const struct record *old)
+{
+    if (old && old->state != VTS_ASKED)
+        return true;
+    call->result = SERVICE_NOT_FOUND;
+    return false;
+}
+
+static enum record_act move_status(struct store_call *store, const struct record *old,
+                                   struct text *next)
+{
+    struct service_call *call = call_of(store);
+    struct engine_work *work = &call->port->work;
+    enum record_act act;
+
+    if (!there(call, old))
+        return RECORD_LEAVE;
+    work->next = next;
+    act = engine_poll(work, old, store->polls, store->now);
+    take_outcome(call, work, kept(act, old, next));
+    return act;
+}
+
+static enum record_act move_cancel(struct store_call *store, const struct record *old,
+                                   struct text *next)
+{
+    struct service_call *call = call_of(store);
+    struct engine_work *work = &call->port->work;
+    enum record_act act;
+
+    if (!there(call, old))
+        return RECORD_LEAVE;
+    work->next = next;
+    act = engine_cancel(work, old, store->now);
+    take_outcome(call, work, kept(act, old, next));
+    return act;
+}
+
+static void call_done(struct store_call *store)
+{
+    struct service_call *call = call_of(store);
+
+    if (store->err == VTS_ERR_LIMIT)
+        call->result = SERVICE_LIMIT;
+    else if (store->err != VTS_OK)
+        call->result = SERVICE_BUSY;
+    if (call->result == SERVICE_LIMIT || call->result == SERVICE_BUSY)
+        call->bent = false;
+    call->done(call);
+}
+
+static void enter(struct service_call *call,
+                  enum record_act (*fn)(struct store_call *, const struct record *, struct text *),
+                  bool is_poll)
+{
+    call->store.fn = fn;
+    call->store.is_poll = is_poll;
+    call->store.done = call_done;
+    store_update(call->port->store, &call->store);
+}
+
+void service_start(struct service_call *call) { enter(call, move_start, false); }
+void service_status(struct service_call *call) { enter(call, move_status, true); }
+void service_cancel(struct service_call *call) { enter(call, move_cancel, false); }
+
+/* ---- listing ---- */
+
+/* A job that is due is shown as it will be when the store gets to it. */
+static bool list_row(struct store_list *store, const struct record *record, uint64_t polls,
+                     vts_ms now)
+{
+    struct service_list *list = (struct service_list *)store;
+    struct engine_work *work = &list->port->work;
+    struct text next = TEXT_INIT;
+    struct job job;
+    bool taken = false;
+
+    work->next = &next;
+    if (!state_ended(record->state) && record->wake_at <= now &&
+        engine_advance(work, record, now) == RECORD_PUT)
+        record = (const struct record *)next.bytes;
+    if (record->state != VTS_ASKED && (list->state < 0 || record->state == list->state) &&
+        record_read(record, record->size, &job)) {
+        list->row(list, &job, polls, now);
+        taken = true;
+    }
+    text_finish(&next);
+    return taken;
+}
+
+static void list_done(struct store_list *store)
+{
+    struct service_list *list = (struct service_list *)store;
+
+    list->done(list);
+}
+
+void service_list(struct service_list *list)
+{
+    list->store.row = list_row;
+    list->store.done = list_done;
+    store_list(list->port->store, &list->store);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What clients can ask for: start a job, ask for its status, cancel it, list jobs. Brings together the
+ * store, the engine and the clock; knows neither sockets nor how answers are written.
+ *
+ * A call is a part of a larger struct of the caller's; `done` is called on the port's thread, at once or
+ * later, and exactly once. What a call's results point to belongs to the call. */
+#ifndef VTSIM_SERVICE_SERVICE_H
+#define VTSIM_SERVICE_SERVICE_H
+
+#include "../jobs/engine.h"
+#include "../store/store.h"
+
+struct event_base;
+struct event;
+
+/* One worker's way in. Used by its thread alone. */
+struct service_port {
+    struct service *service;
+    size_t index;
+    struct store_port *store;
+    struct engine_work work;
+    /* loop.c's: carries out what is due. */
+    struct event *timer, *bell;
+    int bell_fd;
+};
+
+struct service {
+    struct engine engine;
+    struct store *store;
+    const struct clock *clock;
+    const struct config *config;
+    struct service_port *ports;
+    size_t port_count;
+};
+
+enum service_result {
+    SERVICE_DONE,
+    SERVICE_REFUSED,   /* by the behaviour: `answer` says how */
+    SERVICE_EXISTS,    /* a job of this id was started before */
+    SERVICE_NOT_FOUND, /* no such job */
+    SERVICE_LIMIT,     /* as many jobs as allowed */
+    SERVICE_BUSY       /* no memory, or the store cannot be reached */
+};
+
+struct service_call {
+    struct store_call store; /* first */
+
+    /* Given. */
+    struct service_port *port;
+    const struct instance *instance; /* start: which behaviour */
+    struct bytes input;              /* start: JSON, or none */
+    bool want_job;                   /* copy the job, for service_job */
+    void (*done)(struct service_call *call);
+
+    /* Set before done. */
+    enum service_result result;
+    enum vts_state state;
+    bool bent; /* the client is to be told `answer` */
+    struct vts_answer answer;
+    struct text word;   /* answer.word's bytes */
+    struct text record; /* where wanted */
+};
+
+struct service_list {
+    struct store_list store; /* first */
+    struct service_port *port;
+    int state; /* only jobs in this state; -1: all */
+    void (*row)(struct service_list *list, const struct job *job, uint64_t polls, vts_ms now);
+    void (*done)(struct service_list *list);
+};
+
+/* `config`, `instances` and `clock` must outlive it. NULL where there was no memory. */
+bool service_init(struct service *service, const struct config *config,
+                  const struct instances *instances, const struct clock *clock, size_t ports);
+void service_finish(struct service *service);
+
+/* The behaviour for a job of this id: that of the first rule that matches, else the server's. */
+const struct instance *service_behaviour(const struct service *service, struct bytes id);
+
+/* Make a call ready; free what it holds. The caller sets id, port, done and what is said above. */
+void service_call_init(struct service_call *call);
+void service_call_finish(struct service_call *call);
+
+void service_start(struct service_call *call);
+void service_status(struct service_call *call); /* a poll */
+void service_cancel(struct service_call *call);
+void service_list(struct service_list *list);
+
+/* The job of a call that wanted it, valid as long as the call. False where there is none. */
+bool service_job(const struct service_call *call, struct job *job);
+
+/* Lets an event loop carry out what is due for this port. False where the system refused. */
+bool service_port_attach(struct service_port *port, struct event_base *base);
+void service_port_detach(struct service_port *port);
+
+/* The store tells (from any thread) that something is due earlier than the port knows. */
+void service_port_ring(void *service, size_t port);
+
+#endif

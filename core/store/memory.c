@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The memory store: records in stripes, each with a table by id, a heap by what is due, and one lock.
+ *
+ * A stripe's lock guards all of that stripe; a thread holds at most one, takes no other lock inside but
+ * that of a `.serial` instance (in fn), and calls neither `done` nor `sooner` while it holds it.
+ *
+ * The table's buckets are taken by the upper bits of the id's hash, so the order of all records by
+ * (hash, id) stays the same when a table grows: a listing goes on where it stopped. */
+#include <assert.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "../base/rng.h"
+#include "store.h"
+
+#define STRIPES     64u
+#define STRIPE_BITS 6
+#define NOT_DUE     UINT32_MAX
+#define BUCKETS_MIN 16u
+/* Growing by a quarter leaves less unused than doubling: the heap is a tenth of a job's memory. */
+#define HEAP_GROWTH(size) ((size) + (size) / 4 + 16)
+
+/* One job; its record stands right behind. Small, because there are millions: the hash is computed
+ * again where it is needed. */
+struct node {
+    struct node *next; /* in its bucket */
+    uint32_t heap_at;  /* its place in the heap, or NOT_DUE */
+    uint32_t polls;    /* stays at its highest value */
+};
+
+struct due {
+    vts_ms moment;
+    struct node *node;
+};
+
+struct stripe {
+    _Alignas(64) pthread_mutex_t lock;
+    struct node **buckets;
+    unsigned int bucket_bits;
+    size_t count;
+    struct due *heap; /* a binary heap, the earliest first */
+    size_t heap_count, heap_room;
+    uint64_t states[VTS_CANCELLED + 1];
+    _Atomic vts_ms first_due; /* heap[0].moment, for those who do not hold the lock */
+};
+
+struct memory_port {
+    struct store_port base; /* first */
+    size_t index;
+    struct text next;
+    _Atomic vts_ms awaited; /* what the last run_due said: earlier than that needs a `sooner` */
+};
+
+struct memory {
+    struct store base; /* first */
+    struct store_options options;
+    struct memory_port *ports;
+    _Atomic uint64_t count;
+    struct stripe stripes[STRIPES];
+};
+
+static struct record *record_of(const struct node *node) { return (struct record *)(node + 1); }
+
+static struct bytes id_of(const struct node *node)
+{
+    return (struct bytes){record_of(node)->id, record_of(node)->id_length};
+}
+
+static struct memory *memory_of(struct store_port *port) { return (struct memory *)port->store; }
+
+static uint64_t hash_of(const char *id, size_t length) { return rng_hash(id, length, 0); }
+
+/* The lowest bits choose the stripe, the upper ones the bucket. A listing walks the stripes in turn. */
+static size_t stripe_index(uint64_t hash) { return hash & (STRIPES - 1); }
+
+static size_t bucket_index(const struct stripe *stripe, uint64_t hash)
+{
+    return hash >> (64 - stripe->bucket_bits);
+}
+
+static size_t owner(const struct memory *memory, size_t stripe)
+{
+    return stripe % memory->options.ports;
+}
+
+/* ---- what is due ---- */
+
+static void heap_set(struct stripe *stripe, size_t at, struct due due)
+{
+    stripe->heap[at] = due;
+    due.node->heap_at = (uint32_t)at;
+}
+
+static void heap_up(struct stripe *stripe, size_t at, struct due due)
+{
+    size_t parent;
+
+    for (; at > 0; at = parent) {
+        parent = (at - 1) / 2;
+        if (stripe->heap[parent].moment <= due.moment)
+            break;
+        heap_set(stripe, at, stripe->heap[parent]);
+    }
+    heap_set(stripe, at, due);
+}
+
+static void heap_down(struct stripe *stripe, size_t at, struct due due)
+{
+    size_t child;
+
+    for (;; at = child) {
+        child = 2 * at + 1;
+        if (child >= stripe->heap_count)
+            break;
+        if (child + 1 < stripe->heap_count &&
+            stripe->heap[child + 1].moment < stripe->heap[child].moment)
+            child++;
+        if (due.moment <= stripe->heap[child].moment)
+            break;
+        heap_set(stripe, at, stripe->heap[child]);
+    }
+    heap_set(stripe, at, due);
+}
+
+static bool heap_reserve(struct stripe *stripe)
+{
+    size_t room = HEAP_GROWTH(stripe->heap_room);
+    struct due *heap;
+
+    if (stripe->heap_count < stripe->heap_room)
+        return true;
+    heap = realloc(stripe->heap, room * sizeof(*heap));
+    if (!heap)
+        return false;
+    stripe->heap = heap;
+    stripe->heap_room = room;
+    return true;
+}
+
+static void heap_remove(struct stripe *stripe, struct node *node)
+{
+    size_t at = node->heap_at;
+    struct due last;
+
+    if (at == NOT_DUE)
+        return;
+    node->heap_at = NOT_DUE;
+    last = stripe->heap[--stripe->heap_count];
+    if (last.node == node)
+        return;
+    if (at > 0 && last.moment < stripe->heap[(at - 1) / 2].moment)
+        heap_up(stripe, at, last);
+    else
+        heap_down(stripe, at, last);
+}
+
+/* Puts the node where its due moment belongs. There is room (heap_reserve). */
+static void heap_place(struct stripe *stripe, struct node *node, vts_ms moment)
+{
+    struct due due = {moment, node};
+
+    if (node->heap_at != NOT_DUE) {
+        if (stripe->heap[node->heap_at].moment == moment)
+            return;
+        heap_remove(stripe, node);
+    }
+    if (moment != RECORD_NEVER)
+        heap_up(stripe, stripe->heap_count++, due);
+}
+
+static void tell_first_due(struct stripe *stripe)
+{
+    atomic_store(&stripe->first_due, stripe->heap_count ? stripe->heap[0].moment : RECORD_NEVER);
+}
+
+/* ---- the table ---- */
+
+static bool table_resize(struct stripe *stripe, unsigned int bits)
+{
+    size_t old_count = stripe->buckets ? (size_t)1 << stripe->bucket_bits : 0, i;
+    struct node **buckets = calloc((size_t)1 << bits, sizeof(struct node *));
+    struct node **old = stripe->buckets, *node, *next;
+    uint64_t hash;
+
+    if (!buckets)
+        return false;
+    stripe->buckets = buckets;
+    stripe->bucket_bits = bits;
+    for (i = 0; i < old_count; i++)
+        for (node = old[i]; node; node = next) {
+            next = node->next;
+            hash = hash_of(id_of(node).at, id_of(node).length);
+            node->next = buckets[bucket_index(stripe, hash)];
+            buckets[bucket_index(stripe, hash)] = node;
+        }
+    free((void *)old);
+    return true;
+}
+
+/* A table that cannot grow only gets slower. */
+static void table_fit(struct stripe *stripe)
+{
+    size_t buckets = (size_t)1 << stripe->bucket_bits;
+
+    if (stripe->count > buckets)
+        table_resize(stripe, stripe->bucket_bits + 1);
+    else if (stripe->count < buckets / 8 && buckets > BUCKETS_MIN)
+        table_resize(stripe, stripe->bucket_bits - 1);
+}
+
+/* The link that leads to the node with this id, or to NULL. */
+static struct node **find(struct stripe *stripe, uint64_t hash, struct bytes id)
+{
+    struct node **link = &stripe->buckets[bucket_index(stripe, hash)];
+
+    while (*link && (record_of(*link)->id_length != id.length ||
+                     memcmp(record_of(*link)->id, id.at, id.length) != 0))
+        link = &(*link)->next;
+    return link;
+}
+
+static void drop(struct memory *memory, struct stripe *stripe, struct node **link)
+{
+    struct node *node = *link;
+
+    heap_remove(stripe, node);
+    stripe->states[record_of(node)->state]--;
+    stripe->count--;
+    *link = node->next;
+    free(node);
+    atomic_fetch_sub(&memory->count, 1);
+    table_fit(stripe);
+}
+
+/* Takes one more record into the count, if there may be one more. */
+static bool claim(struct memory *memory)
+{
+    if (atomic_fetch_add(&memory->count, 1) < memory->options.max_records)
+        return true;
+    atomic_fetch_sub(&memory->count, 1);
+    return false;
+}
+
+static enum vts_err insert(struct memory *memory, struct stripe *stripe, struct node **link,
+                           const struct text *next)
+{
+    struct node *node;
+
+    if (!claim(memory))
+        return VTS_ERR_LIMIT;
+    node = heap_reserve(stripe) ? malloc(sizeof(*node) + next->length) : NULL;
+    if (!node) {
+        atomic_fetch_sub(&memory->count, 1);
+        return VTS_ERR_MEMORY;
+    }
+    node->next = NULL;
+    node->heap_at = NOT_DUE;
+    node->polls = 0;
+    memcpy(record_of(node), next->bytes, next->length);
+    *link = node;
+    stripe->count++;
+    stripe->states[record_of(node)->state]++;
+    heap_place(stripe, node, record_due(record_of(node), memory->options.keep_ended));
+    table_fit(stripe);
+    return VTS_OK;
+}
+
+static enum vts_err replace(struct memory *memory, struct stripe *stripe, struct node **link,
+                            const struct text *next)
+{
+    struct node *node = *link;
+
+    if (!heap_reserve(stripe))
+        return VTS_ERR_MEMORY;
+    if (next->length != record_of(node)->size) {
+        node = realloc(node, sizeof(*node) + next->length);
+        if (!node)
+            return VTS_ERR_MEMORY;
+        *link = node;
+        if (node->heap_at != NOT_DUE)
+            stripe->heap[node->heap_at].node = node;
+    }
+    stripe->states[record_of(node)->state]--;
+    memcpy(record_of(node), next->bytes, next->length);
+    stripe->states[record_of(node)->state]++;
+    heap_place(stripe, node, record_due(record_of(node), memory->options.keep_ended));
+    return VTS_OK;
+}
+
+static enum vts_err carry_out(struct memory *memory, struct stripe *stripe, struct node **link,
+                              enum record_act act, const struct text *next)
+{
+    if (act == RECORD_DROP && *link)
+        drop(memory, stripe, link);
+    if (act != RECORD_PUT)
+        return VTS_OK;
+    return *link ? replace(memory, stripe, link, next) : insert(memory, stripe, link, next);
+}
+
+/* ---- the door ---- */
+
+static vts_ms now_for(const struct memory *memory, const struct node *node)
+{
+    vts_ms now = clock_now(memory->options.clock);
+
+    return node && record_of(node)->last_at > now ? record_of(node)->last_at : now;
+}
+
+/* Tells the port that cares for the stripe, if it waits for something later. */
+static void tell_sooner(struct memory *memory, size_t stripe, vts_ms first)
+{
+    size_t port = owner(memory, stripe);
+
+    if (first < atomic_load(&memory->ports[port].awaited))
+        memory->options.sooner(memory->options.arg, port);
+}
+
+static void memory_update(struct store_port *base, struct store_call *call)
+{
+    struct memory_port *port = (struct memory_port *)base;
+    struct memory *memory = memory_of(base);
+    uint64_t hash = hash_of(call->id.at, call->id.length);
+    struct stripe *stripe = &memory->stripes[stripe_index(hash)];
+    enum record_act act;
+    struct node **link;
+    vts_ms first;
+
+    pthread_mutex_lock(&stripe->lock);
+    link = find(stripe, hash, call->id);
+    call->now = now_for(memory, *link);
+    if (*link && record_expired(record_of(*link), memory->options.keep_ended, call->now)) {
+        drop(memory, stripe, link);
+        link = find(stripe, hash, call->id);
+    }
+    if (*link && call->is_poll && (*link)->polls < UINT32_MAX)
+        (*link)->polls++;
+    call->polls = *link ? (*link)->polls : 0;
+    act = call->fn(call, *link ? record_of(*link) : NULL, &port->next);
+    call->err = carry_out(memory, stripe, link, act, &port->next);
+    if (act != RECORD_LEAVE)
+        tell_first_due(stripe);
+    first = atomic_load_explicit(&stripe->first_due, memory_order_relaxed);
+    pthread_mutex_unlock(&stripe->lock);
+    if (act == RECORD_PUT)
+        tell_sooner(memory, stripe_index(hash), first);
+    call->done(call);
+}
+
+/* ---- due ---- */
+
+/* The record that is due first; false where it is later than `now`. */
+static bool run_first(struct memory *memory, struct memory_port *port, struct stripe *stripe,
+                      vts_ms now)
+{
+    struct node *node = stripe->heap_count ? stripe->heap[0].node : NULL;
+    enum record_act act = RECORD_DROP;
+    struct node **link;
+    struct bytes id;
+
+    if (!node || stripe->heap[0].moment > now)
+        return false;
+    id = id_of(node);
+    link = find(stripe, hash_of(id.at, id.length), id);
+    if (!record_expired(record_of(node), memory->options.keep_ended, now)) {
+        act = memory->options.due(memory->options.arg, port->index, record_of(node), &port->next,
+                                  now > record_of(node)->last_at ? now : record_of(node)->last_at);
+        /* One that cannot be moved (no memory) is tried again later, and holds up nothing. */
+        if (act == RECORD_LEAVE ||
+            carry_out(memory, stripe, link, act, &port->next) != VTS_OK)
+            heap_place(stripe, *link, now + 1000);
+        return true;
+    }
+    carry_out(memory, stripe, link, act, NULL);
+    return true;
+}
+
+static size_t run_stripe(struct memory *memory, struct memory_port *port, struct stripe *stripe,
+                         vts_ms now, size_t most)
+{
+    size_t run = 0;
+
+    if (atomic_load(&stripe->first_due) > now)
+        return 0;
+    pthread_mutex_lock(&stripe->lock);
+    while (run < most && run_first(memory, port, stripe, now))
+        run++;
+    tell_first_due(stripe);
+    pthread_mutex_unlock(&stripe->lock);
+    return run;
+}
+
+static vts_ms first_of_port(const struct memory *memory, size_t port)
+{
+    vts_ms first = RECORD_NEVER, due;
+    size_t i;
+
+    for (i = port; i < STRIPES; i += memory->options.ports) {
+        due = atomic_load(&memory->stripes[i].first_due);
+        if (due < first)
+            first = due;
+    }
+    return first;
+}
+
+static vts_ms memory_run_due(struct store_port *base, vts_ms now, size_t most)
+{
+    struct memory_port *port = (struct memory_port *)base;
+    struct memory *memory = memory_of(base);
+    vts_ms first;
+    size_t i;
+
+    for (i = port->index; i < STRIPES && most > 0; i += memory->options.ports)
+        most -= run_stripe(memory, port, &memory->stripes[i], now, most);
+    /* Either we see what another thread put meanwhile, or it sees what we wait for and tells us. */
+    do {
+        first = first_of_port(memory, port->index);
+        atomic_store(&port->awaited, first);
+    } while (first_of_port(memory, port->index) < first);
+    return first;
+}
+
+/* ---- listing ---- */
+
+/* Whether (hash, id) stands behind the cursor in the order of the listing. */
+static bool behind(uint64_t hash, struct bytes id, uint64_t after_hash, struct bytes after)
+{
+    size_t least = id.length < after.length ? id.length : after.length;
+    int order;
+
+    if (hash != after_hash)
+        return hash > after_hash;
+    order = memcmp(id.at, after.at, least);
+    return order > 0 || (order == 0 && id.length > after.length);
+}
+
+/* The first record of a bucket that stands behind the cursor. */
+static struct node *next_in_bucket(struct node *node, uint64_t after_hash, struct bytes after)
+{
+    struct node *best = NULL;
+    uint64_t hash, best_hash = 0;
+    struct bytes id;
+
+    for (; node; node = node->next) {
+        id = id_of(node);
+        hash = hash_of(id.at, id.length);
+        if (after.length > 0 && !behind(hash, id, after_hash, after))
+            continue;
+        if (!best ||
+            behind(best_hash, id_of(best), hash, id)) {
+            best = node;
+            best_hash = hash;
+        }
+    }
+    return best;
+}
+
+/* Goes on in one stripe. False where the page is full. */
+static bool list_stripe(struct memory *memory, struct stripe *stripe, struct store_list *list,
+                        bool from_start, size_t *taken, size_t *seen)
+{
+    struct bytes after = {list->after, from_start ? 0 : list->after_length};
+    uint64_t hash = from_start ? 0 : hash_of(after.at, after.length);
+    size_t bucket = from_start ? 0 : bucket_index(stripe, hash);
+    struct node *node;
+
+    while (bucket < (size_t)1 << stripe->bucket_bits) {
+        node = next_in_bucket(stripe->buckets[bucket], hash, after);
+        if (!node) {
+            bucket++;
+            continue;
+        }
+        if (*taken >= list->limit || *seen >= list->scan)
+            return false;
+        memcpy(list->after, record_of(node)->id, (size_t)record_of(node)->id_length + 1);
+        list->after_length = record_of(node)->id_length;
+        after = (struct bytes){list->after, list->after_length};
+        hash = hash_of(after.at, after.length);
+        (*seen)++;
+        if (!record_expired(record_of(node), memory->options.keep_ended, now_for(memory, node)) &&
+            list->row(list, record_of(node), node->polls, now_for(memory, node)))
+            (*taken)++;
+    }
+    return true;
+}
+
+static void memory_list(struct store_port *base, struct store_list *list)
+{
+    struct memory *memory = memory_of(base);
+    bool from_start = list->after_length == 0, room = true;
+    size_t taken = 0, seen = 0, i;
+
+    i = from_start ? 0 : stripe_index(hash_of(list->after, list->after_length));
+    for (; i < STRIPES && room; i++) {
+        pthread_mutex_lock(&memory->stripes[i].lock);
+        room = list_stripe(memory, &memory->stripes[i], list, from_start, &taken, &seen);
+        pthread_mutex_unlock(&memory->stripes[i].lock);
+        from_start = true;
+    }
+    list->err = VTS_OK;
+    list->more = !room;
+    list->done(list);
+}
+
+static void memory_count(struct store *store, uint64_t counts[VTS_CANCELLED + 1])
+{
+    struct memory *memory = (struct memory *)store;
+    size_t i;
+    int state;
+
+    memset(counts, 0, (VTS_CANCELLED + 1) * sizeof(counts[0]));
+    for (i = 0; i < STRIPES; i++) {
+        pthread_mutex_lock(&memory->stripes[i].lock);
+        for (state = 0; state <= VTS_CANCELLED; state++)
+            counts[state] += memory->stripes[i].states[state];
+        pthread_mutex_unlock(&memory->stripes[i].lock);
+    }
+}
+
+/* ---- the store itself ---- */
+
+static struct store_port *memory_port(struct store *store, size_t index)
+{
+    struct memory *memory = (struct memory *)store;
+
+    assert(index < memory->options.ports);
+    return &memory->ports[index].base;
+}
+
+static void memory_destroy(struct store *store)
+{
+    struct memory *memory = (struct memory *)store;
+    struct node *node, *next;
+    size_t i, bucket;
+
+    for (i = 0; i < STRIPES; i++) {
+        struct stripe *stripe = &memory->stripes[i];
+
+        for (bucket = 0; stripe->buckets && bucket < (size_t)1 << stripe->bucket_bits; bucket++)
+            for (node = stripe->buckets[bucket]; node; node = next) {
+                next = node->next;
+                free(node);
+            }
+        free((void *)stripe->buckets);
+        free(stripe->heap);
+        pthread_mutex_destroy(&stripe->lock);
+    }
+    for (i = 0; memory->ports && i < memory->options.ports; i++)
+        text_finish(&memory->ports[i].next);
+    free(memory->ports);
+    free(memory);
+}
+
+static const struct store_ops memory_ops = {
+    .kind = "memory",
+    .destroy = memory_destroy,
+    .port = memory_port,
+    .update = memory_update,
+    .list = memory_list,
+    .run_due = memory_run_due,
+    .count = memory_count,
+};
+
+struct store *store_create_memory(const struct store_options *options)
+{
+    struct memory *memory = aligned_alloc(_Alignof(struct memory), sizeof(*memory));
+    bool good = true;
+    size_t i;
+
+    if (!memory)
+        return NULL;
+    memset(memory, 0, sizeof(*memory));
+    memory->base.ops = &memory_ops;
+    memory->options = *options;
+    for (i = 0; i < STRIPES; i++) {
+        pthread_mutex_init(&memory->stripes[i].lock, NULL);
+        atomic_init(&memory->stripes[i].first_due, RECORD_NEVER);
+        good = table_resize(&memory->stripes[i], 4) && good;
+    }
+    memory->ports = calloc(options->ports, sizeof(*memory->ports));
+    for (i = 0; memory->ports && i < options->ports; i++) {
+        memory->ports[i].base.store = &memory->base;
+        memory->ports[i].index = i;
+        atomic_init(&memory->ports[i].awaited, RECORD_NEVER);
+    }
+    if (!good || !memory->ports) {
+        memory_destroy(&memory->base);
+        return NULL;
+    }
+    return &memory->base;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Where records live. A store holds them, gives one caller at a time access to each, and knows which
+ * are due. It knows a record's head (id, state, moments) and nothing else of a job; whoever opens it
+ * says what is to be done with a record that is due.
+ *
+ * Ports. A store is used through ports, one for each worker; a port is used by its worker's thread
+ * alone, and the store calls `done` on that thread: at once, or later from the worker's event loop.
+ *
+ * Kinds. struct store_ops is what a kind of store implements; everybody else calls the functions. */
+#ifndef VTSIM_STORE_STORE_H
+#define VTSIM_STORE_STORE_H
+
+#include "../jobs/record.h"
+#include "../time/clock.h"
+
+struct store;
+struct store_port;
+
+/* One way through the door to one record. Part of a larger struct of the caller's, which must live until
+ * `done` was called. */
+struct store_call {
+    /* Given. */
+    struct bytes id;
+    bool is_poll; /* counts as a poll of the job, if there is one */
+
+    /* Run with nobody else at the record. `old` is NULL where the store has no such record. Leaves a
+     * changed record in `next` and says RECORD_PUT. Can be run again on a newer record: it touches
+     * nothing but `next` and the caller's own struct. May read `now` and `polls`. */
+    enum record_act (*fn)(struct store_call *call, const struct record *old, struct text *next);
+    /* The change is kept, or `err` tells why not. May free the call. */
+    void (*done)(struct store_call *call);
+
+    /* Set by the store before fn: max(clock, the record's last event), and the number of polls. */
+    vts_ms now;
+    uint64_t polls;
+    /* Set before done: VTS_OK; VTS_ERR_LIMIT (as many jobs as allowed), VTS_ERR_MEMORY,
+     * VTS_ERR_BUSY (the store cannot be reached, try again). */
+    enum vts_err err;
+};
+
+/* One page of all records, in an order of the store's own that does not change: a record that is there
+ * all the time is seen exactly once on the way through the pages. */
+struct store_list {
+    /* Given. */
+    char after[RECORD_ID_MAX + 1]; /* go on behind this id; "" from the beginning */
+    size_t after_length;
+    size_t limit; /* rows that `row` may take */
+    size_t scan;  /* records looked at, at the most: a page may be short */
+
+    /* Called for each record, with nobody else at it. True where it was taken. */
+    bool (*row)(struct store_list *list, const struct record *record, uint64_t polls, vts_ms now);
+    void (*done)(struct store_list *list);
+
+    /* Set before done. */
+    enum vts_err err;
+    bool more; /* there may be records behind `after`, which now names the last one looked at */
+};
+
+struct store_options {
+    const struct clock *clock;
+    size_t ports;
+    uint64_t max_records;
+    vts_ms keep_ended; /* how long ended and refused jobs are kept */
+
+    /* A record is due. As store_call's fn; called on the port's thread. */
+    enum record_act (*due)(void *arg, size_t port, const struct record *old, struct text *next,
+                           vts_ms now);
+    /* Something of this port is due earlier than its last store_run_due said. Called from any thread,
+     * with no lock of the store held. */
+    void (*sooner)(void *arg, size_t port);
+    void *arg;
+};
+
+struct store_ops {
+    const char *kind;
+    void (*destroy)(struct store *store);
+    struct store_port *(*port)(struct store *store, size_t index);
+    void (*update)(struct store_port *port, struct store_call *call);
+    void (*list)(struct store_port *port, struct store_list *list);
+    vts_ms (*run_due)(struct store_port *port, vts_ms now, size_t most);
+    void (*count)(struct store *store, uint64_t counts[VTS_CANCELLED + 1]);
+};
+
+/* Every store begins with this. */
+struct store {
+    const struct store_ops *ops;
+};
+
+/* And every port with this. */
+struct store_port {
+    struct store *store;
+};
+
+/* NULL where there was no memory. */
+struct store *store_create_memory(const struct store_options *options);
+
+static inline void store_destroy(struct store *store)
+{
+    if (store)
+        store->ops->destroy(store);
+}
+
+static inline struct store_port *store_port(struct store *store, size_t index)
+{
+    return store->ops->port(store, index);
+}
+
+/* The one door to a record. */
+static inline void store_update(struct store_port *port, struct store_call *call)
+{
+    port->store->ops->update(port, call);
+}
+
+static inline void store_list(struct store_port *port, struct store_list *list)
+{
+    port->store->ops->list(port, list);
+}
+
+/* Carries out what is due by `now` for this port, `most` records at the most, each at its own moment,
+ * and drops what need not be kept any longer. The moment of the next one, which is not after `now`
+ * where there is more to do at once; RECORD_NEVER: nothing. */
+static inline vts_ms store_run_due(struct store_port *port, vts_ms now, size_t most)
+{
+    return port->store->ops->run_due(port, now, most);
+}
+
+/* How many records there are in each state. */
+static inline void store_count(struct store *store, uint64_t counts[VTS_CANCELLED + 1])
+{
+    store->ops->count(store, counts);
+}
+
+#endif

@@ -1,0 +1,97 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# The parts of `dev` that can be tried without building anything: check_dev.sh SOURCE-FOLDER
+set -eu
+root=$1
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 1' HUP INT TERM
+mkdir "$folder/a place"
+cd -- "$folder/a place"
+
+fail()
+{
+    echo "FAILED: $*" >&2
+    [ ! -s "$folder/out" ] || sed 's/^/  /' "$folder/out" >&2
+    exit 1
+}
+
+# expect STATUS COMMAND...: what it said is in $folder/out.
+expect()
+{
+    wanted=$1
+    shift
+    status=0
+    "$@" >"$folder/out" 2>&1 </dev/null || status=$?
+    [ "$status" -eq "$wanted" ] || fail "$*: exit status $status instead of $wanted"
+}
+
+said() { grep -qxF -e "$1" "$folder/out" || fail "it did not say: $1"; }
+
+sh -n "$root/dev" || fail "dev is no shell script"
+
+# From another folder, through a path with a space in it.
+ln -s "$root" "$folder/a tree"
+expect 0 "$folder/a tree/dev" help
+for command in setup build run serve test bench lint format help; do
+    grep -q "^  $command " "$folder/out" || fail "help does not tell of '$command'"
+done
+expect 2 "$root/dev"
+expect 2 "$root/dev" biuld
+said "dev: there is no command 'biuld'"
+said "dev: try: $root/dev help"
+expect 2 "$root/dev" build everything
+said "dev: build takes one of: debug, release, asan, tsan"
+expect 2 "$root/dev" lint now
+said "dev: lint takes no arguments"
+
+# A system with next to nothing. A PATH of our own keeps the real apt-get out of it.
+mkdir "$folder/bare"
+for tool in sh cat dirname env grep id mktemp rm; do
+    ln -s "$(command -v "$tool")" "$folder/bare/$tool"
+done
+all='build-essential cmake pkg-config libevent-dev libltdl-dev libjson-c-dev libxxhash-dev libcmocka-dev curl'
+expect 1 env PATH="$folder/bare" "$root/dev" setup
+said "dev: missing: $all"
+said "dev: (Debian's names.) There is no apt-get here: install them with this system's tools."
+
+# The same with an apt-get that notes what it is asked for, and does nothing.
+cat >"$folder/bare/apt-get" <<END
+#!/bin/sh
+echo "\$DEBIAN_FRONTEND apt-get \$*" >>"$folder/asked"
+END
+chmod +x "$folder/bare/apt-get"
+for tool in id sudo; do # we may be root or not: make it root
+    rm -f "$folder/bare/$tool"
+done
+printf '#!/bin/sh\necho 0\n' >"$folder/bare/id"
+chmod +x "$folder/bare/id"
+expect 1 env -u DEBIAN_FRONTEND PATH="$folder/bare" "$root/dev" setup
+said "dev: missing: $all"
+said "dev: updating the list of packages ..."
+said "dev: installing $all ..."
+said "dev: installed, but still not found: $all"
+cat >"$folder/wanted" <<END
+ apt-get -q update
+noninteractive apt-get -q -y -o DPkg::Lock::Timeout=120 --no-install-recommends install $all
+END
+cmp -s "$folder/asked" "$folder/wanted" || fail "apt-get was asked for: $(cat "$folder/asked")"
+
+# An apt-get that fails: its words and its status come through.
+printf '#!/bin/sh\necho "E: no network"\nexit 100\n' >"$folder/bare/apt-get"
+expect 100 env PATH="$folder/bare" "$root/dev" setup
+said "E: no network"
+said "dev: updating the list of packages failed (exit status 100)"
+
+# Not root, no sudo: it says what root should do.
+printf '#!/bin/sh\necho 1000\n' >"$folder/bare/id"
+expect 1 env PATH="$folder/bare" "$root/dev" setup
+said "dev: run as root: apt-get install $all"
+
+# Nothing is missing: apt-get is left alone.
+mkdir "$folder/front"
+printf '#!/bin/sh\nexit 99\n' >"$folder/front/apt-get"
+printf '#!/bin/sh\n' >"$folder/front/curl"
+chmod +x "$folder/front/apt-get" "$folder/front/curl"
+expect 0 env PATH="$folder/front:$PATH" "$root/dev" setup
+said "dev: everything is there"
