@@ -9,14 +9,10 @@ set(VTSIM_PKGCONFIG_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 # ---- programs and libraries ----------------------------------------------------------------------
 
-file(RELATIVE_PATH lib_from_bin /x/${CMAKE_INSTALL_BINDIR} /x/${CMAKE_INSTALL_LIBDIR})
-set_target_properties(vtsim PROPERTIES INSTALL_RPATH "$ORIGIN/${lib_from_bin}")
 install(TARGETS vtsimd vtsim RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 # One set of targets each, because each wants other libraries of its user: a plugin none, the shared
 # client none, the static client libevent and json-c.
-set_target_properties(vtsim-client PROPERTIES EXPORT_NAME client)
-set_target_properties(vtsim-client-static PROPERTIES EXPORT_NAME client-static)
 foreach(name plugin client client-static)
     install(TARGETS vtsim-${name} EXPORT vtsim-${name}
             LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

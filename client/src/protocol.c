@@ -325,7 +325,7 @@ static void explain_silence(const struct reply *reply, const char *authority,
                   question_name(question));
         break;
     case REPLY_NOT_HTTP:
-        error_set(error, VTS_CLIENT_ERR_PROTOCOL, 0, "the answer to %s is not HTTP",
+        error_set(error, VTS_CLIENT_ERR_PROTOCOL, 0, "the answer to %s is not valid HTTP",
                   question_name(question));
         break;
     case REPLY_TOO_LONG:

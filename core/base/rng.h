@@ -15,8 +15,8 @@ uint64_t rng_key(uint64_t seed, uint64_t stream, const void *id, size_t length);
 /* Draw number n of a stream. */
 uint64_t rng_draw(uint64_t key, uint64_t n);
 
-/* 64 bits of these bytes (XXH3), for tables and names; not against somebody who wants collisions.
- */
+/* 64 bits of these bytes, for tables and names, not against somebody who wants collisions: FNV-1a
+ * (Fowler, Noll and Vo), its bits mixed once more. */
 uint64_t rng_hash(const void *bytes, size_t length, uint64_t seed);
 
 #endif

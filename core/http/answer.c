@@ -82,8 +82,12 @@ static const char *reason(int status)
         return "Bad Request";
     case 404:
         return "Not Found";
+    case 405:
+        return "Method Not Allowed";
     case 409:
         return "Conflict";
+    case 413:
+        return "Content Too Large";
     case 429:
         return "Too Many Requests";
     case 500:

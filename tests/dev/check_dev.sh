@@ -50,7 +50,7 @@ mkdir "$folder/bare"
 for tool in sh cat dirname env grep id mktemp rm; do
     ln -s "$(command -v "$tool")" "$folder/bare/$tool"
 done
-all='build-essential cmake pkg-config libevent-dev libltdl-dev libjson-c-dev libxxhash-dev libcmocka-dev curl'
+all='build-essential cmake pkg-config libevent-dev libltdl-dev libjson-c-dev libcmocka-dev curl'
 expect 1 env PATH="$folder/bare" "$root/dev" setup
 said "dev: missing: $all"
 said "dev: (Debian's names.) There is no apt-get here: install them with this system's tools."
