@@ -181,7 +181,7 @@ static void read_rules(struct config *config, struct problems *problems)
         struct ini_section *section = config->ini.sections[i];
         struct config_rule *rule;
 
-        if (strcmp(section->kind, "rule") != 0)
+        if (config->rule_count == count || strcmp(section->kind, "rule") != 0)
             continue;
         rule = &config->rules[config->rule_count++];
         rule->name = section->name;

@@ -143,13 +143,18 @@ void ini_finish(struct ini *ini)
     *ini = (struct ini){0};
 }
 
+/* Whether two names of sections are the same; NULL is none. */
+static bool same_name(const char *one, const char *other)
+{
+    return one && other ? !strcmp(one, other) : one == other;
+}
+
 static struct ini_section *find_section(const struct ini *ini, const char *kind, const char *name)
 {
     for (size_t i = 0; i < ini->count; i++) {
         struct ini_section *section = ini->sections[i];
 
-        if (!strcmp(section->kind, kind) &&
-            (name && section->name ? !strcmp(section->name, name) : !name && !section->name))
+        if (!strcmp(section->kind, kind) && same_name(section->name, name))
             return section;
     }
     return NULL;
@@ -249,6 +254,9 @@ static void problem(struct reader *reader, size_t column, const char *key, const
     struct ini_title title = {""};
     va_list args;
 
+    va_start(args, format);
+    vsnprintf(message, sizeof(message), format, args);
+    va_end(args);
     if (reader->quiet)
         return;
     if (column)
@@ -258,9 +266,6 @@ static void problem(struct reader *reader, size_t column, const char *key, const
         snprintf(where, sizeof(where), "%s:%u", reader->ini->file, (unsigned int)reader->line);
     if (reader->section)
         title = ini_title(reader->section);
-    va_start(args, format);
-    vsnprintf(message, sizeof(message), format, args);
-    va_end(args);
     problems_add(reader->problems, where, *title.text ? title.text : NULL, key, "%s", message);
 }
 

@@ -28,7 +28,7 @@ static void add_fallback(const char *fallback, struct text *out)
         text_puts(out, "(required)");
         return;
     }
-    for (; fallback[length] && length < COLUMN_MAX; length++) {
+    for (; length < COLUMN_MAX && fallback[length]; length++) {
         if (fallback[length] == '\n')
             text_puts(out, " | ");
         else
@@ -42,7 +42,7 @@ static void add_fallback(const char *fallback, struct text *out)
         text_puts(out, "...");
 }
 
-/* Not columns_finish first: the rows share their memory. */
+/* The cells of one option. */
 static void fill(struct columns *columns, const struct vts_option *option)
 {
     text_reset(&columns->key);

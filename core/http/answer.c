@@ -128,6 +128,18 @@ static void write_at_once(struct evhttp_connection *connection)
     bufferevent_trigger(bufferevent, EV_WRITE, BEV_TRIG_IGNORE_WATERMARKS);
 }
 
+static void on_sent(struct evhttp_request *request, void *arg)
+{
+    evhttp_connection_set_closecb(evhttp_request_get_connection(request), NULL, NULL);
+    exchange_end(arg);
+}
+
+static void on_closed(struct evhttp_connection *connection, void *arg)
+{
+    (void)connection;
+    exchange_end(arg);
+}
+
 void answer_send(struct exchange *exchange)
 {
     struct evhttp_request *request = exchange->request;
@@ -137,8 +149,11 @@ void answer_send(struct exchange *exchange)
     each_field(exchange, add_to_request, evhttp_request_get_output_headers(request));
     evbuffer_add(evhttp_request_get_output_buffer(request), answer->body.bytes,
                  answer->body.length);
+    /* Under way until the last byte is out: a worker that drains waits for it. */
+    exchange_unpark(exchange);
     exchange->request = NULL;
+    evhttp_request_set_on_complete_cb(request, on_sent, exchange);
+    evhttp_connection_set_closecb(connection, on_closed, exchange);
     evhttp_send_reply(request, answer->status, reason(answer->status), NULL);
-    exchange_end(exchange);
     write_at_once(connection);
 }

@@ -128,10 +128,8 @@ void broken_send(struct exchange *exchange)
         exchange_abandon(exchange);
         return;
     }
-    if (!exchange->parked) {
-        exchange->parked = true;
-        LIST_INSERT_HEAD(&exchange->worker->parked, exchange, link);
-    }
+    exchange->parked = true;
+    LIST_INSERT_HEAD(&exchange->worker->parked, exchange, link);
     bufferevent_setcb(bufferevent, on_readable, on_written, on_error, exchange);
     bufferevent_set_timeouts(bufferevent, NULL, NULL);
     bufferevent_enable(bufferevent, EV_READ | EV_WRITE);
@@ -139,8 +137,6 @@ void broken_send(struct exchange *exchange)
         send_piece(exchange, exchange->answer.body.length);
         return;
     }
-    if (exchange->timer)
-        event_free(exchange->timer);
     exchange->timer = evtimer_new(exchange->worker->base, on_piece, exchange);
     if (exchange->timer)
         on_piece(-1, 0, exchange);

@@ -61,20 +61,25 @@ static void forget_if_large(struct text *text)
         text_finish(text);
 }
 
-void exchange_end(struct exchange *exchange)
+void exchange_unpark(struct exchange *exchange)
 {
-    struct worker *worker = exchange->worker;
-
     if (exchange->timer)
         event_free(exchange->timer);
     if (exchange->watch)
         event_free(exchange->watch);
     exchange->timer = exchange->watch = NULL;
-    json_object_put(exchange->body);
-    exchange->body = NULL;
     if (exchange->parked)
         LIST_REMOVE(exchange, link);
     exchange->parked = false;
+}
+
+void exchange_end(struct exchange *exchange)
+{
+    struct worker *worker = exchange->worker;
+
+    exchange_unpark(exchange);
+    json_object_put(exchange->body);
+    exchange->body = NULL;
     forget_if_large(&exchange->answer.body);
     forget_if_large(&exchange->call.record);
     forget_if_large(&exchange->input);
@@ -177,9 +182,7 @@ static void send_now(struct exchange *exchange)
     const struct service_call *call = &exchange->call;
 
     /* The watch is edge-triggered, and libevent takes no other kind of event on the same socket. */
-    if (exchange->watch)
-        event_free(exchange->watch);
-    exchange->watch = NULL;
+    exchange_unpark(exchange);
     if (call->bent && (call->answer.cut != VTS_BREAK_NONE || call->answer.dribble > 0))
         broken_send(exchange);
     else

@@ -32,7 +32,7 @@ struct answer {
 struct exchange {
     struct service_call call; /* first */
     struct worker *worker;
-    LIST_ENTRY(exchange) link; /* in the worker's `parked` or `spare` */
+    LIST_ENTRY(exchange) link; /* in the worker's `parked` or `spare`; while sent, in neither */
     struct evhttp_request *request; /* NULL: the client has left */
     const char *path, *query;       /* of the request's URI; query may be NULL */
     size_t path_length;
@@ -94,6 +94,9 @@ void exchange_abandon(struct exchange *exchange);
 
 /* Takes it out of the worker's care; its connection is already answered or gone. */
 void exchange_end(struct exchange *exchange);
+
+/* What it waited for has come: no timer, no watch. */
+void exchange_unpark(struct exchange *exchange);
 
 /* Waits in clock time; then calls `then`, unless the client leaves before. */
 void exchange_park(struct exchange *exchange, vts_ms span, event_callback_fn then);

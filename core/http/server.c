@@ -268,6 +268,8 @@ static void worker_finish(struct worker *worker)
         exchange->called = false;
         exchange_abandon(exchange);
     }
+    if (worker->http)
+        evhttp_free(worker->http);
     while ((exchange = LIST_FIRST(&worker->spare))) {
         LIST_REMOVE(exchange, link);
         service_call_finish(&exchange->call);
@@ -276,8 +278,6 @@ static void worker_finish(struct worker *worker)
         text_finish(&exchange->answer.location);
         free(exchange);
     }
-    if (worker->http)
-        evhttp_free(worker->http);
     if (worker->port)
         service_port_detach(worker->port);
     if (worker->command)

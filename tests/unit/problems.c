@@ -55,7 +55,7 @@ static void quotes_are_cut_between_characters(void **state)
     assert_int_equal(strlen(problems_quote(long_text, sizeof(long_text)).text), 79);
     assert_string_equal(problems_quote(long_text, sizeof(long_text)).text + 74, "x...\"");
     for (size_t i = 0; i < sizeof(long_text); i += 2)
-        memcpy(long_text + i, "\xc3\xa9", 2);
+        long_text[i] = '\xc3', long_text[i + 1] = '\xa9';
     for (size_t from = 0; from < 2; from++) {
         struct quoted quoted = problems_quote(long_text + from, sizeof(long_text) - from);
 

@@ -1,0 +1,127 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Does what the README says: takes its code blocks one after the other, in a folder of its own.
+#
+#   ```sh          is run; it must succeed
+#   ```sh build    is passed over: it stands for the build that is tested here, which is installed
+#   ```sh server   is run in the background until it says that it listens; ends the one before
+#   ```text        is what the ```sh before it printed, to the letter
+#   ```LANG FILE   is written to FILE
+#   ```console     is for the eye alone (tests/dev runs the commands)
+#
+# The port in the README, 5000, may be taken here: a free one is put in its place.
+#
+# Usage: check.sh README BUILD-FOLDER
+set -eu
+
+readme=$1
+build=$2
+cmake=${CMAKE:-cmake}
+folder=$(mktemp -d "${TMPDIR:-/tmp}/vtsim-readme.XXXXXX")
+server=''
+
+stop()
+{
+    [ -z "$server" ] || { kill "$server" && wait "$server"; } 2>/dev/null || :
+    server=''
+}
+
+cleanup()
+{
+    status=$?
+    trap - EXIT HUP INT TERM
+    stop
+    rm -rf "$folder"
+    exit "$status"
+}
+trap cleanup EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+fail()
+{
+    printf 'README: %s\n' "$*" >&2
+    exit 1
+}
+
+# serve SCRIPT: runs it in the background and waits until it says where it listens.
+serve()
+{
+    stop
+    rm -f ready
+    mkfifo ready
+    sh -euc "exec $(cat "$1")" >ready 2>server.log &
+    server=$!
+    read -r line <ready || {
+        cat server.log >&2
+        fail "block $1 did not serve"
+    }
+    url=${line##* }
+}
+
+cd "$folder"
+HOME=$folder
+export HOME
+unset VTSIM_URL || :
+"$cmake" --install "$build" --prefix "$HOME/vtsim" >install.log || fail "cannot install"
+
+# A free port: whichever a vtsimd was given that takes any.
+echo 'vtsim/bin/vtsimd -l 127.0.0.1:0' >any
+serve any
+port=${url##*:}
+stop
+
+# Each block to a file of its own, NUMBER.KIND; the kinds in order to `blocks`.
+sed "s/127\.0\.0\.1:5000/127.0.0.1:$port/g" "$readme" | awk '
+    /^```/ && !inside { inside = 1; n++; kind = substr($0, 4); file = n ".block"
+                        print n, kind >"blocks"; printf "" >file; next }
+    /^```/ { inside = 0; close(file); next }
+    inside { print >file }'
+
+number=0
+ran=0
+environment=''
+while read -r number kind name; do
+    block=$number.block
+    case $kind in
+    sh)
+        case $name in
+        build) ;;
+        server)
+            { printf '%s\n' "$environment"; cat "$block"; } >with_environment
+            sed -i "s|^vtsimd|vtsimd -l 127.0.0.1:$port|" with_environment
+            stop
+            rm -f ready
+            mkfifo ready
+            sed -i 's|^vtsimd|exec vtsimd|' with_environment
+            sh -eu with_environment >ready 2>server.log &
+            server=$!
+            read -r line <ready || { cat server.log >&2; fail "block $number did not serve"; }
+            ;;
+        *)
+            if grep -q '^export ' "$block"; then
+                environment=$(cat "$block")
+            fi
+            { printf '%s\n' "$environment"; sed "s|vtsim \(run\|wait\)|vtsim -u http://127.0.0.1:$port \1|" "$block"; } >with_environment
+            VTSIM_URL="http://127.0.0.1:$port" sh -eu with_environment >printed 2>errors || {
+                cat "$block" printed errors >&2
+                fail "block $number failed"
+            }
+            ran=$((ran + 1))
+            ;;
+        esac
+        ;;
+    text)
+        diff -u "$block" printed || fail "block $number is not what was printed"
+        ;;
+    console) ;;
+    *)
+        [ -n "$name" ] || fail "block $number ($kind) has no file name"
+        cp "$block" "$name"
+        ;;
+    esac
+done <blocks
+[ "$ran" -gt 5 ] || fail "only $ran blocks were run"
+echo "README: $ran blocks were run"
