@@ -155,6 +155,18 @@ static void warn_of_broken(const struct plugins *plugins)
 
 /* ---- --describe ---- */
 
+static void describe_server(void)
+{
+    struct text out = TEXT_INIT;
+
+    text_puts(&out, "\nThe server's own settings:\n\n[server]\n");
+    options_describe(config_server_options, &out);
+    text_puts(&out, "\n[rule NAME]\n");
+    options_describe(config_rule_options, &out);
+    fputs(out.failed ? "" : out.bytes, stdout);
+    text_finish(&out);
+}
+
 static void describe_all(const struct plugins *plugins)
 {
     size_t i;
@@ -168,6 +180,7 @@ static void describe_all(const struct plugins *plugins)
     for (i = 0; i < plugins->broken_count; i++)
         printf("  %-20s cannot be used: %s\n", plugins->broken[i].name, plugins->broken[i].reason);
     printf("\nSearched: %s\n", plugins->searched);
+    describe_server();
 }
 
 static int describe_one(const struct plugins *plugins, const char *name)
@@ -191,6 +204,7 @@ static int describe_one(const struct plugins *plugins, const char *name)
     options_describe(table, &out);
     text_puts(&out, "\nReady to paste:\n\n");
     options_paste(table, section, plugin->name, &out);
+    text_puts(&out, "\n");
     fputs(out.failed ? "" : out.bytes, stdout);
     text_finish(&out);
     return EXIT_SUCCESS;

@@ -177,6 +177,8 @@ static void host_wait(struct vts_job *job, uint32_t what)
     hook->waits = what & (VTS_FOR_POLL | VTS_FOR_SLOT | VTS_FOR_EVER);
 }
 
+/* What is noted follows what was noted before in the same hook: a ramp starts from a progress that was
+ * set just now, and nothing goes down. */
 static void host_progress_over(struct vts_job *job, double progress, vts_ms span)
 {
     struct hook *hook = hook_of(job);
@@ -187,9 +189,15 @@ static void host_progress_over(struct vts_job *job, double progress, vts_ms span
         warn(hook, INSTANCE_WARN_PROGRESS, "a progress that is no number was ignored");
         return;
     }
+    if (progress > 1)
+        progress = 1;
+    if (progress <= hook->progress)
+        return;
     hook->has_progress = true;
-    hook->progress = progress > 1 ? 1 : progress < 0 ? 0 : progress;
+    hook->progress_to = progress;
     hook->progress_span = span < 0 ? 0 : span > VTS_TIME_END ? VTS_TIME_END : span;
+    if (hook->progress_span == 0)
+        hook->progress = progress;
 }
 
 static void host_progress(struct vts_job *job, double progress)
@@ -209,7 +217,8 @@ static bool may_end(struct hook *hook)
     return true;
 }
 
-/* Copies text with broken UTF-8 mended, cut to `limit` bytes at a character's end. */
+/* Copies text with broken UTF-8 mended, cut to `limit` bytes at a character's end (a character has at
+ * most three bytes behind its first; more of them are broken text, and mended). */
 static void copy_text(struct hook *hook, struct text *to, const char *from, size_t limit)
 {
     static const char mend[] = "\xEF\xBF\xBD";
@@ -217,7 +226,7 @@ static void copy_text(struct hook *hook, struct text *to, const char *from, size
 
     if (length > limit) {
         length = limit;
-        while (length > 0 && ((unsigned char)from[length] & 0xC0) == 0x80)
+        while (length > limit - 3 && ((unsigned char)from[length] & 0xC0) == 0x80)
             length--;
         warn(hook, INSTANCE_WARN_LENGTH, "a text was too long and was cut");
     }
@@ -332,6 +341,8 @@ static void host_bend(struct vts_job *job, const struct vts_answer *given)
     }
     if (hook->refused && answer.status < 400)
         answer.status = hook->bend.status;
+    if (hook->refused && answer.retry_after == 0)
+        answer.retry_after = hook->bend.retry_after;
     hook->has_bend = true;
     hook->bend = answer;
 }
@@ -354,7 +365,8 @@ static void host_refuse(struct vts_job *job, int32_t status, vts_ms retry_after)
     hook->has_bend = true;
     hook->bend.size = sizeof(hook->bend);
     hook->bend.status = status;
-    hook->bend.retry_after = retry_after;
+    if (retry_after != 0)
+        hook->bend.retry_after = retry_after;
 }
 
 /* ---- say ---- */

@@ -25,6 +25,7 @@ struct hook {
     const char *id;    /* NUL-terminated */
     const char *input; /* JSON, or NULL */
     vts_ms now, started_at;
+    double progress; /* at now; then what it is set to */
     enum vts_state state;
     uint64_t polls;
     uint64_t stream; /* its key, and how often it was drawn from */
@@ -36,7 +37,7 @@ struct hook {
     bool has_result, has_wake, has_waits, has_progress, has_bend, refused, no_memory;
     vts_ms wake_at;
     unsigned int waits;
-    double progress;
+    double progress_to; /* grows to this over progress_span, where that is not 0 */
     vts_ms progress_span;
     struct vts_answer bend; /* its word is texts->word */
 

@@ -143,8 +143,8 @@ const struct instance *instances_named(const struct instances *instances, const 
     size_t i;
 
     for (i = 0; i < instances->count; i++)
-        if (strncmp(instances->all[i]->name, name, length) == 0 &&
-            instances->all[i]->name[length] == '\0')
+        if (strlen(instances->all[i]->name) == length &&
+            memcmp(instances->all[i]->name, name, length) == 0)
             return instances->all[i];
     return NULL;
 }

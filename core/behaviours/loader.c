@@ -313,6 +313,7 @@ bool plugins_load(struct plugins *plugins, const struct vts_list *folders, struc
 {
     struct text searched = TEXT_INIT;
     char installed[PATH_MAX], real[PATH_MAX];
+    const char *path;
     bool good = true;
     size_t i;
 
@@ -322,8 +323,9 @@ bool plugins_load(struct plugins *plugins, const struct vts_list *folders, struc
         text_printf(&searched, "%s, ", folders->items[i]);
     }
     if (installed_folder(installed, sizeof(installed))) {
-        good = load_folder(plugins, installed, false, problems) && good;
-        text_puts(&searched, realpath(installed, real) ? real : installed);
+        path = realpath(installed, real) ? real : installed;
+        good = load_folder(plugins, path, false, problems) && good;
+        text_puts(&searched, path);
     }
     plugins->searched = text_take(&searched);
     return good && plugins->searched;

@@ -172,8 +172,10 @@ static void read_rules(struct config *config, struct problems *problems)
 {
     size_t count = count_rules(&config->ini);
 
-    config->rules = count ? calloc(count, sizeof(*config->rules)) : NULL;
-    if (count && !config->rules) {
+    if (!count)
+        return;
+    config->rules = calloc(count, sizeof(*config->rules));
+    if (!config->rules) {
         problems_add(problems, NULL, NULL, NULL, "not enough memory");
         return;
     }
@@ -181,7 +183,7 @@ static void read_rules(struct config *config, struct problems *problems)
         struct ini_section *section = config->ini.sections[i];
         struct config_rule *rule;
 
-        if (config->rule_count == count || strcmp(section->kind, "rule") != 0)
+        if (strcmp(section->kind, "rule") != 0)
             continue;
         rule = &config->rules[config->rule_count++];
         rule->name = section->name;

@@ -103,12 +103,20 @@ static const char *reason(int status)
     }
 }
 
+bool answer_has_body(const struct exchange *exchange)
+{
+    return evhttp_request_get_command(exchange->request) != EVHTTP_REQ_HEAD &&
+           exchange->answer.status != 204 && exchange->answer.status != 304;
+}
+
 void answer_head(struct exchange *exchange, struct text *head)
 {
     text_printf(head, "HTTP/1.1 %d %s\r\n", exchange->answer.status,
                 reason(exchange->answer.status));
     each_field(exchange, add_to_text, head);
-    text_printf(head, "Content-Length: %zu\r\n\r\n", exchange->answer.body.length);
+    if (exchange->answer.status != 204)
+        text_printf(head, "Content-Length: %zu\r\n", exchange->answer.body.length);
+    text_puts(head, "\r\n");
 }
 
 /* Writes an answer out at once instead of from the event loop's next round, which spares the calls to
@@ -144,11 +152,19 @@ void answer_send(struct exchange *exchange)
 {
     struct evhttp_request *request = exchange->request;
     struct evhttp_connection *connection = evhttp_request_get_connection(request);
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
     struct answer *answer = &exchange->answer;
+    char length[24];
 
-    each_field(exchange, add_to_request, evhttp_request_get_output_headers(request));
-    evbuffer_add(evhttp_request_get_output_buffer(request), answer->body.bytes,
-                 answer->body.length);
+    each_field(exchange, add_to_request, headers);
+    if (answer_has_body(exchange)) {
+        evbuffer_add(evhttp_request_get_output_buffer(request), answer->body.bytes,
+                     answer->body.length);
+    } else if (answer->status != 204) {
+        /* RFC 9110, 8.6: the length that the body would have. evhttp leaves it out. */
+        snprintf(length, sizeof(length), "%zu", answer->body.length);
+        evhttp_add_header(headers, "Content-Length", length);
+    }
     /* Under way until the last byte is out: a worker that drains waits for it. */
     exchange_unpark(exchange);
     exchange->request = NULL;

@@ -39,9 +39,10 @@ static bool write_bytes(struct exchange *exchange)
         text_add(&bytes, garbage, sizeof(garbage) - 1);
     } else {
         answer_head(exchange, &bytes);
-        text_add(&bytes, answer->body.bytes,
-                 exchange->call.answer.cut == VTS_BREAK_TRUNCATE ? answer->body.length / 2
-                                                                 : answer->body.length);
+        if (answer_has_body(exchange))
+            text_add(&bytes, answer->body.bytes,
+                     exchange->call.answer.cut == VTS_BREAK_TRUNCATE ? answer->body.length / 2
+                                                                     : answer->body.length);
     }
     if (bytes.failed) {
         text_finish(&bytes);

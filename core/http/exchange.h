@@ -104,6 +104,8 @@ void exchange_park(struct exchange *exchange, vts_ms span, event_callback_fn the
 /* answer.c: whole answers, and a head on its own for those that are not sent whole. */
 void answer_send(struct exchange *exchange);
 void answer_head(struct exchange *exchange, struct text *head);
+/* RFC 9110, 6.4.1: an answer to HEAD has none, nor have some statuses. */
+bool answer_has_body(const struct exchange *exchange);
 const char *answer_date(struct worker *worker);
 const char *answer_http_date(vts_ms moment, char *buffer, size_t size);
 

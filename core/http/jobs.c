@@ -284,7 +284,7 @@ static bool read_state(struct exchange *exchange, int *state)
         return false;
     if (length == SIZE_MAX)
         return true;
-    *state = state_from_name(word);
+    *state = strlen(word) == length ? state_from_name(word) : -1;
     if (*state <= VTS_ASKED)
         exchange_error(exchange, 400,
                        "state must be queued, running, completed, failed or cancelled");

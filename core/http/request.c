@@ -141,33 +141,50 @@ static int hex4(const char *at)
     return value;
 }
 
-/* Looks through a JSON text that ends with a NUL: counts the members of all its objects, and finds a
- * surrogate escape without its other half (json-c turns it into U+FFFD without a word). */
-static bool scan_json(const char *at, size_t length, size_t *members)
+/* Passes over an escape at `at`, behind its backslash: a surrogate must be followed by its other half
+ * (json-c turns half a pair into U+FFFD without a word). NULL where it is not. */
+static const char *pass_escape(const char *at, const char *end, bool *nul)
+{
+    int unit = end - at > 4 && *at == 'u' ? hex4(at + 1) : -1;
+    int other = end - at > 10 && at[5] == '\\' && at[6] == 'u' ? hex4(at + 7) : -1;
+
+    *nul |= unit == 0;
+    if (unit < 0xD800 || unit > 0xDFFF)
+        return at;
+    return unit <= 0xDBFF && other >= 0xDC00 && other <= 0xDFFF ? at + 10 : NULL;
+}
+
+static bool names_member(const char *at, const char *end)
+{
+    do
+        at++;
+    while (at < end && strchr(" \t\r\n", *at));
+    return at < end && *at == ':';
+}
+
+/* Looks through a JSON text, well formed as json-c has it, for what json-c lets through. Counts the
+ * members of all its objects. NULL, or what is wrong. */
+static const char *scan_json(const char *at, size_t length, size_t *members)
 {
     const char *end = at + length;
-    bool in_string = false;
-    int unit;
+    bool in_string = false, nul = false;
 
     for (*members = 0; at < end; at++) {
         if (*at == '"') {
+            /* It would cut the name off there. */
+            if (in_string && nul && names_member(at, end))
+                return "a member whose name holds \\u0000";
             in_string = !in_string;
+            nul = false;
         } else if (*at == ':' && !in_string) {
             ++*members;
         } else if (*at == '\\' && in_string) {
-            at++;
-            unit = at < end && *at == 'u' && end - at > 4 ? hex4(at + 1) : -1;
-            if (unit >= 0xDC00 && unit <= 0xDFFF)
-                return false;
-            if (unit >= 0xD800 && unit <= 0xDBFF) {
-                if (end - at <= 10 || at[5] != '\\' || at[6] != 'u' || hex4(at + 7) < 0xDC00 ||
-                    hex4(at + 7) > 0xDFFF)
-                    return false;
-                at += 10;
-            }
+            at = pass_escape(at + 1, end, &nul);
+            if (!at)
+                return "half of a surrogate pair (\\ud800 to \\udfff)";
         }
     }
-    return true;
+    return NULL;
 }
 
 /* Counts the members of all objects in a value; SIZE_MAX where it holds a number that JSON has not. */
@@ -233,7 +250,7 @@ bool request_body(struct exchange *exchange)
 {
     struct json_tokener *tokener = exchange->worker->tokener;
     enum json_tokener_error error;
-    const char *bytes;
+    const char *bytes, *wrong;
     size_t length, end, members;
 
     if (!body_bytes(exchange, &bytes, &length))
@@ -268,8 +285,9 @@ bool request_body(struct exchange *exchange)
         exchange_error(exchange, 400, "the body is JSON, but not an object");
         return false;
     }
-    if (!scan_json(bytes, length, &members)) {
-        exchange_error(exchange, 400, "the body has half of a surrogate pair (\\ud800 to \\udfff)");
+    wrong = scan_json(bytes, length, &members);
+    if (wrong) {
+        exchange_error(exchange, 400, "the body has %s", wrong);
         return false;
     }
     end = count_members(exchange->body);

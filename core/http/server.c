@@ -4,7 +4,10 @@
  *
  * Threads: a worker's base, evhttp and exchanges belong to its thread from http_server_start to
  * http_server_join; before and after, to the thread that makes and frees them. Others reach a running
- * worker only through its command_fd. */
+ * worker only through its command_fd.
+ *
+ * State of this file: `own_worker`, each worker thread's own, set once when it begins. evhttp calls a
+ * listener's error callback with an argument of its own, which does not lead to the worker. */
 #include "http.h"
 
 #include <errno.h>
@@ -27,6 +30,8 @@
 /* What evhttp takes beyond max_body, so that the refusal can be ours. */
 #define BODY_SLACK ((ssize_t)4 * 1024 * 1024)
 #define JSON_DEPTH 32
+
+static _Thread_local struct worker *own_worker;
 
 /* ---- one socket ---- */
 
@@ -160,12 +165,12 @@ static void on_accept_again(evutil_socket_t fd, short what, void *arg)
 /* Without a descriptor left, accepting again at once would fail again at once, without end. */
 static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
-    struct worker *worker = arg;
     const struct timeval pause = {0, 100000};
 
+    (void)arg;
     log_line(VTS_WARNING, "http", "cannot accept a connection: %s", strerror(errno));
     evconnlistener_disable(listener);
-    evtimer_add(worker->accept_again, &pause);
+    evtimer_add(own_worker->accept_again, &pause);
 }
 
 static void on_drain_over(evutil_socket_t fd, short what, void *arg)
@@ -299,6 +304,7 @@ static void *run_worker(void *arg)
     struct worker *worker = arg;
     uint64_t one = 1;
 
+    own_worker = worker;
     event_base_dispatch(worker->base);
     while (write(worker->server->done_fd, &one, sizeof(one)) < 0 && errno == EINTR)
         ;

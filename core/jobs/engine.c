@@ -26,7 +26,6 @@ void engine_work_finish(struct engine_work *work)
     text_finish(&work->texts.message);
     text_finish(&work->texts.word);
     text_finish(&work->plugin_state);
-    text_finish(&work->input);
 }
 
 static bool alive(const struct job *job)
@@ -111,6 +110,7 @@ static void run_hook(struct engine_work *work, enum hook_kind kind,
                           .input = job->input.at,
                           .now = now,
                           .started_at = job->started_at,
+                          .progress = job_progress(job, now),
                           .state = job->state,
                           .polls = polls,
                           .stream = stream_of(work, kind, polls),
@@ -133,16 +133,6 @@ static void note_answer(struct engine_work *work, const struct hook *hook)
     work->answer = hook->bend;
 }
 
-static void set_progress(struct job *job, const struct hook *hook)
-{
-    double now_at = job_progress(job, hook->now);
-
-    /* It never goes down; a ramp that is under way goes on. */
-    if (hook->progress > now_at)
-        job->progress = (struct ramp){hook->progress_span > 0 ? now_at : hook->progress,
-                                      hook->progress, hook->now, hook->progress_span};
-}
-
 /* Carries out what a hook noted. */
 static void apply(struct engine_work *work, const struct hook *hook)
 {
@@ -150,7 +140,8 @@ static void apply(struct engine_work *work, const struct hook *hook)
 
     job->last_at = hook->now;
     if (hook->has_progress)
-        set_progress(job, hook);
+        job->progress =
+            (struct ramp){hook->progress, hook->progress_to, hook->now, hook->progress_span};
     if (hook->has_wake)
         job->wake_at = hook->wake_at;
     if (hook->has_waits)

@@ -36,7 +36,6 @@ struct engine_work {
     const struct instance *instance;
     struct hook_texts texts;
     struct text plugin_state;
-    struct text input;
     char id[RECORD_ID_MAX + 1];
 };
 
