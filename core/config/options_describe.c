@@ -42,8 +42,8 @@ static void add_fallback(const char *fallback, struct text *out)
         text_puts(out, "...");
 }
 
-/* The cells of one option. */
-static void fill(struct columns *columns, const struct vts_option *option)
+/* The cells of one option. False where there is no memory for them. */
+static bool fill(struct columns *columns, const struct vts_option *option)
 {
     text_reset(&columns->key);
     text_reset(&columns->type);
@@ -54,6 +54,8 @@ static void fill(struct columns *columns, const struct vts_option *option)
     add_fallback(option->fallback, &columns->fallback);
     text_puts(&columns->range, "");
     options_range(option, &columns->range);
+    return !columns->key.failed && !columns->type.failed && !columns->fallback.failed &&
+           !columns->range.failed;
 }
 
 static void widen(int *width, const struct text *text)
@@ -80,24 +82,26 @@ void options_describe(const struct vts_option *table, struct text *out)
         text_puts(out, "  (no settings)\n");
         return;
     }
-    for (size_t i = 0; table[i].type != VTS_OPTION_END_TYPE; i++) {
-        fill(&row, &table[i]);
+    for (size_t i = 0; table[i].type != VTS_OPTION_END_TYPE && !out->failed; i++) {
+        out->failed = !fill(&row, &table[i]);
         widen(&width[0], &row.key);
         widen(&width[1], &row.type);
         widen(&width[2], &row.fallback);
         widen(&width[3], &row.range);
     }
     add_row(out, width, heads, "meaning");
-    for (size_t i = 0; table[i].type != VTS_OPTION_END_TYPE; i++) {
-        fill(&row, &table[i]);
-        if (row.key.failed || row.type.failed || row.fallback.failed || row.range.failed) {
+    for (size_t i = 0; table[i].type != VTS_OPTION_END_TYPE && !out->failed; i++) {
+        const char *cells[4];
+
+        if (!fill(&row, &table[i])) {
             out->failed = true;
             break;
         }
-        add_row(
-            out, width,
-            (const char *[4]){row.key.bytes, row.type.bytes, row.fallback.bytes, row.range.bytes},
-            table[i].help ? table[i].help : "");
+        cells[0] = row.key.bytes;
+        cells[1] = row.type.bytes;
+        cells[2] = row.fallback.bytes;
+        cells[3] = row.range.bytes;
+        add_row(out, width, cells, table[i].help ? table[i].help : "");
     }
     columns_finish(&row);
 }

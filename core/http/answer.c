@@ -90,6 +90,8 @@ static const char *reason(int status)
         return "Content Too Large";
     case 429:
         return "Too Many Requests";
+    case 501:
+        return "Not Implemented";
     case 500:
         return "Internal Server Error";
     case 502:

@@ -120,6 +120,8 @@ void broken_send(struct exchange *exchange)
 {
     const struct vts_answer *bent = &exchange->call.answer;
     struct bufferevent *bufferevent = bufferevent_of(exchange);
+    vts_ms idle_ms = exchange->worker->server->config->server.idle_timeout;
+    const struct timeval idle = {(time_t)(idle_ms / 1000), (suseconds_t)(idle_ms % 1000 * 1000)};
 
     if (bent->cut == VTS_BREAK_RESET) {
         reset(exchange);
@@ -132,7 +134,7 @@ void broken_send(struct exchange *exchange)
     exchange->parked = true;
     LIST_INSERT_HEAD(&exchange->worker->parked, exchange, link);
     bufferevent_setcb(bufferevent, on_readable, on_written, on_error, exchange);
-    bufferevent_set_timeouts(bufferevent, NULL, NULL);
+    bufferevent_set_timeouts(bufferevent, NULL, &idle); /* one that does not read holds nothing up */
     bufferevent_enable(bufferevent, EV_READ | EV_WRITE);
     if (bent->dribble == 0) {
         send_piece(exchange, exchange->answer.body.length);

@@ -17,14 +17,13 @@
 #include <sys/socket.h>
 
 #include "../base/log.h"
-#include "request.h"
 
 /* Spare exchanges that a worker keeps, and the body that a spare may keep. */
 #define SPARE_BODY ((size_t)64 * 1024)
 
 /* ---- life ---- */
 
-static struct exchange *take(struct worker *worker)
+struct exchange *exchange_create(struct worker *worker, struct evhttp_request *request)
 {
     struct exchange *exchange = LIST_FIRST(&worker->spare);
 
@@ -37,6 +36,7 @@ static struct exchange *take(struct worker *worker)
         service_call_init(&exchange->call);
         exchange->worker = worker;
     }
+    exchange->request = request;
     exchange->call.port = worker->port;
     exchange->call.instance = NULL;
     exchange->call.input = (struct bytes){NULL, 0};
@@ -299,17 +299,4 @@ void exchange_refusal(struct exchange *exchange)
         exchange_error(exchange, 503, "the job cannot be served now");
         break;
     }
-}
-
-void exchange_begin(struct worker *worker, struct evhttp_request *request)
-{
-    struct exchange *exchange = take(worker);
-
-    if (!exchange) {
-        evhttp_send_error(request, 503, NULL);
-        return;
-    }
-    exchange->request = request;
-    if (request_open(exchange))
-        exchange_route(exchange);
 }

@@ -68,11 +68,8 @@ struct worker {
     char date[32];
 };
 
-/* The handler of a request (routes.c). */
-void exchange_route(struct exchange *exchange);
-
-/* Begins one for a request that has arrived, and routes it. */
-void exchange_begin(struct worker *worker, struct evhttp_request *request);
+/* A new one for a request that has arrived. NULL where there was no memory. */
+struct exchange *exchange_create(struct worker *worker, struct evhttp_request *request);
 
 /* Makes a service call; `then` follows when it is done, unless the client has left by then. */
 void exchange_call(struct exchange *exchange, void (*operation)(struct service_call *),

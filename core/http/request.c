@@ -16,6 +16,7 @@ bool request_open(struct exchange *exchange)
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(exchange->request);
     const struct evkeyval *header;
     int lengths = 0, encodings = 0;
+    bool understood = true;
 
     if (strncasecmp(uri, "http://", 7) == 0) {
         mark = strchr(uri + 7, '/');
@@ -27,13 +28,18 @@ bool request_open(struct exchange *exchange)
     exchange->query = mark ? mark + 1 : NULL;
     for (header = headers->tqh_first; header; header = header->next.tqe_next) {
         lengths += strcasecmp(header->key, "Content-Length") == 0;
-        encodings += strcasecmp(header->key, "Transfer-Encoding") == 0;
+        if (strcasecmp(header->key, "Transfer-Encoding") == 0) {
+            encodings++;
+            understood = strcasecmp(header->value, "chunked") == 0;
+        }
     }
-    if (lengths + encodings <= 1)
+    if (lengths + encodings <= 1 && understood)
         return true;
-    /* RFC 9112, 6.3: such a message may be an attempt at request smuggling. */
     exchange->answer.close = true;
-    exchange_error(exchange, 400, "the length of the body is given more than once");
+    if (!understood) /* RFC 9112, 6.1 */
+        exchange_error(exchange, 501, "chunked is the only transfer encoding that is understood");
+    else /* RFC 9112, 6.3: such a message may be an attempt at request smuggling. */
+        exchange_error(exchange, 400, "the length of the body is given more than once");
     return false;
 }
 
@@ -162,6 +168,37 @@ static bool names_member(const char *at, const char *end)
     return at < end && *at == ':';
 }
 
+static const char *pass_digits(const char *at)
+{
+    while (*at >= '0' && *at <= '9')
+        at++;
+    return at;
+}
+
+/* Passes over the number at `at` as RFC 8259 has it: json-c also takes 1. and -01, and bends whole
+ * numbers of more than 64 bits. NULL where it is none. Something that is no number's follows. */
+static const char *pass_number(const char *at)
+{
+    const char *from = at + (*at == '-'), *digits = pass_digits(from);
+    bool whole = *digits != '.' && *digits != 'e' && *digits != 'E';
+
+    if (digits == from || (*from == '0' && digits > from + 1) || (whole && digits - from > 18))
+        return NULL;
+    if (*digits == '.') {
+        from = digits + 1;
+        digits = pass_digits(from);
+        if (digits == from)
+            return NULL;
+    }
+    if (*digits == 'e' || *digits == 'E') {
+        from = digits + 1 + (digits[1] == '+' || digits[1] == '-');
+        digits = pass_digits(from);
+        if (digits == from)
+            return NULL;
+    }
+    return digits;
+}
+
 /* Looks through a JSON text, well formed as json-c has it, for what json-c lets through. Counts the
  * members of all its objects. NULL, or what is wrong. */
 static const char *scan_json(const char *at, size_t length, size_t *members)
@@ -178,6 +215,11 @@ static const char *scan_json(const char *at, size_t length, size_t *members)
             nul = false;
         } else if (*at == ':' && !in_string) {
             ++*members;
+        } else if (!in_string && (*at == '-' || (*at >= '0' && *at <= '9'))) {
+            at = pass_number(at);
+            if (!at)
+                return "a number that is none, or a whole one of more than 18 digits";
+            at--;
         } else if (*at == '\\' && in_string) {
             at = pass_escape(at + 1, end, &nul);
             if (!at)

@@ -47,7 +47,7 @@ static void (*handler(const struct route *route, enum evhttp_cmd_type method))(s
     }
 }
 
-void exchange_route(struct exchange *exchange)
+static void route(struct exchange *exchange)
 {
     void (*handle)(struct exchange *);
     size_t i;
@@ -66,6 +66,16 @@ void exchange_route(struct exchange *exchange)
     }
     exchange_error(exchange, 404, "there is no such path: /start and /status are the original API, "
                                   "/jobs is the full one");
+}
+
+void route_request(struct worker *worker, struct evhttp_request *request)
+{
+    struct exchange *exchange = exchange_create(worker, request);
+
+    if (!exchange)
+        evhttp_send_error(request, 503, NULL);
+    else if (request_open(exchange))
+        route(exchange);
 }
 
 /* The id that is a path's last segment. */

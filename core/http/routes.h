@@ -6,6 +6,9 @@
 
 #include "exchange.h"
 
+/* A request has arrived: makes an exchange of it and gives it to its handler. */
+void route_request(struct worker *worker, struct evhttp_request *request);
+
 /* original.c: the API that clients of the original service speak. */
 void original_start(struct exchange *exchange);
 void original_status(struct exchange *exchange);

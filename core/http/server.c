@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #include "../base/log.h"
-#include "exchange.h"
+#include "routes.h"
 
 #define HEADERS_MAX ((size_t)16 * 1024)
 /* What evhttp takes beyond max_body, so that the refusal can be ours. */
@@ -138,7 +138,7 @@ static void on_request(struct evhttp_request *request, void *arg)
     struct evkeyvalq *headers;
 
     if (!too_many(worker, request)) {
-        exchange_begin(worker, request);
+        route_request(worker, request);
         return;
     }
     headers = evhttp_request_get_output_headers(request);
