@@ -18,7 +18,7 @@ struct arguments {
     const char *file;         /* -c */
     const char **assignments; /* -s, and -l as one of them, in their order */
     size_t assignment_count;
-    struct text listen;       /* "server/listen=..." */
+    struct text listen; /* "server/listen=..." */
     bool check, describe;
     const char *describe_plugin;
 };
@@ -300,8 +300,8 @@ static int serve(struct daemon *daemon)
         service_finish(&daemon->service);
         return status;
     }
-    daemon->done = event_new(daemon->base, daemon->http.done_fd, EV_READ | EV_PERSIST,
-                             on_worker_done, daemon);
+    daemon->done =
+        event_new(daemon->base, daemon->http.done_fd, EV_READ | EV_PERSIST, on_worker_done, daemon);
     if (!daemon->done || event_add(daemon->done, NULL) != 0 ||
         !http_server_start(&daemon->http, &error)) {
         fprintf(stderr, "vtsimd: %s\n", *error.message ? error.message : "no memory");
@@ -351,7 +351,8 @@ int main(int argc, char **argv)
         else if (!good)
             status = EXIT_USAGE;
         else if (arguments.check)
-            status = printf("%s: nothing is wrong\n", arguments.file ? arguments.file : "vtsimd") < 0;
+            status =
+                printf("%s: nothing is wrong\n", arguments.file ? arguments.file : "vtsimd") < 0;
         else
             status = serve(&daemon);
         finish(&daemon);

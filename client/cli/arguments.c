@@ -141,6 +141,18 @@ static bool read_count(const char *option, const char *text, int *count)
     return true;
 }
 
+static bool check_state(const char *state)
+{
+    static const char *const states[] = {"queued", "running", "completed", "failed", "cancelled"};
+
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        if (strcmp(state, states[i]) == 0)
+            return true;
+    }
+    return wrong("--state: \"%s\" is none; right are queued, running, completed, failed, cancelled",
+                 state);
+}
+
 static bool read_option(struct arguments *arguments, int option, const char *value)
 {
     struct vts_client_options *options = &arguments->options;
@@ -169,7 +181,7 @@ static bool read_option(struct arguments *arguments, int option, const char *val
         return read_count("max-errors", value, &options->max_errors);
     case STATE:
         arguments->state = value;
-        return true;
+        return check_state(value);
     case JSON:
         arguments->json = true;
         return true;

@@ -254,8 +254,8 @@ static void finish_late(struct vts_client_operation *operation)
                   last_error);
     else if (polls(operation) && operation->seen.job.id)
         error_set(error, VTS_CLIENT_ERR_DEADLINE, 0,
-                  "the deadline of %lld ms passed; job \"%s\" was pending when last seen",
-                  deadline_ms, operation->id);
+                  "the deadline of %lld ms passed; job \"%s\" was %s", deadline_ms, operation->id,
+                  operation->polls ? "pending when last seen" : "started and not polled yet");
     else
         error_set(error, VTS_CLIENT_ERR_DEADLINE, 0,
                   "the deadline of %lld ms passed before there was an answer", deadline_ms);

@@ -8,6 +8,7 @@
 
 #include "../base/log.h"
 #include "../base/rng.h"
+#include "json.h"
 
 #define TEXT_LIMIT ((size_t)64 * 1024)
 
@@ -61,8 +62,7 @@ static struct json_object *input_member(struct hook *hook, const char *path)
             return NULL;
         memcpy(name, path, length);
         name[length] = '\0';
-        if (!json_object_is_type(at, json_type_object) ||
-            !json_object_object_get_ex(at, name, &at))
+        if (!json_object_is_type(at, json_type_object) || !json_object_object_get_ex(at, name, &at))
             return NULL;
         if (!dot)
             break;
@@ -70,7 +70,8 @@ static struct json_object *input_member(struct hook *hook, const char *path)
     return at;
 }
 
-static const char *host_input_text(const struct vts_job *job, const char *path, const char *fallback)
+static const char *host_input_text(const struct vts_job *job, const char *path,
+                                   const char *fallback)
 {
     struct json_object *member = input_member(hook_of(job), path);
 
@@ -82,8 +83,7 @@ static double host_input_number(const struct vts_job *job, const char *path, dou
 {
     struct json_object *member = input_member(hook_of(job), path);
 
-    if (json_object_is_type(member, json_type_int) ||
-        json_object_is_type(member, json_type_double))
+    if (json_object_is_type(member, json_type_int) || json_object_is_type(member, json_type_double))
         return json_object_get_double(member);
     return fallback;
 }
@@ -115,8 +115,8 @@ static vts_ms host_sample(struct vts_job *job, const struct vts_delay *delay)
         span = (double)delay->a;
         break;
     case VTS_UNIFORM:
-        span = (double)delay->a +
-               floor(vts_uniform(job) * ((double)delay->b - (double)delay->a + 1));
+        span =
+            (double)delay->a + floor(vts_uniform(job) * ((double)delay->b - (double)delay->a + 1));
         break;
     case VTS_NORMAL:
         span = (double)delay->a + (double)delay->b * normal(job);
@@ -253,23 +253,6 @@ static void note_failure(struct hook *hook, const char *code, const char *messag
     copy_text(hook, &hook->texts->message, message ? message : "the job failed", TEXT_LIMIT);
 }
 
-static bool is_json(const char *text, size_t length)
-{
-    struct json_tokener *tokener = json_tokener_new_ex(64);
-    struct json_object *value;
-    bool good = false;
-
-    if (!tokener)
-        return false;
-    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    value = json_tokener_parse_ex(tokener, text, (int)length + 1);
-    good = json_tokener_get_error(tokener) == json_tokener_success &&
-           json_tokener_get_parse_end(tokener) == length;
-    json_object_put(value);
-    json_tokener_free(tokener);
-    return good;
-}
-
 static void host_complete(struct vts_job *job, const char *json)
 {
     struct hook *hook = hook_of(job);
@@ -279,7 +262,7 @@ static void host_complete(struct vts_job *job, const char *json)
         return;
     if (length > TEXT_LIMIT) {
         note_failure(hook, "behaviour_error", "the behaviour gave a result of more than 64 KiB");
-    } else if (json && !is_json(json, length)) {
+    } else if (json && !json_valid(json, length)) {
         note_failure(hook, "behaviour_error", "the behaviour gave a result that is not JSON");
     } else {
         hook->end = VTS_COMPLETED;

@@ -61,7 +61,8 @@ static bool open_plugin(struct instance *instance, struct ini_section *section, 
                         struct problems *problems)
 {
     const struct vts_plugin *plugin = instance->base.plugin;
-    struct vts_error error = {.code = VTS_ERR_INVALID, .message = "the plugin refused its settings"};
+    struct vts_error error = {.code = VTS_ERR_INVALID,
+                              .message = "the plugin refused its settings"};
 
     if (plugin->open && !plugin->open(&instance->base, &error)) {
         options_report(section, label, &error, problems);
@@ -84,7 +85,7 @@ struct instance *instance_create(const char *name, const struct vts_plugin *plug
 {
     struct instance *instance = allocate(name, plugin);
     struct text canonical = TEXT_INIT;
-    char label[128];
+    char label[300];
     bool good;
 
     if (!instance) {
@@ -92,7 +93,9 @@ struct instance *instance_create(const char *name, const struct vts_plugin *plug
         return NULL;
     }
     snprintf(label, sizeof(label), "behaviour %s", name);
-    text_printf(&canonical, "%s%c%s%c%u%c", name, 0, plugin->name, 0, plugin->state_version, 0);
+    /* The state's version is no part of it: a job of another version has to find its instance, to be told
+     * what is the matter. */
+    text_printf(&canonical, "%s%c%s%c", name, 0, plugin->name, 0);
     good = options_read(table_of(plugin), instance->settings, section, label, &canonical, problems);
     if (good && canonical.failed) {
         problems_add(problems, NULL, label, NULL, "no memory");
@@ -162,14 +165,14 @@ const struct instance *instances_hashed(const struct instances *instances, uint6
 /* ---- from the configuration ---- */
 
 /* The plugin that a [behaviour] section names, by default the one that is called as the section is. */
-static const struct vts_plugin *plugin_of(struct ini_section *section, const struct plugins *plugins,
-                                          struct problems *problems)
+static const struct vts_plugin *plugin_of(struct ini_section *section,
+                                          const struct plugins *plugins, struct problems *problems)
 {
     struct ini_entry *entry = ini_entry(section, "plugin");
     const char *name = entry ? entry->value : section->name;
     const struct vts_plugin *plugin;
     struct vts_error error;
-    char label[128], where[512];
+    char label[300], where[4200];
 
     snprintf(label, sizeof(label), "behaviour %s", section->name);
     if (entry)
@@ -237,9 +240,10 @@ static bool check_named(const struct instances *instances, const struct config *
 {
     const struct ini_section *section = ini_section(&config->ini, kind, section_name);
     const struct ini_entry *entry = section ? ini_entry(section, "behaviour") : NULL;
+    const struct vts_plugin *plugin;
     struct vts_error error;
     const char *words[2] = {NULL, NULL}, *nearest = NULL;
-    char where[512], label[128];
+    char where[4200], label[300];
     size_t i;
 
     if (!behaviour || instances_named(instances, behaviour, strlen(behaviour)) ||
@@ -250,22 +254,25 @@ static bool check_named(const struct instances *instances, const struct config *
         words[0] = instances->all[i]->name;
         nearest = text_nearest(behaviour, words);
     }
-    if (plugins_find(plugins, behaviour, &error))
+    plugin = plugins_find(plugins, behaviour, &error);
+    if (plugin && plugin->kind != VTS_BEHAVIOUR)
+        vts_error_set(&error, VTS_ERR_INVALID, "\"%s\" is a filter, not a behaviour", behaviour);
+    else if (plugin)
         vts_error_set(&error, VTS_ERR_INVALID,
                       "the plugin \"%s\" needs settings: give it a section [behaviour %s]",
                       behaviour, behaviour);
+    else if (error.code != VTS_ERR_NOT_FOUND)
+        nearest = NULL; /* the plugin is there and broken: its reason says more */
     else if (nearest)
         vts_error_set(&error, VTS_ERR_INVALID,
                       "no section [behaviour %s], nor a plugin of that name; did you mean \"%s\"?",
                       behaviour, nearest);
-    else if (!strstr(error.message, "no plugin"))
-        nearest = behaviour; /* the plugin is there and broken: its reason says more */
     else
         vts_error_set(&error, VTS_ERR_INVALID,
                       "no section [behaviour %s], nor a plugin of that name in %s", behaviour,
                       plugins->searched);
-    problems_add(problems, section ? ini_where(section, entry, 1, where, sizeof(where)) : NULL, label,
-                 "behaviour", "%s", error.message);
+    problems_add(problems, section ? ini_where(section, entry, 1, where, sizeof(where)) : NULL,
+                 label, "behaviour", "%s", error.message);
     return false;
 }
 

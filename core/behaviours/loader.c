@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Finds, opens and checks plugin modules. See loader.h. libltdl says "file not found" for nearly every
- * cause, so the file is looked at first and the dynamic linker is asked for its own reason. */
+ * cause, so the file is looked at first and the dynamic linker is asked before it. */
 #include "loader.h"
 
 #include <dirent.h>
@@ -76,10 +76,11 @@ bool plugin_check(const struct vts_plugin *plugin, const char *name, struct vts_
     if (!check_abi(plugin, name, error))
         return false;
     if (!plugin->name || strcmp(plugin->name, name) != 0)
-        return vts_error_set(error, VTS_ERR_LOAD,
-                             "%s describes itself as \"%s\": the name in VTS_PLUGIN must be that of "
-                             "the file",
-                             name, plugin->name ? plugin->name : "");
+        return vts_error_set(
+            error, VTS_ERR_LOAD,
+            "%s describes itself as \"%s\": the name in VTS_PLUGIN must be that of "
+            "the file",
+            name, plugin->name ? plugin->name : "");
     if (!check_hooks(plugin, error))
         return false;
     if (plugin->state_size > (size_t)64 * 1024)
@@ -113,24 +114,22 @@ static lt_dlhandle open_module(const char *path, struct vts_error *error)
 {
     lt_dladvise advise;
     lt_dlhandle handle = NULL;
-    const char *reason;
-    void *linker;
 
+    /* The dynamic linker first: it tells its reason, and it binds all symbols at once, whatever the module
+     * was linked with. libltdl binds them lazily: one that is missing would end the process when a hook
+     * first calls it. The handle is kept, for the module stays. */
+    if (!dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)) {
+        vts_error_set(error, VTS_ERR_LOAD, "%s cannot be loaded: %s", path, dlerror());
+        return NULL;
+    }
     if (lt_dladvise_init(&advise) != 0) {
         vts_error_set(error, VTS_ERR_MEMORY, "no memory to load %s", path);
         return NULL;
     }
     if (lt_dladvise_local(&advise) == 0 && lt_dladvise_resident(&advise) == 0)
         handle = lt_dlopenadvise(path, advise);
-    if (!handle) {
-        reason = lt_dlerror();
-        linker = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-        if (!linker)
-            reason = dlerror();
-        vts_error_set(error, VTS_ERR_LOAD, "%s cannot be loaded: %s", path, reason);
-        if (linker)
-            dlclose(linker);
-    }
+    if (!handle)
+        vts_error_set(error, VTS_ERR_LOAD, "%s cannot be loaded: %s", path, lt_dlerror());
     lt_dladvise_destroy(&advise);
     return handle;
 }
@@ -196,7 +195,8 @@ const struct vts_plugin *plugin_load_file(const char *path, struct vts_error *er
     memcpy(&function, &symbol, sizeof(function));
     if (!symbol || !stands_in(function, full)) {
         vts_error_set(error, VTS_ERR_LOAD,
-                      "%s has no function %s_LTX_" ENTRY ": end its source with VTS_PLUGIN(%s, ...)",
+                      "%s has no function %s_LTX_" ENTRY
+                      ": end its source with VTS_PLUGIN(%s, ...)",
                       path, name, name);
         return NULL;
     }
@@ -309,7 +309,8 @@ static bool installed_folder(char *folder, size_t size)
     return (size_t)snprintf(folder, size, "%s/" VTSIM_PLUGIN_DIR_FROM_BIN, self) < size;
 }
 
-bool plugins_load(struct plugins *plugins, const struct vts_list *folders, struct problems *problems)
+bool plugins_load(struct plugins *plugins, const struct vts_list *folders,
+                  struct problems *problems)
 {
     struct text searched = TEXT_INIT;
     char installed[PATH_MAX], real[PATH_MAX];
@@ -377,14 +378,14 @@ const struct vts_plugin *plugins_find(const struct plugins *plugins, const char 
         }
     nearest = nearest_plugin(plugins, name);
     if (strchr(name, '/') || strstr(name, MODULE_TAIL))
-        vts_error_set(error, VTS_ERR_LOAD,
+        vts_error_set(error, VTS_ERR_INVALID,
                       "\"%s\" is a path: give the plugin's name alone, and its folder in [server] "
                       "plugin_path",
                       name);
     else if (nearest)
-        vts_error_set(error, VTS_ERR_LOAD, "no plugin \"%s\" in %s; did you mean \"%s\"?", name,
-                      plugins->searched, nearest);
+        vts_error_set(error, VTS_ERR_NOT_FOUND, "no plugin \"%s\" in %s; did you mean \"%s\"?",
+                      name, plugins->searched, nearest);
     else
-        vts_error_set(error, VTS_ERR_LOAD, "no plugin \"%s\" in %s", name, plugins->searched);
+        vts_error_set(error, VTS_ERR_NOT_FOUND, "no plugin \"%s\" in %s", name, plugins->searched);
     return NULL;
 }

@@ -320,13 +320,13 @@ static bool read_int(const struct vts_option *option, const char *bytes, size_t 
                             quoted.text);
     errno = 0;
     *value = strtoll(bytes, &stop, 10);
-    if (errno != 0 && !bounded(option))
+    if (!in_range(option, (double)*value)) /* beyond its type, strtoll gives the nearest */
+        return vts_error_at(error, "", 0, 0, "%s is out of range; write a whole number %s %s",
+                            quoted.text, before_range(option), range_of(option).text);
+    if (errno != 0 || stop != bytes + length)
         return vts_error_at(error, "", 0, 0,
                             "%s is out of range; write a whole number from %lld to %lld",
                             quoted.text, (long long)INT64_MIN, (long long)INT64_MAX);
-    if (errno != 0 || stop != bytes + length || !in_range(option, (double)*value))
-        return vts_error_at(error, "", 0, 0, "%s is out of range; write a whole number %s %s",
-                            quoted.text, before_range(option), range_of(option).text);
     return true;
 }
 

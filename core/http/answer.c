@@ -50,8 +50,7 @@ static void each_field(struct exchange *exchange,
         add(to, "Location", answer->location.bytes);
     if (answer->retry_after >= 0) {
         if (answer->retry_after_date)
-            answer_http_date(clock_now(worker->server->service->clock) +
-                                 answer->retry_after * 1000,
+            answer_http_date(clock_now(worker->server->service->clock) + answer->retry_after * 1000,
                              value, sizeof(value));
         else
             snprintf(value, sizeof(value), "%lld", (long long)answer->retry_after);

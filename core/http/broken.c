@@ -23,7 +23,7 @@ static void reset(struct exchange *exchange)
 {
     struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
 
-    connect(bufferevent_getfd(bufferevent_of(exchange)), &nowhere, sizeof(nowhere));
+    (void)connect(bufferevent_getfd(bufferevent_of(exchange)), &nowhere, sizeof(nowhere));
     exchange_abandon(exchange);
 }
 
@@ -106,8 +106,8 @@ static void on_piece(evutil_socket_t fd, short what, void *arg)
     piece = (length + pieces - 1) / pieces;
     if (exchange->sent + piece < length) {
         now = clock_now(exchange->worker->server->service->clock);
-        wait_us = clock_wait_us(exchange->worker->server->service->clock,
-                                now + span / (vts_ms)pieces);
+        wait_us =
+            clock_wait_us(exchange->worker->server->service->clock, now + span / (vts_ms)pieces);
         wait.tv_sec = wait_us / 1000000;
         wait.tv_usec = wait_us % 1000000;
         if (wait_us >= 0)
@@ -134,7 +134,8 @@ void broken_send(struct exchange *exchange)
     exchange->parked = true;
     LIST_INSERT_HEAD(&exchange->worker->parked, exchange, link);
     bufferevent_setcb(bufferevent, on_readable, on_written, on_error, exchange);
-    bufferevent_set_timeouts(bufferevent, NULL, &idle); /* one that does not read holds nothing up */
+    bufferevent_set_timeouts(bufferevent, NULL,
+                             &idle); /* one that does not read holds nothing up */
     bufferevent_enable(bufferevent, EV_READ | EV_WRITE);
     if (bent->dribble == 0) {
         send_piece(exchange, exchange->answer.body.length);

@@ -21,10 +21,10 @@
 struct answer {
     int status;
     struct text body;
-    const char *type;    /* Content-Type */
-    const char *allow;   /* 405's Allow, or NULL */
+    const char *type;     /* Content-Type */
+    const char *allow;    /* 405's Allow, or NULL */
     struct text location; /* 201's Location, where it has bytes */
-    int64_t retry_after; /* seconds; -1: none */
+    int64_t retry_after;  /* seconds; -1: none */
     bool retry_after_date;
     bool close; /* close the connection afterwards */
 };
@@ -41,8 +41,8 @@ struct exchange {
     struct text input;
     struct answer answer;
     void (*then)(struct exchange *); /* what follows the service call */
-    bool called; /* the service has not called back yet */
-    bool parked; /* the answer does not come at once */
+    bool called;                     /* the service has not called back yet */
+    bool parked;                     /* the answer does not come at once */
     struct event *timer, *watch;
     size_t sent; /* of a dribbled answer */
 };
@@ -55,7 +55,7 @@ struct worker {
     struct event_base *base;
     struct evhttp *http;
     struct evhttp_bound_socket *listener;
-    struct event *command;     /* server's wish to drain; on command_fd */
+    struct event *command;      /* server's wish to drain; on command_fd */
     struct event *accept_again; /* after the system had no descriptor left */
     struct event *drain_over;
     int command_fd;

@@ -14,9 +14,9 @@ struct http_server {
     const struct config *config;
     struct worker *workers;
     size_t worker_count;
-    int port;    /* the one bound */
-    int first_fd; /* descriptors from here on are connections */
-    int done_fd; /* an eventfd that each worker rings when its loop has ended */
+    int port;          /* the one bound */
+    int first_fd;      /* descriptors from here on are connections */
+    int done_fd;       /* an eventfd that each worker rings when its loop has ended */
     vts_ms started_at; /* by the service's clock */
 };
 

@@ -116,7 +116,8 @@ void jobs_delete(struct exchange *exchange)
 
 static void add_location(struct text *location, const struct exchange *exchange)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
     const char *at;
 
     text_puts(location, "/jobs/");
@@ -192,10 +193,11 @@ static bool take_behaviour(struct exchange *exchange)
         instances_named(service->engine.instances, json_object_get_string(name),
                         (size_t)json_object_get_string_len(name));
     if (!exchange->call.instance)
-        exchange_error(exchange, 400,
-                       "there is no behaviour \"%.64s\": name a [behaviour] section of the INI file "
-                       "or a plugin that needs no settings",
-                       json_object_get_string(name));
+        exchange_error(
+            exchange, 400,
+            "there is no behaviour \"%.64s\": name a [behaviour] section of the INI file "
+            "or a plugin that needs no settings",
+            json_object_get_string(name));
     return exchange->call.instance != NULL;
 }
 

@@ -64,8 +64,9 @@ static void route(struct exchange *exchange)
         }
         return;
     }
-    exchange_error(exchange, 404, "there is no such path: /start and /status are the original API, "
-                                  "/jobs is the full one");
+    exchange_error(exchange, 404,
+                   "there is no such path: /start and /status are the original API, "
+                   "/jobs is the full one");
 }
 
 void route_request(struct worker *worker, struct evhttp_request *request)

@@ -28,8 +28,8 @@
 
 #define HEADERS_MAX ((size_t)16 * 1024)
 /* What evhttp takes beyond max_body, so that the refusal can be ours. */
-#define BODY_SLACK ((ssize_t)4 * 1024 * 1024)
-#define JSON_DEPTH 32
+#define BODY_SLACK  ((ssize_t)4 * 1024 * 1024)
+#define JSON_DEPTH  32
 
 static _Thread_local struct worker *own_worker;
 
@@ -179,8 +179,8 @@ static void on_drain_over(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    log_line(VTS_WARNING, "http", "%zu answers were still under way when the time to drain was over",
-             worker->under_way);
+    log_line(VTS_WARNING, "http",
+             "%zu answers were still under way when the time to drain was over", worker->under_way);
     event_base_loopbreak(worker->base);
 }
 
@@ -250,13 +250,15 @@ static bool worker_init(struct worker *worker, struct http_server *server, size_
     if (config) {
         /* A request turns interest in its socket off and on again: only the sum of it need reach
          * epoll. (A base that is used by one thread needs no lock either.) */
-        event_config_set_flag(config, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST | EVENT_BASE_FLAG_NOLOCK);
+        event_config_set_flag(config,
+                              EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST | EVENT_BASE_FLAG_NOLOCK);
         worker->base = event_base_new_with_config(config);
         event_config_free(config);
     }
     worker->tokener = json_tokener_new_ex(JSON_DEPTH);
     if (worker->tokener)
-        json_tokener_set_flags(worker->tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
+        json_tokener_set_flags(worker->tokener,
+                               JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
     if (!worker->base || !worker->tokener || !make_http(worker, fd)) {
         if (!worker->listener)
             close(fd);
@@ -351,7 +353,7 @@ bool http_server_init(struct http_server *server, struct service *service,
     server->started_at = clock_now(service->clock);
     server->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     server->workers = calloc(server->worker_count, sizeof(*server->workers));
-    fds = malloc(server->worker_count * sizeof(*fds));
+    fds = calloc(server->worker_count, sizeof(*fds));
     if (!server->workers || !fds || server->done_fd < 0) {
         free(fds);
         http_server_finish(server);
@@ -387,8 +389,7 @@ bool http_server_start(struct http_server *server, struct vts_error *error)
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (i = 0; i < server->worker_count && !failed; i++) {
-        failed =
-            pthread_create(&server->workers[i].thread, NULL, run_worker, &server->workers[i]);
+        failed = pthread_create(&server->workers[i].thread, NULL, run_worker, &server->workers[i]);
         server->workers[i].running = !failed;
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);

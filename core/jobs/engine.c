@@ -65,7 +65,8 @@ static void end_job(struct engine_work *work, enum vts_state state, vts_ms now)
 
 /* Fails a job whose behaviour broke the rules, or cannot be called. */
 VTS_PRINTF(4, 5)
-static void fail_job(struct engine_work *work, const char *code, vts_ms now, const char *format, ...)
+static void fail_job(struct engine_work *work, const char *code, vts_ms now, const char *format,
+                     ...)
 {
     va_list args;
 
@@ -91,8 +92,7 @@ static uint64_t stream_of(const struct engine_work *work, enum hook_kind kind, u
     enum stream stream = kind == HOOK_ADMIT  ? STREAM_ASKS
                          : kind == HOOK_POLL ? STREAM_ANSWERS
                                              : STREAM_LIFE;
-    uint64_t key =
-        rng_key(work->engine->seed, stream, work->job.id.at, work->job.id.length);
+    uint64_t key = rng_key(work->engine->seed, stream, work->job.id.at, work->job.id.length);
 
     return stream == STREAM_LIFE ? key : rng_draw(key, polls);
 }
@@ -197,8 +197,8 @@ static void advance(struct engine_work *work, vts_ms now)
         moment = due;
         job->wake_at = RECORD_NEVER;
         if (!plugin->wake) {
-            fail_job(work, "behaviour_error", due, "plugin %s: it asked for a wake and has no wake hook",
-                     plugin->name);
+            fail_job(work, "behaviour_error", due,
+                     "plugin %s: it asked for a wake and has no wake hook", plugin->name);
         } else if (run > ENGINE_HOOKS_PER_MOMENT) {
             fail_job(work, "behaviour_error", due,
                      "plugin %s: more than %d wakes in one moment, taken to be without end",
@@ -232,7 +232,7 @@ static bool copy_state(struct engine_work *work)
         work->err = VTS_ERR_MEMORY;
         return false;
     }
-    if (job->plugin_state.at && job->plugin_state.length == size)
+    if (job->plugin_state.at)
         memcpy(work->plugin_state.bytes, job->plugin_state.at, size);
     else
         memset(work->plugin_state.bytes, 0, size);
@@ -245,6 +245,13 @@ static void set_id(struct engine_work *work)
 {
     memcpy(work->id, work->job.id.at, work->job.id.length);
     work->id[work->job.id.length] = '\0';
+}
+
+/* Whether the plugin's bytes in a record are such as its behaviour keeps now. */
+static bool state_fits(const struct job *job, const struct instance *instance)
+{
+    return !job->plugin_state.at || (job->state_version == instance->base.plugin->state_version &&
+                                     job->plugin_state.length == instance->base.state_size);
 }
 
 /* Unpacks a record and finds its behaviour. A job whose behaviour is gone or does not know its bytes is
@@ -265,21 +272,22 @@ static bool load(struct engine_work *work, const struct record *old, vts_ms now)
     work->instance = instances_hashed(work->engine->instances, job->instance);
     if (!work->instance) {
         if (alive(job))
-            fail_job(work, "behaviour_missing", now, "the behaviour that this job was started with "
-                                                     "is not there any more");
+            fail_job(work, "behaviour_missing", now,
+                     "the behaviour that this job was started with "
+                     "is not there any more");
         return true;
     }
     plugin = work->instance->base.plugin;
     size = work->instance->base.state_size;
-    if (job->plugin_state.at &&
-        (job->state_version != plugin->state_version || job->plugin_state.length != size)) {
+    if (!state_fits(job, work->instance)) {
         work->instance = NULL; /* its hooks would misread the bytes */
         if (alive(job))
-            fail_job(work, "state_version", now,
-                     "plugin %s keeps its state as version %u in %zu bytes, this job's is version %u "
-                     "in %zu bytes",
-                     plugin->name, plugin->state_version, size, job->state_version,
-                     job->plugin_state.length);
+            fail_job(
+                work, "state_version", now,
+                "plugin %s keeps its state as version %u in %zu bytes, this job's is version %u "
+                "in %zu bytes",
+                plugin->name, plugin->state_version, size, job->state_version,
+                job->plugin_state.length);
         return true;
     }
     return copy_state(work);
@@ -344,7 +352,8 @@ enum record_act engine_start(struct engine_work *work, const struct record *old,
         work->err = VTS_ERR_EXISTS;
         return RECORD_LEAVE;
     }
-    if (!old || !record_read(old, old->size, job) || job->instance != instance->hash)
+    if (!old || !record_read(old, old->size, job) || job->instance != instance->hash ||
+        !state_fits(job, instance))
         make_job(work, id, now);
     job->id = id;
     job->input = input;
@@ -398,8 +407,7 @@ enum record_act engine_poll(struct engine_work *work, const struct record *old, 
 
     begin(work);
     /* Most polls tell nothing new: nothing is due, and nobody wants to hear of the poll. */
-    if (instance && !instance->base.plugin->poll &&
-        (state_ended(old->state) || old->wake_at > now))
+    if (instance && !instance->base.plugin->poll && (state_ended(old->state) || old->wake_at > now))
         return RECORD_LEAVE;
     if (!load(work, old, now))
         return RECORD_LEAVE;

@@ -25,10 +25,10 @@ struct engine_work {
     struct text *next; /* where a changed record is left; the caller's */
 
     /* What came of the call. */
-    enum vts_err err;       /* VTS_ERR_EXISTS, VTS_ERR_MEMORY, VTS_ERR_DAMAGED */
-    bool bent;              /* the client is to be told `answer` */
-    bool refused;           /* the start was refused, by `answer` */
-    bool ended;             /* the job ended in this call */
+    enum vts_err err;         /* VTS_ERR_EXISTS, VTS_ERR_MEMORY, VTS_ERR_DAMAGED */
+    bool bent;                /* the client is to be told `answer` */
+    bool refused;             /* the start was refused, by `answer` */
+    bool ended;               /* the job ended in this call */
     struct vts_answer answer; /* valid until the next call; its word is texts.word's */
 
     /* Used inside. */

@@ -59,6 +59,25 @@ static bool read_section(struct job *job, int kind, const char *at, size_t lengt
     return false;
 }
 
+static bool is_moment(vts_ms moment) { return moment >= -VTS_TIME_END && moment <= VTS_TIME_END; }
+
+static bool is_moment_or_never(vts_ms moment)
+{
+    return moment == RECORD_NEVER || is_moment(moment);
+}
+
+/* Whether one can count with these moments, and show this progress: nothing overflows, no NaN. */
+static bool in_range(const struct job *job)
+{
+    const struct ramp *ramp = &job->progress;
+
+    return is_moment(job->created_at) && is_moment(job->last_at) &&
+           is_moment_or_never(job->wake_at) && is_moment_or_never(job->started_at) &&
+           (state_ended(job->state) ? is_moment(job->ended_at) : job->ended_at == RECORD_NEVER) &&
+           ramp->from >= 0 && ramp->from <= ramp->to && ramp->to <= 1 && is_moment(ramp->since) &&
+           ramp->span >= 0 && ramp->span <= VTS_TIME_END;
+}
+
 bool record_read(const struct record *record, size_t size, struct job *job)
 {
     const char *at, *end;
@@ -67,7 +86,7 @@ bool record_read(const struct record *record, size_t size, struct job *job)
     if (size < sizeof(*record) || record->format != RECORD_FORMAT || record->size != size ||
         record->state > VTS_CANCELLED || record->id_length == 0 ||
         size - offsetof(struct record, id) < (size_t)record->id_length + 1 ||
-        record->id[record->id_length] != '\0')
+        record->id[record->id_length] != '\0' || !record_id_valid(record->id, record->id_length))
         return false;
     memset(job, 0, sizeof(*job));
     job->id = (struct bytes){record->id, record->id_length};
@@ -92,7 +111,7 @@ bool record_read(const struct record *record, size_t size, struct job *job)
             return false;
         at += SECTION_HEAD + length + 1;
     }
-    return true;
+    return in_range(job);
 }
 
 static void write_section(struct text *out, enum section kind, const void *bytes, size_t length)

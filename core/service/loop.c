@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../base/log.h"
 #include "service.h"
 
 /* Records moved before the loop gets to look at its sockets again. */
@@ -25,7 +26,8 @@ static void run(struct service_port *port)
     }
     wait.tv_sec = wait_us / 1000000;
     wait.tv_usec = wait_us % 1000000;
-    evtimer_add(port->timer, &wait);
+    if (evtimer_add(port->timer, &wait) != 0)
+        log_line(VTS_ERROR, "jobs", "no memory for a timer: what is due waits for the next change");
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)

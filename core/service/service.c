@@ -4,7 +4,6 @@
  * function) and what is made of the outcome. See service.h. */
 #include "service.h"
 
-#include <fnmatch.h>
 #include <stdlib.h>
 
 #include "../base/log.h"
@@ -73,6 +72,43 @@ void service_finish(struct service *service)
     free(service->ports);
 }
 
+/* How many bytes the character at `at` has; 0 at the end. */
+static size_t character(const char *at)
+{
+    size_t length = *at != '\0';
+
+    while (length > 0 && ((unsigned char)at[length] & 0xC0) == 0x80)
+        length++;
+    return length;
+}
+
+/* `*` stands for any text, `?` for one character. Not fnmatch(3), which knows more signs than rules have
+ * and takes a byte for a character. */
+static bool matches(const char *pattern, const char *text)
+{
+    const char *star = NULL, *again = NULL;
+
+    while (*text) {
+        if (*pattern == '*') {
+            star = pattern++;
+            again = text;
+        } else if (*pattern == '?') {
+            pattern++;
+            text += character(text);
+        } else if (*pattern == *text) {
+            pattern++;
+            text++;
+        } else if (star) {
+            pattern = star + 1;
+            again += character(again);
+            text = again;
+        } else {
+            return false;
+        }
+    }
+    return pattern[strspn(pattern, "*")] == '\0';
+}
+
 const struct instance *service_behaviour(const struct service *service, struct bytes id)
 {
     const struct config *config = service->config;
@@ -85,7 +121,7 @@ const struct instance *service_behaviour(const struct service *service, struct b
         text[id.length] = '\0';
     }
     for (i = 0; i < config->rule_count; i++)
-        if (fnmatch(config->rules[i].settings.job_id, text, 0) == 0) {
+        if (matches(config->rules[i].settings.job_id, text)) {
             name = config->rules[i].settings.behaviour;
             break;
         }
@@ -127,9 +163,8 @@ static void take_outcome(struct service_call *call, const struct engine_work *wo
         text_add(&call->record, record, record->size);
     call->result = work->err == VTS_ERR_EXISTS ? SERVICE_EXISTS
                    : work->refused             ? SERVICE_REFUSED
-                   : work->err != VTS_OK || call->word.failed || call->record.failed
-                       ? SERVICE_BUSY
-                       : SERVICE_DONE;
+                   : work->err != VTS_OK || call->word.failed || call->record.failed ? SERVICE_BUSY
+                                                                                     : SERVICE_DONE;
 }
 
 static const struct record *kept(enum record_act act, const struct record *old,

@@ -70,7 +70,7 @@ struct service_list {
     void (*done)(struct service_list *list);
 };
 
-/* `config`, `instances` and `clock` must outlive it. NULL where there was no memory. */
+/* `config`, `instances` and `clock` must outlive it. False where there was no memory. */
 bool service_init(struct service *service, const struct config *config,
                   const struct instances *instances, const struct clock *clock, size_t ports);
 void service_finish(struct service *service);

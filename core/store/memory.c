@@ -15,10 +15,10 @@
 #include "../base/rng.h"
 #include "store.h"
 
-#define STRIPES     64u
-#define STRIPE_BITS 6
-#define NOT_DUE     UINT32_MAX
-#define BUCKETS_MIN 16u
+#define STRIPES           64u
+#define STRIPE_BITS       6
+#define NOT_DUE           UINT32_MAX
+#define BUCKETS_MIN       16u
 /* Growing by a quarter leaves less unused than doubling: the heap is a tenth of a job's memory. */
 #define HEAP_GROWTH(size) ((size) + (size) / 4 + 16)
 
@@ -334,7 +334,9 @@ static void memory_update(struct store_port *base, struct store_call *call)
         drop(memory, stripe, link);
         link = find(stripe, hash, call->id);
     }
-    if (*link && call->is_poll && (*link)->polls < UINT32_MAX)
+    /* A refused job is not there, so asking for it is no poll of it. */
+    if (*link && call->is_poll && record_of(*link)->state != VTS_ASKED &&
+        (*link)->polls < UINT32_MAX)
         (*link)->polls++;
     call->polls = *link ? (*link)->polls : 0;
     act = call->fn(call, *link ? record_of(*link) : NULL, &port->next);
@@ -355,7 +357,7 @@ static bool run_first(struct memory *memory, struct memory_port *port, struct st
                       vts_ms now)
 {
     struct node *node = stripe->heap_count ? stripe->heap[0].node : NULL;
-    enum record_act act = RECORD_DROP;
+    enum record_act act;
     struct node **link;
     struct bytes id;
 
@@ -363,16 +365,15 @@ static bool run_first(struct memory *memory, struct memory_port *port, struct st
         return false;
     id = id_of(node);
     link = find(stripe, hash_of(id.at, id.length), id);
-    if (!record_expired(record_of(node), memory->options.keep_ended, now)) {
-        act = memory->options.due(memory->options.arg, port->index, record_of(node), &port->next,
-                                  now > record_of(node)->last_at ? now : record_of(node)->last_at);
-        /* One that cannot be moved (no memory) is tried again later, and holds up nothing. */
-        if (act == RECORD_LEAVE ||
-            carry_out(memory, stripe, link, act, &port->next) != VTS_OK)
-            heap_place(stripe, *link, now + 1000);
+    if (record_expired(record_of(node), memory->options.keep_ended, now)) {
+        drop(memory, stripe, link);
         return true;
     }
-    carry_out(memory, stripe, link, act, NULL);
+    act = memory->options.due(memory->options.arg, port->index, record_of(node), &port->next,
+                              now > record_of(node)->last_at ? now : record_of(node)->last_at);
+    /* One that cannot be moved (no memory) is tried again later, and holds up nothing. */
+    if (act == RECORD_LEAVE || carry_out(memory, stripe, link, act, &port->next) != VTS_OK)
+        heap_place(stripe, node, now + 1000);
     return true;
 }
 
@@ -447,8 +448,7 @@ static struct node *next_in_bucket(struct node *node, uint64_t after_hash, struc
         hash = hash_of(id.at, id.length);
         if (after.length > 0 && !behind(hash, id, after_hash, after))
             continue;
-        if (!best ||
-            behind(best_hash, id_of(best), hash, id)) {
+        if (!best || behind(best_hash, id_of(best), hash, id)) {
             best = node;
             best_hash = hash;
         }

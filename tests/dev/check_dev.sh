@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# The parts of `dev` that can be tried without building anything: check_dev.sh SOURCE-FOLDER
+# The parts of `dev` that can be tried without building anything:
+# check_dev.sh SOURCE-FOLDER BUILD-FOLDER
 set -eu
 root=$1
+build=$2
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -95,3 +97,40 @@ printf '#!/bin/sh\n' >"$folder/front/curl"
 chmod +x "$folder/front/apt-get" "$folder/front/curl"
 expect 0 env PATH="$folder/front:$PATH" "$root/dev" setup
 said "dev: everything is there"
+
+# The example, in a tree whose build is the one that is tested: a cmake that does nothing sees to it.
+tree="$folder/a place/tree"
+mkdir -p "$tree/build/release"
+cp "$root/dev" "$root/CMakePresets.json" "$tree"
+ln -s "$build/bin" "$tree/build/release/bin"
+printf '#!/bin/sh\n' >"$folder/front/cmake"
+chmod +x "$folder/front/cmake"
+expect 0 env PATH="$folder/front:$PATH" "$tree/dev" run
+cat >"$folder/wanted" <<END
+dev: configuring (release) ...
+dev: building (release) ...
+dev: starting vtsimd on a free port, jobs take 3 seconds ...
+dev: vtsim run translate_video_1 ...
+Job translate_video_1 is still pending...
+Final status: completed
+dev: stopping vtsimd ...
+END
+uniq "$folder/out" >"$folder/got"
+cmp -s "$folder/got" "$folder/wanted" || fail "dev run did not say what it should"
+
+# Interrupted, as with Ctrl-C: nothing of it is left. (setsid: signals for a group of its own. A
+# background job of a shell ignores SIGINT, so SIGTERM stands for it.)
+mkfifo "$folder/said"
+PATH="$folder/front:$PATH" setsid "$tree/dev" run >"$folder/said" 2>&1 </dev/null &
+pid=$!
+while read -r line; do
+    case $line in
+    *'is still pending...') kill -TERM "-$pid" ;;
+    esac
+done <"$folder/said"
+status=0
+wait "$pid" || status=$?
+[ "$status" -eq 143 ] || fail "dev run, interrupted, ended with $status"
+if kill -0 "-$pid" 2>/dev/null; then
+    fail "dev run, interrupted, left something running"
+fi

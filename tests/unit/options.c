@@ -350,6 +350,10 @@ static void ints_without_limits(void **state)
                         "-9223372036854775808 to 9223372036854775807");
     assert_false(options_parse(&above, "0", &value, &error));
     assert_string_equal(error.message, "\"0\" is out of range; write a whole number of at least 1");
+    assert_false(options_parse(&above, "9223372036854775808", &value, &error));
+    assert_string_equal(error.message,
+                        "\"9223372036854775808\" is out of range; write a whole number from "
+                        "-9223372036854775808 to 9223372036854775807");
     assert_false(options_parse(&below, "6", &value, &error));
     assert_string_equal(error.message, "\"6\" is out of range; write a whole number of at most 5");
 }

@@ -457,7 +457,7 @@ static inline void vts_complete(struct vts_job *job, const char *json)
  * people (cut at 64 KiB); broken UTF-8 is mended. NULL: "error" and "the job failed". */
 static inline void vts_fail(struct vts_job *job, const char *code, const char *message)
 {
-    job->host->fail(job, code, message);
+    (job->host->fail)(job, code, message); /* cmocka.h has a macro of this name */
 }
 
 /* Ends the job as cancelled: for a wake some time after a cancel. A cancel that the cancel hook

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The command `vtsim` as people and scripts see it: what it prints, where, and how it exits; and what
+ * the two libraries and the examples look like from outside. */
+#include <json-c/json.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "run.h"
+#include "scripted.h"
+#include "vtsimd.h"
+
+#define VTSIM    VTSIM_BUILD_DIR "/bin/vtsim"
+#define TRY_HELP "; try vtsim --help\n"
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define PENDING                                                                                    \
+    {                                                                                              \
+        .status = "200 OK", .body = "{\"job_id\":\"x\",\"status\":\"pending\"}"                    \
+    }
+#define COMPLETED                                                                                  \
+    {                                                                                              \
+        .status = "200 OK", .body = "{\"job_id\":\"x\",\"status\":\"completed\"}"                  \
+    }
+
+static struct vtsimd vtsimd;
+
+static int start_server(void **state)
+{
+    static const char *const args[] = {
+        "-s", "behaviour x/plugin=scripted_sequence",
+        "-s", "behaviour x/script=pending x2, completed",
+        "-s", "behaviour bad/plugin=scripted_sequence",
+        "-s", "behaviour bad/script=pending x1, error \"the GPU fell over\"",
+        "-s", "behaviour stuck/plugin=scripted_sequence",
+        "-s", "behaviour stuck/script=pending x1000000, completed",
+        "-s", "rule bad/job_id=bad-*",
+        "-s", "rule bad/behaviour=bad",
+        "-s", "rule stuck/job_id=stuck-*",
+        "-s", "rule stuck/behaviour=stuck",
+        "-s", "server/behaviour=x",
+        NULL};
+
+    (void)state;
+    vtsimd_start(&vtsimd, args);
+    return setenv("VTSIM_URL", vtsimd.url, 1);
+}
+
+static int stop_server(void **state)
+{
+    int status = vtsimd_stop(&vtsimd);
+
+    (void)state;
+    vtsimd_finish(&vtsimd);
+    return status;
+}
+
+/* Runs vtsim with these words: all that it prints, and its exit status, must be as told. NULL: any. */
+static void assert_runs(const char *const words[], int status, const char *out, const char *err)
+{
+    const char *argv[24] = {VTSIM};
+    struct run_result result;
+
+    for (size_t i = 0; words[i]; i++)
+        argv[i + 1] = words[i];
+    run_command(argv, &result);
+    if (out)
+        assert_string_equal(result.out, out);
+    if (err)
+        assert_string_equal(result.err, err);
+    assert_false(result.timed_out);
+    assert_int_equal(result.status, status);
+    run_result_finish(&result);
+}
+
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+/* ---- the example ----------------------------------------------------------------------------- */
+
+static void run_prints_what_the_original_example_printed(void **state)
+{
+    (void)state;
+    assert_runs(WORDS("run", "translate_video_1", "-i", "2ms"), 0,
+                "Job translate_video_1 is still pending...\n"
+                "Job translate_video_1 is still pending...\n"
+                "Final status: completed\n",
+                "");
+    assert_runs(WORDS("run", "bad-1", "-i", "2ms"), 1,
+                "Job bad-1 is still pending...\n"
+                "Final status: error\n",
+                "");
+}
+
+static void each_command_does_what_it_says(void **state)
+{
+    (void)state;
+    assert_runs(WORDS("start", "one"), 0, "Job one started\n", "");
+    assert_runs(WORDS("status", "one"), 0, "Job one: pending\n", "");
+    assert_runs(WORDS("wait", "one", "--interval", "2ms"), 0,
+                "Job one is still pending...\nFinal status: completed\n", "");
+    assert_runs(WORDS("status", "one"), 0, "Job one: completed\n", "");
+    assert_runs(WORDS("start", "stuck-one"), 0, "Job stuck-one started\n", "");
+    assert_runs(WORDS("cancel", "stuck-one"), 0, "Job stuck-one is cancelled\n", "");
+    assert_runs(WORDS("status", "stuck-one"), 1, "Job stuck-one: error\n", "");
+    assert_runs(WORDS("list", "--state", "cancelled"), 0, "cancelled    0%  stuck-one\n", "");
+    assert_runs(WORDS("list", "--state", "queued"), 0, "", "");
+}
+
+static void errors_say_what_to_do(void **state)
+{
+    (void)state;
+    assert_runs(WORDS("start", "twice"), 0, NULL, "");
+    assert_runs(WORDS("start", "twice"), 4, "",
+                "vtsim: a job \"twice\" exists already; to wait for it: vtsim wait twice\n");
+    assert_runs(WORDS("run", "twice"), 4, "",
+                "vtsim: a job \"twice\" exists already; to wait for it: vtsim wait twice\n");
+    assert_runs(WORDS("wait", "nobody"), 4, "",
+                "vtsim: the server knows no job \"nobody\"; to start it: vtsim start nobody\n");
+    assert_runs(WORDS("status", "nobody"), 4, "",
+                "vtsim: the server knows no job \"nobody\"; to start it: vtsim start nobody\n");
+    assert_runs(
+        WORDS("run", "stuck-late", "-t", "150ms", "-i", "1h"), 3, "",
+        "vtsim: the deadline of 150 ms passed; job \"stuck-late\" was started and not polled "
+        "yet; to go on waiting: vtsim wait stuck-late\n");
+    assert_runs(WORDS("wait", "stuck-late", "-t", "150ms", "-i", "1h"), 3,
+                "Job stuck-late is still pending...\n",
+                "vtsim: the deadline of 150 ms passed; job \"stuck-late\" was pending when last "
+                "seen; to go on waiting: vtsim wait stuck-late\n");
+}
+
+static void nobody_there_ends_at_once(void **state)
+{
+    char url[64], message[200];
+    int port = scripted_dead_port();
+
+    (void)state;
+    snprintf(url, sizeof(url), "http://127.0.0.1:%d", port);
+    snprintf(
+        message, sizeof(message),
+        "vtsim: cannot connect to 127.0.0.1:%d: Connection refused; is vtsimd running there?\n",
+        port);
+    assert_runs(WORDS("-u", url, "run", "x"), 4, "", message);
+    assert_runs(WORDS("-u", url, "wait", "x"), 4, "", message);
+    assert_runs(WORDS("list", "-u", url), 4, "", message);
+}
+
+static void a_bad_server_is_told_from_a_lost_one(void **state)
+{
+    static const struct scripted_step steps[] = {
+        {.status = "200 OK", .body = "{\"job_id\":\"x\"}"},        /* start */
+        {.status = "503 Busy", .body = "{\"error\":\"not now\"}"}, /* poll, tried again */
+        COMPLETED,
+        {.status = "429 Slow down", .body = "{\"error\":\"full\"}"}, /* start, refused */
+        {.status = "200 OK", .body = "<html>"},                      /* status */
+        {.status = "200 OK", .body = "{\"job_id\":\"\\u001b[2Jy\",\"status\":\"pending\"}"}};
+    struct scripted server;
+    struct run_result result;
+
+    (void)state;
+    scripted_start(&server, steps, COUNT(steps));
+    run_command(WORDS(VTSIM, "-u", server.url, "run", "x", "-i", "1ms", "--jitter", "0%"), &result);
+    assert_string_equal(result.err, "vtsim: the server failed with status 503: not now; trying "
+                                    "again in 0.2 s\n");
+    assert_string_equal(result.out, "Final status: completed\n");
+    assert_int_equal(result.status, 0);
+    run_result_finish(&result);
+    assert_runs(WORDS("-u", server.url, "start", "x"), 4, "",
+                "vtsim: the server refused POST /start with status 429: full\n");
+    assert_runs(WORDS("-u", server.url, "status", "x"), 4, "",
+                "vtsim: the answer to GET /status is not a JSON object; does -u lead to a "
+                "video-translation service?\n");
+    assert_runs(WORDS("-u", server.url, "status", "x"), 4, "",
+                "vtsim: the answer to GET /status speaks of another job: \"\\u001b[2Jy\" instead "
+                "of \"x\"; does -u lead to a video-translation service?\n");
+    scripted_stop(&server);
+}
+
+static void what_a_server_says_cannot_steer_the_terminal(void **state)
+{
+    static const struct scripted_step steps[] = {
+        {.status = "200 OK",
+         .body = "{\"jobs\":[],\"next\":\"2\"}"}, /* an empty page, and yet not the last */
+        {.status = "200 OK",
+         .body = "{\"jobs\":[{\"id\":\"a\\u001b[2Jb\\nc\",\"status\":\"pending\","
+                 "\"state\":\"run\\u0007\",\"progress\":0.5}],\"next\":null}"}};
+    struct scripted server;
+
+    (void)state;
+    scripted_start(&server, steps, COUNT(steps));
+    assert_runs(WORDS("-u", server.url, "list"), 0, "run\\x07     50%  a\\x1B[2Jb\\x0Ac\n", "");
+    scripted_stop(&server);
+    assert_non_null(strstr(server.request[1], "GET /jobs?after=2 HTTP/1.1\r\n"));
+}
+
+/* ---- for machines ---------------------------------------------------------------------------- */
+
+static void assert_json(const char *const words[], int status, const char *member,
+                        const char *expected)
+{
+    const char *argv[24] = {VTSIM, "--json"};
+    struct json_object *tree, *value = NULL;
+    struct run_result result;
+
+    for (size_t i = 0; words[i]; i++)
+        argv[i + 2] = words[i];
+    run_command(argv, &result);
+    assert_string_equal(result.err, "");
+    assert_int_equal(result.status, status);
+    tree = json_tokener_parse(result.out);
+    assert_non_null(tree);
+    assert_true(json_object_object_get_ex(tree, member, &value));
+    assert_string_equal(json_object_get_string(value), expected);
+    /* one object, one line */
+    assert_ptr_equal(strchr(result.out, '\n'), result.out + result.out_length - 1);
+    json_object_put(tree);
+    run_result_finish(&result);
+}
+
+static void json_is_for_machines(void **state)
+{
+    (void)state;
+    assert_json(WORDS("start", "j\"1"), 0, "job_id", "j\"1");
+    assert_json(WORDS("status", "j\"1"), 0, "status", "pending");
+    assert_json(WORDS("wait", "j\"1", "-i", "1ms"), 0, "status", "completed");
+    assert_json(WORDS("run", "bad-j", "-i", "1ms"), 1, "status", "error");
+    assert_json(WORDS("start", "stuck-j"), 0, "job_id", "stuck-j");
+    assert_json(WORDS("cancel", "stuck-j"), 0, "state", "cancelled");
+}
+
+static void a_json_list_is_one_object_a_line(void **state)
+{
+    struct run_result result;
+    char *line, *next;
+    int found = 0;
+
+    (void)state;
+    assert_runs(WORDS("start", "listed-1"), 0, NULL, "");
+    assert_runs(WORDS("start", "listed-2"), 0, NULL, "");
+    run_command(WORDS(VTSIM, "list", "--json"), &result);
+    assert_int_equal(result.status, 0);
+    for (line = result.out; *line; line = next) {
+        struct json_object *tree, *id = NULL;
+
+        next = strchr(line, '\n');
+        assert_non_null(next);
+        *next++ = '\0';
+        tree = json_tokener_parse(line);
+        assert_true(json_object_object_get_ex(tree, "id", &id));
+        found += strncmp(json_object_get_string(id), "listed-", 7) == 0;
+        json_object_put(tree);
+    }
+    assert_int_equal(found, 2);
+    run_result_finish(&result);
+}
+
+/* ---- the command line ------------------------------------------------------------------------ */
+
+static void options_stand_anywhere(void **state)
+{
+    (void)state;
+    assert_runs(WORDS("-i", "2ms", "run", "any-1", "--max-interval=5ms", "--factor", "2x"), 0, NULL,
+                "");
+    assert_runs(WORDS("run", "-i2ms", "any-2", "--jitter=0"), 0, NULL, "");
+    assert_runs(WORDS("start", "--", "-any-3"), 0, "Job -any-3 started\n", "");
+    assert_runs(WORDS("status", "--url", "http://127.0.0.1:1", "any-1", "-u", vtsimd.url), 0,
+                "Job any-1: completed\n", "");
+}
+
+static void usage_errors_help(void **state)
+{
+    static const struct {
+        const char *words[6];
+        const char *message;
+    } cases[] = {
+        {{NULL}, "no command; right are start, status, wait, run, list, cancel"},
+        {{"go"}, "unknown command \"go\"; right are start, status, wait, run, list, cancel"},
+        {{"go\x1b[2J"},
+         "unknown command \"go\\x1B[2J\"; right are start, status, wait, run, list, cancel"},
+        {{"run"}, "run: which job? right is vtsim run ID"},
+        {{"run", "a", "b"}, "run: \"b\" is too much"},
+        {{"list", "a"}, "list: \"a\" is too much"},
+        {{"run", "a", "--state", "failed"}, "run: --state is for list"},
+        {{"list", "--state", "lost"},
+         "--state: \"lost\" is none; right are queued, running, completed, failed, cancelled"},
+        {{"run", "a", "--bogus"}, "unknown option --bogus"},
+        {{"run", "a", "-z"}, "unknown option -z"},
+        {{"run", "a", "-jz"}, "unknown option -j"},
+        {{"run", "a", "--json=1"}, "--json=1: takes no value"},
+        {{"run", "a", "--timeout"}, "--timeout: needs a value"},
+        {{"run", "a", "-t"}, "-t: needs a value"},
+        {{"run", "a", "-t", "10"},
+         "--timeout: \"10\" is not a time; right is a number and a unit, such as 250ms, 10s, 2m, "
+         "1h, 1d"},
+        {{"run", "a", "-t", "-5s"},
+         "--timeout: \"-5s\" is not a time; right is a number and a unit, such as 250ms, 10s, 2m, "
+         "1h, 1d"},
+        {{"run", "a", "-t", "1.2.3s"},
+         "--timeout: \"1.2.3s\" is not a time; right is a number and a unit, such as 250ms, 10s, "
+         "2m, 1h, 1d"},
+        {{"run", "a", "-t", "0s"}, "--timeout: 0s is not within 1ms to 36500d"},
+        {{"run", "a", "-t", "99999999999999999999d"},
+         "--timeout: 99999999999999999999d is not within 1ms to 36500d"},
+        {{"run", "a", "--factor", "fast"}, "--factor: \"fast\" is not a number"},
+        {{"run", "a", "--jitter", "101%"}, "--jitter: 101% is not within 0% to 100%"},
+        {{"run", "a", "--max-errors", "0"}, "--max-errors: \"0\" is not a whole number from 1 on"},
+        {{"run", "a", "--max-errors", "3x"},
+         "--max-errors: \"3x\" is not a whole number from 1 on"},
+        {{"run", "a", "--max-interval", "1ms"}, "--max-interval: is below --interval"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char message[512];
+
+        snprintf(message, sizeof(message), "vtsim: %s" TRY_HELP, cases[i].message);
+        assert_runs(cases[i].words, 2, "", message);
+    }
+    /* what the library finds */
+    assert_runs(WORDS("run", "a\nb"), 2, "",
+                "vtsim: the job id \"a\\x0Ab\" is not UTF-8 or has a control character (byte 2)\n");
+    assert_runs(WORDS("run", ""), 2, "", "vtsim: a job id has 1 to 255 bytes, this one has 0\n");
+    assert_runs(WORDS("run", "a", "--factor", "0.5"), 2, "",
+                "vtsim: factor: 0.5 is not within 1 to 100\n");
+    assert_runs(WORDS("run", "a", "-u", "localhost"), 2, "",
+                "vtsim: the URL \"localhost\": does not begin with http://; right is "
+                "http://HOST[:PORT][/PATH]\n");
+}
+
+static void help_and_version_go_to_standard_output(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    assert_runs(WORDS("--version"), 0, NULL, "");
+    run_command(WORDS(VTSIM, "--help"), &result);
+    assert_int_equal(result.status, 0);
+    assert_string_equal(result.err, "");
+    assert_ptr_equal(strstr(result.out, "usage: vtsim"), result.out);
+    run_result_finish(&result);
+}
+
+static void a_full_disk_is_noticed(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    run_command(WORDS("sh", "-c", VTSIM " --help > /dev/full"), &result);
+    assert_int_equal(result.status, 4);
+    assert_string_equal(result.err, "vtsim: standard output could not be written\n");
+    run_result_finish(&result);
+}
+
+/* The man page tells of every option that the help tells of. */
+static void the_man_page_is_complete(void **state)
+{
+    struct run_result help, page;
+    const char *at;
+    int options = 0;
+
+    (void)state;
+    run_command(WORDS(VTSIM, "--help"), &help);
+    run_command(WORDS("cat", VTSIM_SOURCE_DIR "/client/cli/vtsim.1"), &page);
+    for (at = strstr(help.out, "--"); at; at = strstr(at + 2, "--")) {
+        size_t length = strspn(at + 2, "abcdefghijklmnopqrstuvwxyz-");
+        char option[64];
+
+        if (!length)
+            continue; /* "--" itself */
+        snprintf(option, sizeof(option), "Fl -%.*s", (int)length, at + 2);
+        if (!strstr(page.out, option))
+            fail_msg("vtsim.1 does not tell of --%.*s", (int)length, at + 2);
+        options++;
+    }
+    assert_true(options >= 12);
+    run_result_finish(&help);
+    run_result_finish(&page);
+}
+
+/* ---- on a terminal --------------------------------------------------------------------------- */
+
+static void a_terminal_gets_one_line_that_is_rewritten(void **state)
+{
+    static const struct scripted_step steps[] = {
+        {.status = "200 OK", .body = "{}"},
+        {.status = "200 OK", .body = "{\"status\":\"pending\",\"progress\":0.4}"},
+        {.status = "503 Busy", .body = ""},
+        {.status = "200 OK", .body = "{\"status\":\"completed\"}"}};
+    struct scripted server;
+    struct run_result result;
+    const char *last;
+
+    (void)state;
+    setenv("TERM", "xterm", 1);
+    scripted_start(&server, steps, COUNT(steps));
+    run_in_terminal(WORDS(VTSIM, "-u", server.url, "run", "film", "-i", "200ms"), 100, &result);
+    scripted_stop(&server);
+    assert_int_equal(result.status, 0);
+    assert_string_equal(result.err, "");
+    assert_ptr_equal(strstr(result.out, "\rfilm: pending, 0:00 elapsed, asking\033[K"), result.out);
+    assert_non_null(strstr(result.out, "\rfilm: pending 40%, 0:00 elapsed, next poll in 0."));
+    assert_non_null(strstr(result.out, " s, the server failed with status 503\033[K"));
+    assert_null(strstr(result.out, "still pending"));
+    /* the one end of line is that of the last line (a terminal writes it as \r\n) */
+    last = strchr(result.out, '\n');
+    assert_ptr_equal(last, result.out + result.out_length - 1);
+    assert_non_null(strstr(result.out, "\r\033[KFinal status: completed\r\n"));
+    run_result_finish(&result);
+}
+
+static void a_narrow_terminal_is_not_overrun(void **state)
+{
+    static const struct scripted_step steps[] = {
+        {.status = "200 OK", .body = "{}"},
+        {.status = "200 OK", .body = "{\"status\":\"pending\"}"},
+        {.status = "200 OK", .body = "{\"status\":\"completed\"}"}};
+    struct scripted server;
+    struct run_result result;
+
+    (void)state;
+    setenv("TERM", "xterm", 1);
+    scripted_start(&server, steps, COUNT(steps));
+    run_in_terminal(WORDS(VTSIM, "-u", server.url, "run",
+                          "a-rather-long-name-\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac", "-i", "50ms"),
+                    30, &result);
+    scripted_stop(&server);
+    assert_int_equal(result.status, 0);
+    for (const char *line = result.out; (line = strchr(line, '\r')); line++) {
+        size_t length = strcspn(line + 1, "\r\033");
+
+        assert_true(length < 30);
+    }
+    run_result_finish(&result);
+}
+
+static void a_dumb_terminal_gets_lines(void **state)
+{
+    static const struct scripted_step steps[] = {PENDING, COMPLETED};
+    struct scripted server;
+    struct run_result result;
+
+    (void)state;
+    setenv("TERM", "dumb", 1);
+    scripted_start(&server, steps, COUNT(steps));
+    run_in_terminal(WORDS(VTSIM, "-u", server.url, "wait", "x", "-i", "1ms"), 80, &result);
+    scripted_stop(&server);
+    assert_string_equal(result.out, "Job x is still pending...\r\nFinal status: completed\r\n");
+    run_result_finish(&result);
+}
+
+/* ---- libraries and examples ------------------------------------------------------------------ */
+
+static void assert_only_public_names(const char *const argv[])
+{
+    struct run_result result;
+    char *line, *next;
+    int names = 0;
+
+    run_command(argv, &result);
+    assert_int_equal(result.status, 0);
+    for (line = result.out; *line; line = next) {
+        next = line + strcspn(line, "\n");
+        if (*next)
+            *next++ = '\0';
+        if (!*line || line[strlen(line) - 1] == ':') /* the archive's member */
+            continue;
+        /* the sanitizers bring a few of their own */
+        if (strncmp(line, "vts_client_", 11) != 0 && !strstr(line, "san"))
+            fail_msg("%s is exported", line);
+        names++;
+    }
+    assert_true(names >= 19);
+    run_result_finish(&result);
+}
+
+static void libraries_export_public_names_alone(void **state)
+{
+    (void)state;
+    assert_only_public_names(WORDS("nm", "-D", "--defined-only", "-g", "--format=just-symbols",
+                                   VTSIM_BUILD_DIR "/lib/libvtsim-client.so"));
+    assert_only_public_names(WORDS("nm", "--defined-only", "-g", "--format=just-symbols",
+                                   VTSIM_BUILD_DIR "/lib/libvtsim-client.a"));
+}
+
+static void examples_run(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    run_command(WORDS(VTSIM_BUILD_DIR "/examples/example_wait_blocking", "bad-example", vtsimd.url),
+                &result);
+    assert_int_equal(result.status, 0);
+    assert_string_equal(result.out, "bad-example: error\n");
+    run_result_finish(&result);
+    run_command(
+        WORDS(VTSIM_BUILD_DIR "/examples/example_wait_async", vtsimd.url, "bad-e1", "bad-e2"),
+        &result);
+    assert_int_equal(result.status, 0);
+    assert_non_null(strstr(result.out, "bad-e1: error after 2 polls\n"));
+    assert_non_null(strstr(result.out, "bad-e2: error after 2 polls\n"));
+    run_result_finish(&result);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(run_prints_what_the_original_example_printed),
+        cmocka_unit_test(each_command_does_what_it_says),
+        cmocka_unit_test(errors_say_what_to_do),
+        cmocka_unit_test(nobody_there_ends_at_once),
+        cmocka_unit_test(a_bad_server_is_told_from_a_lost_one),
+        cmocka_unit_test(what_a_server_says_cannot_steer_the_terminal),
+        cmocka_unit_test(json_is_for_machines),
+        cmocka_unit_test(a_json_list_is_one_object_a_line),
+        cmocka_unit_test(options_stand_anywhere),
+        cmocka_unit_test(usage_errors_help),
+        cmocka_unit_test(help_and_version_go_to_standard_output),
+        cmocka_unit_test(a_full_disk_is_noticed),
+        cmocka_unit_test(the_man_page_is_complete),
+        cmocka_unit_test(a_terminal_gets_one_line_that_is_rewritten),
+        cmocka_unit_test(a_narrow_terminal_is_not_overrun),
+        cmocka_unit_test(a_dumb_terminal_gets_lines),
+        cmocka_unit_test(libraries_export_public_names_alone),
+        cmocka_unit_test(examples_run),
+    };
+
+    return cmocka_run_group_tests_name("vtsim, the command", tests, start_server, stop_server);
+}
