@@ -23,8 +23,8 @@ struct settings {
 
 static const struct vts_option options[] = {
     VTS_OPTION_TEXT(struct settings, script, NULL,
-                    "steps, one a line or separated by commas: pending for 5s, pending x3 (three "
-                    "polls), progress 40%, completed, error \"why\"; the last one stays"),
+                    "the steps, one a line or separated by commas: pending for 5s, pending x3, "
+                    "progress 40%, completed, error \"why\""),
     VTS_OPTIONS_END};
 
 /* ---- steps ----------------------------------------------------------------------------------- */
@@ -99,7 +99,6 @@ static struct shown show(const struct token *token)
     return shown;
 }
 
-/* An error at a token. For the formats with one %s, which is the token itself. */
 #define ERROR_AT(parser, place, ...)                                                               \
     vts_error_at((parser)->error, "script", (place)->line, (place)->column, __VA_ARGS__)
 
@@ -129,12 +128,11 @@ static bool scan_text(struct parser *parser)
         if (*at != '\\')
             continue;
         at++;
-        if (*at != '"' && *at != '\\') {
-            token->column += (uint32_t)(at - 1 - parser->at);
-            return ERROR_AT(parser, token,
-                            "a backslash stands before a double quote or another backslash; "
-                            "write \\\\ for one backslash");
-        }
+        if (*at != '"' && *at != '\\')
+            return vts_error_at(parser->error, "script", token->line,
+                                token->column + (uint32_t)(at - 1 - parser->at),
+                                "a backslash can only escape a double quote or a backslash; write "
+                                "\\\\ for the backslash itself");
     }
     token->length = (size_t)(at + 1 - parser->at);
     return true;
@@ -254,7 +252,8 @@ static bool read_time(struct parser *parser, vts_ms *span)
     zero = number.whole == 0 && number.part == 0 && !number.fine;
     bare = number.length > 0 && number.length == token->length;
     if (bare && !zero)
-        return ERROR_AT(parser, token, "%s has no unit; write it right behind the number: 5s, 250ms",
+        return ERROR_AT(parser, token,
+                        "%s has no unit; write it right behind the number: 5s, 250ms",
                         show(token).text);
     if (number.length == 0 || (unit == 0 && !bare))
         return ERROR_AT(parser, token,
@@ -394,9 +393,10 @@ static bool parse_error(struct parser *parser)
     if (token->kind == TEXT && !read_text(parser, &step.u.message))
         return false;
     if (!step.u.message && !ends_step(token))
-        return ERROR_AT(parser, token,
-                        "%s cannot follow \"error\"; write the message in double quotes, or nothing",
-                        show(token).text);
+        return ERROR_AT(
+            parser, token,
+            "%s cannot follow \"error\"; write the message in double quotes, or nothing",
+            show(token).text);
     return add_step(parser, step);
 }
 
@@ -423,23 +423,27 @@ static bool parse_step(struct parser *parser)
                     show(&first).text);
 }
 
-/* New lines and one comma among them at most. */
-static bool parse_separator(struct parser *parser)
+/* What stands between steps: new lines, and one comma among them at most. */
+static bool skip_separator(struct parser *parser, bool comma_allowed)
 {
-    bool comma = parser->script->count == 0;
-
-    if (!ends_step(&parser->token))
-        return ERROR_AT(parser, &parser->token,
-                        "%s cannot stand here; a comma or a new line ends a step",
-                        show(&parser->token).text);
-    for (; parser->token.kind == COMMA || parser->token.kind == NEWLINE;) {
-        if (parser->token.kind == COMMA && comma)
+    while (parser->token.kind == COMMA || parser->token.kind == NEWLINE) {
+        if (parser->token.kind == COMMA && !comma_allowed)
             return ERROR_AT(parser, &parser->token, "there is no step before this comma");
-        comma = comma || parser->token.kind == COMMA;
+        if (parser->token.kind == COMMA)
+            comma_allowed = false;
         if (!next(parser))
             return false;
     }
     return true;
+}
+
+static bool end_step(struct parser *parser)
+{
+    if (!ends_step(&parser->token))
+        return ERROR_AT(parser, &parser->token,
+                        "%s cannot stand here; a comma or a new line ends a step",
+                        show(&parser->token).text);
+    return skip_separator(parser, true);
 }
 
 static bool parse(struct script *script, const char *source, struct vts_error *error)
@@ -454,13 +458,117 @@ static bool parse(struct script *script, const char *source, struct vts_error *e
     script->texts = malloc(length + 1);
     if (!script->texts)
         return no_memory(&parser);
-    if (!next(&parser) || !parse_separator_or_step(&parser))
+    if (!next(&parser) || !skip_separator(&parser, false))
         return false;
     while (parser.token.kind != END)
-        if (!parse_step(&parser) || !parse_separator(&parser))
+        if (!parse_step(&parser) || !end_step(&parser))
             return false;
     if (script->count == 0)
-        return vts_error_at(error, "script", 0, 0,
-                            "the script has no step; write some, such as: pending for 5s, completed");
+        return vts_error_at(
+            error, "script", 0, 0,
+            "the script has no step; write some, such as: pending for 5s, completed");
     return true;
 }
+
+/* ---- the executor ---------------------------------------------------------------------------- */
+
+/* Where a job rests. */
+struct state {
+    uint32_t step;
+    uint32_t polls; /* answered at this step, where it is PENDING_POLLS */
+};
+
+/* Goes on from the step that the job has come to, until one takes time, waits or ends the job. A hook
+ * runs through any number of steps that take no time, since the engine takes a job with a thousand
+ * wakes in one moment for endless. `polls` is 1 where a poll brought the job here: it is the first
+ * that a count of polls sees. */
+static void run(struct vts_job *job, uint32_t polls)
+{
+    const struct script *script = vts_data(job);
+    struct state *state = vts_state(job);
+    const struct step *step;
+    double progress = 0;
+    bool rests = false;
+
+    for (; state->step < script->count; state->step++) {
+        step = &script->steps[state->step];
+        if (step->kind == PROGRESS && step->u.progress > progress)
+            progress = step->u.progress;
+        /* The last step stays; an end needs no next one. */
+        rests = step->kind >= COMPLETED || state->step + 1 == script->count ||
+                step->kind == PENDING_POLLS || (step->kind == PENDING_FOR && step->u.span > 0);
+        if (rests)
+            break;
+    }
+    if (progress > 0)
+        vts_progress(job, progress);
+    if (!rests) {
+        vts_fail(job, "damaged", "the job's place is beyond the end of its script");
+        return;
+    }
+    state->polls = 0;
+    if (step->kind == COMPLETED) {
+        vts_complete(job, NULL);
+    } else if (step->kind == FAILED) {
+        vts_fail(job, NULL, step->u.message);
+    } else if (state->step + 1 == script->count) {
+        vts_wait(job, VTS_FOR_EVER);
+    } else if (step->kind == PENDING_FOR) {
+        vts_wait(job, 0);
+        vts_wake_after(job, step->u.span);
+    } else {
+        state->polls = polls;
+        vts_wait(job, VTS_FOR_POLL);
+    }
+}
+
+static void start(struct vts_job *job) { run(job, 0); }
+
+/* The time of the step is over. */
+static void wake(struct vts_job *job)
+{
+    struct state *state = vts_state(job);
+
+    state->step++;
+    run(job, 0);
+}
+
+static void poll(struct vts_job *job)
+{
+    const struct script *script = vts_data(job);
+    struct state *state = vts_state(job);
+
+    if (!job->instance->counts_polls || vts_job_state(job) != VTS_RUNNING ||
+        state->step >= script->count - 1 || script->steps[state->step].kind != PENDING_POLLS)
+        return;
+    if (state->polls < script->steps[state->step].u.polls) {
+        state->polls++;
+    } else {
+        state->step++;
+        run(job, 1);
+    }
+}
+
+static bool open(struct vts_instance *instance, struct vts_error *error)
+{
+    const struct settings *set = instance->settings;
+    struct script *script = instance->data;
+    size_t i;
+
+    if (!parse(script, set->script, error)) {
+        script_finish(script);
+        return false;
+    }
+    for (i = 0; i < script->count; i++)
+        if (script->steps[i].kind == PENDING_POLLS)
+            instance->counts_polls = true;
+    return true;
+}
+
+static void close(struct vts_instance *instance) { script_finish(instance->data); }
+
+VTS_PLUGIN(scripted_sequence, .summary = "every job goes through the steps of a script",
+           .options = options, .settings_size = sizeof(struct settings),
+           .instance_size = sizeof(struct script), .state_size = sizeof(struct state),
+           .state_version = 1, .open = open, .close = close, .start = start, .wake = wake,
+           .poll = poll)

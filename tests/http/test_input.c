@@ -67,18 +67,20 @@ static void bodies_that_are_no_json(void **state)
         {"", 400, "the body is empty: send a JSON object"},
         {" \n", 400, "the body is not JSON: unexpected end of data at byte 3"},
         {"job_id=a", 400, "the body is not JSON: unexpected character at byte 1"},
-        {"{\"job_id\": \"a\"", 400, "the body is not JSON: it ends too early"},
-        {"{\"job_id\": \"a", 400, "the body is not JSON: it ends too early"},
+        {"{\"job_id\": \"a\"", 400, "the body is not JSON: unexpected end of data at byte 15"},
+        {"{\"job_id\": \"a", 400, "the body is not JSON: unexpected end of data at byte 14"},
         {"{\"job_id\": \"a\",}", 400, "the body is not JSON: unexpected character at byte 16"},
         {"{'job_id': 'a'}", 400, "the body is not JSON: unexpected character at byte 12"},
         {"{\"job_id\": \"a\"}\n{}", 400, "the body goes on behind its JSON value, at byte 17"},
         {"{\"job_id\": \"a\"} // x", 400, "the body goes on behind its JSON value, at byte 17"},
         {"/* x */ {\"job_id\": \"a\"}", 400,
          "the body is not JSON: unexpected character at byte 1"},
-        {"{\"job_id\": \"a\", \"n\": NaN}", 400, "the body has a number that JSON does not know"},
+        {"{\"job_id\": \"a\", \"n\": NaN}", 400,
+         "the body has a number that is none, or a whole one of more than 18 digits"},
         {"{\"job_id\": \"a\", \"n\": -Infinity}", 400,
-         "the body has a number that JSON does not know"},
-        {"{\"job_id\": \"a\", \"n\": 1e999}", 400, "the body has a number that JSON does not know"},
+         "the body has a number that is none, or a whole one of more than 18 digits"},
+        {"{\"job_id\": \"a\", \"n\": 1e999}", 400,
+         "the body has a number that is none, or a whole one of more than 18 digits"},
         {"{\"job_id\": \"a\", \"n\": 01}", 400, "the body is not JSON: number expected at byte 23"},
         {"{\"job_id\": \"a\", \"n\": TRUE}", 400,
          "the body is not JSON: boolean expected at byte 21"},
@@ -392,12 +394,39 @@ static void a_length_given_more_than_once(void **state)
         assert_true(http_puts(&connection, request));
         assert_int_equal(http_read(&connection, &response), HTTP_ANSWER);
         assert_int_equal(response.status, 400);
-        assert_string_equal(response.body,
-                            "{\"error\": \"the length of the body is given more than once\"}");
+        /* With a transfer encoding it is the parser of evhttp that refuses, in its own words. */
+        if (!strstr(headers[i], "chunked"))
+            assert_string_equal(response.body,
+                                "{\"error\": \"the length of the body is given more than once\"}");
         assert_string_equal(http_header(&response, "Connection"), "close");
         assert_int_not_equal(http_wait_end(&connection), HTTP_TIMED_OUT);
         http_response_finish(&response);
         http_close(&connection);
+    }
+    ask(vtsimd, "GET", "/status?job_id=two", NULL, 404, NULL);
+}
+
+static void transfer_encodings(void **state)
+{
+    static const char *const codings[] = {"gzip, chunked", "gzip", "xchunked", "identity"};
+    const struct vtsimd *vtsimd = *state;
+
+    for (size_t i = 0; i < COUNT(codings); i++) {
+        char request[256];
+        struct http_response response;
+
+        snprintf(request, sizeof(request),
+                 "POST /start HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: %s\r\n\r\n"
+                 "11\r\n{\"job_id\": \"two\"}\r\n0\r\n\r\n",
+                 codings[i]);
+        send_and_read(vtsimd, request, strlen(request), &response);
+        assert_int_equal(response.status, 501);
+        assert_string_equal(
+            response.body,
+            "{\"error\": \"chunked is the only transfer encoding that is understood\"}");
+        assert_string_equal(http_header(&response, "Connection"), "close");
+        http_response_finish(&response);
+        still_serves(vtsimd);
     }
     ask(vtsimd, "GET", "/status?job_id=two", NULL, 404, NULL);
 }
@@ -540,6 +569,7 @@ int main(void)
         cmocka_unit_test(methods_that_a_path_does_not_take),
         cmocka_unit_test(bodies_over_the_limit),
         cmocka_unit_test(a_length_given_more_than_once),
+        cmocka_unit_test(transfer_encodings),
         cmocka_unit_test(lengths_that_are_none),
         cmocka_unit_test(headers_over_sixteen_kib),
         cmocka_unit_test(headers_under_sixteen_kib),
