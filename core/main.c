@@ -28,6 +28,7 @@ struct daemon {
     struct config config;
     struct plugins plugins;
     struct instances instances;
+    struct store_choice store;
     struct clock clock;
     struct service service;
     struct http_server http;
@@ -141,6 +142,7 @@ static bool configure(struct daemon *daemon, const struct arguments *arguments,
               (enum log_format)daemon->config.server.log_format);
     good = plugins_load(&daemon->plugins, &daemon->config.server.plugin_path, problems) && good;
     good = instances_open(&daemon->instances, &daemon->config, &daemon->plugins, problems) && good;
+    good = store_choose(&daemon->store, &daemon->config, problems) && good;
     config_report_unknown(&daemon->config, problems);
     return good && problems->count == 0;
 }
@@ -281,6 +283,9 @@ static bool tell_listening(const struct daemon *daemon)
 
 static int serve(struct daemon *daemon)
 {
+    const struct service_parts parts = {&daemon->config,    &daemon->plugins,
+                                        &daemon->instances, &daemon->store,
+                                        &daemon->clock,     worker_count(&daemon->config)};
     struct vts_error error = {0};
     int status = EXIT_USAGE;
 
@@ -290,9 +295,8 @@ static int serve(struct daemon *daemon)
         fputs("vtsimd: no memory for the event loop\n", stderr);
         return status;
     }
-    if (!service_init(&daemon->service, &daemon->config, &daemon->instances, &daemon->clock,
-                      worker_count(&daemon->config))) {
-        fputs("vtsimd: no memory for the store\n", stderr);
+    if (!service_init(&daemon->service, &parts, &error)) {
+        fprintf(stderr, "vtsimd: %s\n", error.message);
         return status;
     }
     if (!http_server_init(&daemon->http, &daemon->service, &daemon->config, &error)) {
@@ -328,6 +332,7 @@ static void finish(struct daemon *daemon)
             event_free(daemon->signals[i]);
     if (daemon->base)
         event_base_free(daemon->base);
+    store_choice_finish(&daemon->store);
     instances_finish(&daemon->instances);
     plugins_finish(&daemon->plugins);
     config_finish(&daemon->config);

@@ -31,6 +31,7 @@ static void release(struct instance *instance)
     free(instance->settings);
     free(instance->base.data);
     free(instance->name);
+    text_finish(&instance->canonical);
     pthread_mutex_destroy(&instance->serial);
     free(instance);
 }
@@ -84,7 +85,7 @@ struct instance *instance_create(const char *name, const struct vts_plugin *plug
                                  struct ini_section *section, struct problems *problems)
 {
     struct instance *instance = allocate(name, plugin);
-    struct text canonical = TEXT_INIT;
+    struct text *canonical;
     char label[300];
     bool good;
 
@@ -95,18 +96,68 @@ struct instance *instance_create(const char *name, const struct vts_plugin *plug
     snprintf(label, sizeof(label), "behaviour %s", name);
     /* The state's version is no part of it: a job of another version has to find its instance, to be told
      * what is the matter. */
-    text_printf(&canonical, "%s%c%s%c", name, 0, plugin->name, 0);
-    good = options_read(table_of(plugin), instance->settings, section, label, &canonical, problems);
-    if (good && canonical.failed) {
+    canonical = &instance->canonical;
+    text_printf(canonical, "%s%c%s%c", name, 0, plugin->name, 0);
+    good = options_read(table_of(plugin), instance->settings, section, label, canonical, problems);
+    if (good && canonical->failed) {
         problems_add(problems, NULL, label, NULL, "no memory");
         good = false;
     }
-    instance->hash = good ? rng_hash(canonical.bytes, canonical.length, 0) : 0;
-    text_finish(&canonical);
+    instance->hash = good ? rng_hash(canonical->bytes, canonical->length, 0) : 0;
     if (good && open_plugin(instance, section, label, problems))
         return instance;
     release(instance);
     return NULL;
+}
+
+/* The settings of a canonical text as a section. */
+static bool read_canonical(struct ini *ini, const char *at, const char *end,
+                           struct problems *problems)
+{
+    struct text line = TEXT_INIT;
+    bool good = true;
+
+    for (; good && at < end; at += strlen(at) + 1) {
+        text_reset(&line);
+        text_printf(&line, "behaviour stored/%s", at);
+        good = !line.failed && ini_set(ini, line.bytes, problems);
+    }
+    text_finish(&line);
+    return good;
+}
+
+struct instance *instance_revive(const struct plugins *plugins, const char *canonical, size_t length,
+                                 struct vts_error *error)
+{
+    const char *end = canonical + length, *plugin_name = memchr(canonical, 0, length);
+    struct problems problems = PROBLEMS_INIT;
+    struct instance *instance = NULL;
+    const struct vts_plugin *plugin;
+    struct ini ini = {0};
+
+    if (length == 0 || end[-1] != '\0' || ++plugin_name == end) {
+        vts_error_set(error, VTS_ERR_DAMAGED, "its text cannot be understood");
+        return NULL;
+    }
+    plugin = plugins_find(plugins, plugin_name, error);
+    if (!plugin)
+        return NULL;
+    if (read_canonical(&ini, plugin_name + strlen(plugin_name) + 1, end, &problems))
+        instance = instance_create(canonical, plugin, ini_section(&ini, "behaviour", "stored"),
+                                   &problems);
+    if (!instance) {
+        vts_error_set(error, VTS_ERR_INVALID, "%.400s",
+                      problems.lines.length > 0 ? problems.lines.bytes : "no memory");
+    } else if (instance->hash != rng_hash(canonical, length, 0)) {
+        vts_error_set(error, VTS_ERR_INVALID, "its plugin has other options now");
+        instance_destroy(instance);
+        instance = NULL;
+    } else {
+        instance->revived = true;
+    }
+    ini_finish(&ini);
+    problems_finish(&problems);
+    return instance;
 }
 
 void instance_destroy(struct instance *instance)
@@ -146,7 +197,7 @@ const struct instance *instances_named(const struct instances *instances, const 
     size_t i;
 
     for (i = 0; i < instances->count; i++)
-        if (strlen(instances->all[i]->name) == length &&
+        if (!instances->all[i]->revived && strlen(instances->all[i]->name) == length &&
             memcmp(instances->all[i]->name, name, length) == 0)
             return instances->all[i];
     return NULL;

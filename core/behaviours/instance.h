@@ -19,7 +19,9 @@ struct instance {
     struct vts_instance base; /* what the plugin sees; first */
     char *name;
     void *settings;
-    uint64_t hash; /* of name, plugin and settings */
+    struct text canonical; /* name, plugin, key=value of each setting: a NUL behind each */
+    uint64_t hash;         /* of that */
+    bool revived;          /* for jobs started before: no new one gets it */
     pthread_mutex_t serial;
     atomic_uint warned; /* enum instance_warning, or'ed: each is logged once */
 };
@@ -47,6 +49,11 @@ bool instances_open(struct instances *instances, const struct config *config,
 struct instance *instance_create(const char *name, const struct vts_plugin *plugin,
                                  struct ini_section *section, struct problems *problems);
 void instance_destroy(struct instance *instance);
+
+/* Opens one again from its canonical text. NULL, with the reason, where its plugin is not there, or has
+ * changed so that it would be another. */
+struct instance *instance_revive(const struct plugins *plugins, const char *canonical, size_t length,
+                                 struct vts_error *error);
 
 /* Takes it over. False where there was no memory, and it was destroyed. */
 bool instances_add(struct instances *instances, struct instance *instance);

@@ -135,13 +135,11 @@ static lt_dlhandle open_module(const char *path, struct vts_error *error)
 }
 
 /* Whether the function stands in this file: dlsym also looks in what the file depends on. */
-static bool stands_in(vts_plugin_fn *function, const char *path)
+static bool stands_in(const void *address, const char *path)
 {
     Dl_info info;
     struct stat wanted, found;
-    void *address;
 
-    memcpy(&address, &function, sizeof(address));
     return dladdr(address, &info) && stat(path, &wanted) == 0 &&
            stat(info.dli_fname, &found) == 0 && wanted.st_dev == found.st_dev &&
            wanted.st_ino == found.st_ino;
@@ -163,13 +161,11 @@ static bool module_name(const char *path, char *name, size_t size)
     return true;
 }
 
-const struct vts_plugin *plugin_load_file(const char *path, struct vts_error *error)
+void *loader_symbol(const char *path, const char *symbol, struct vts_error *error)
 {
-    const struct vts_plugin *plugin;
-    vts_plugin_fn *function;
     char name[NAME_MAX_ + 1], full[PATH_MAX];
     lt_dlhandle handle;
-    void *symbol;
+    void *found;
 
     if (!module_name(path, name, sizeof(name)) || !name_valid(name)) {
         vts_error_set(error, VTS_ERR_LOAD,
@@ -191,21 +187,33 @@ const struct vts_plugin *plugin_load_file(const char *path, struct vts_error *er
     handle = open_module(full, error);
     if (!handle)
         return NULL;
-    symbol = lt_dlsym(handle, ENTRY);
-    memcpy(&function, &symbol, sizeof(function));
-    if (!symbol || !stands_in(function, full)) {
+    found = lt_dlsym(handle, symbol);
+    if (!found || !stands_in(found, full)) {
         vts_error_set(error, VTS_ERR_LOAD,
-                      "%s has no function %s_LTX_" ENTRY
-                      ": end its source with VTS_PLUGIN(%s, ...)",
-                      path, name, name);
+                      "%s has no function %s_LTX_%s: end its source with VTS_PLUGIN(%s, ...)", path,
+                      name, symbol, name);
         return NULL;
     }
+    return found;
+}
+
+const struct vts_plugin *plugin_load_file(const char *path, struct vts_error *error)
+{
+    void *symbol = loader_symbol(path, ENTRY, error);
+    const struct vts_plugin *plugin;
+    vts_plugin_fn *function;
+    char name[NAME_MAX_ + 1];
+
+    if (!symbol)
+        return NULL;
+    memcpy(&function, &symbol, sizeof(function));
     plugin = function();
     if (!plugin) {
         vts_error_set(error, VTS_ERR_LOAD, "%s handed out no plugin record", path);
         return NULL;
     }
-    return plugin_check(plugin, name, error) ? plugin : NULL;
+    return module_name(path, name, sizeof(name)) && plugin_check(plugin, name, error) ? plugin
+                                                                                       : NULL;
 }
 
 /* ---- folders ---- */
@@ -291,11 +299,9 @@ static bool load_folder(struct plugins *plugins, const char *folder, bool config
     return good;
 }
 
-/* The folder of the installed plugins: relative to this program's own file, so that an installation can
- * be moved. The build tree is laid out in the same way. */
-static bool installed_folder(char *folder, size_t size)
+bool loader_folder(const char *from_program, char *folder, size_t size)
 {
-    char self[PATH_MAX];
+    char self[PATH_MAX], path[2 * PATH_MAX], real[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
     char *slash;
 
@@ -306,15 +312,15 @@ static bool installed_folder(char *folder, size_t size)
     if (!slash)
         return false;
     *slash = '\0';
-    return (size_t)snprintf(folder, size, "%s/" VTSIM_PLUGIN_DIR_FROM_BIN, self) < size;
+    snprintf(path, sizeof(path), "%s/%s", self, from_program);
+    return (size_t)snprintf(folder, size, "%s", realpath(path, real) ? real : path) < size;
 }
 
 bool plugins_load(struct plugins *plugins, const struct vts_list *folders,
                   struct problems *problems)
 {
     struct text searched = TEXT_INIT;
-    char installed[PATH_MAX], real[PATH_MAX];
-    const char *path;
+    char installed[PATH_MAX];
     bool good = true;
     size_t i;
 
@@ -323,10 +329,9 @@ bool plugins_load(struct plugins *plugins, const struct vts_list *folders,
         good = load_folder(plugins, folders->items[i], true, problems) && good;
         text_printf(&searched, "%s, ", folders->items[i]);
     }
-    if (installed_folder(installed, sizeof(installed))) {
-        path = realpath(installed, real) ? real : installed;
-        good = load_folder(plugins, path, false, problems) && good;
-        text_puts(&searched, path);
+    if (loader_folder(VTSIM_PLUGIN_DIR_FROM_BIN, installed, sizeof(installed))) {
+        good = load_folder(plugins, installed, false, problems) && good;
+        text_puts(&searched, installed);
     }
     plugins->searched = text_take(&searched);
     return good && plugins->searched;

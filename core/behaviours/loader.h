@@ -40,6 +40,14 @@ void plugins_finish(struct plugins *plugins);
 const struct vts_plugin *plugins_find(const struct plugins *plugins, const char *name,
                                       struct vts_error *error);
 
+/* The address of `<file>_LTX_<symbol>` in a module file, which is opened, if need be, and stays. NULL, with
+ * the reason. */
+void *loader_symbol(const char *path, const char *symbol, struct vts_error *error);
+
+/* A folder by its place relative to that of this program's own file, so that an installation can be
+ * moved. The build tree is laid out in the same way. False where it cannot be told. */
+bool loader_folder(const char *from_program, char *folder, size_t size);
+
 /* Opens and checks one module file. */
 const struct vts_plugin *plugin_load_file(const char *path, struct vts_error *error);
 

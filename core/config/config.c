@@ -201,13 +201,14 @@ static void check_names(struct ini *ini, struct problems *problems)
 
     for (size_t i = 0; i < ini->count; i++) {
         struct ini_section *section = ini->sections[i];
-        bool server = !strcmp(section->kind, "server");
+        bool single = !strcmp(section->kind, "server") || !strcmp(section->kind, "store");
         bool named = !strcmp(section->kind, "behaviour") || !strcmp(section->kind, "rule");
 
         ini_where(section, NULL, 0, where, sizeof(where));
-        if (server && section->name)
+        if (single && section->name)
             problems_add(problems, where, ini_title(section).text, NULL,
-                         "there is one server, without a name; write [server]");
+                         "there is one %s, without a name; write [%s]", section->kind,
+                         section->kind);
         else if (named && !section->name)
             problems_add(problems, where, section->kind, NULL, "it needs a name; write [%s NAME]",
                          section->kind);
@@ -250,7 +251,7 @@ void config_finish(struct config *config)
 
 static void report_section(const struct ini_section *section, struct problems *problems)
 {
-    static const char *const kinds[] = {"server", "behaviour", "rule", NULL};
+    static const char *const kinds[] = {"server", "store", "behaviour", "rule", NULL};
     const char *near = text_nearest(section->kind, kinds);
     struct ini_title title = ini_title(section);
     char where[4200];
@@ -262,10 +263,11 @@ static void report_section(const struct ini_section *section, struct problems *p
     if (near)
         problems_add(problems, where, title.text, NULL,
                      "unknown kind of section; did you mean [%s%s]?", near,
-                     strcmp(near, "server") == 0 ? "" : " NAME");
+                     near[0] == 's' ? "" : " NAME");
     else
         problems_add(problems, where, title.text, NULL,
-                     "unknown kind of section; write [server], [behaviour NAME] or [rule NAME]");
+                     "unknown kind of section; write [server], [store], [behaviour NAME] or "
+                     "[rule NAME]");
 }
 
 void config_report_unknown(const struct config *config, struct problems *problems)

@@ -64,7 +64,8 @@ bool service_port_attach(struct service_port *port, struct event_base *base)
         return false;
     port->timer = evtimer_new(base, on_timer, port);
     port->bell = event_new(base, port->bell_fd, EV_READ | EV_PERSIST, on_bell, port);
-    if (!port->timer || !port->bell || event_add(port->bell, NULL) != 0) {
+    if (!port->timer || !port->bell || event_add(port->bell, NULL) != 0 ||
+        !store_attach(port->store, base)) {
         service_port_detach(port);
         return false;
     }
@@ -74,12 +75,14 @@ bool service_port_attach(struct service_port *port, struct event_base *base)
 
 void service_port_detach(struct service_port *port)
 {
+    if (port->bell_fd < 0)
+        return;
+    store_detach(port->store);
     if (port->timer)
         event_free(port->timer);
     if (port->bell)
         event_free(port->bell);
-    if (port->bell_fd >= 0)
-        close(port->bell_fd);
+    close(port->bell_fd);
     port->timer = port->bell = NULL;
     port->bell_fd = -1;
 }

@@ -27,37 +27,96 @@ static enum record_act move_due(void *arg, size_t port, const struct record *old
     return act;
 }
 
-bool service_init(struct service *service, const struct config *config,
-                  const struct instances *instances, const struct clock *clock, size_t ports)
+/* Makes the instance of stored jobs again, unless it is there already. Jobs whose instance cannot be made
+ * are failed, each when its turn comes. */
+struct reviver {
+    const struct service_parts *parts;
+    bool failed;
+};
+
+static void revive(void *arg, uint64_t hash, struct bytes text)
 {
-    struct store_options options = {.clock = clock,
-                                    .ports = ports,
-                                    .max_records = (uint64_t)config->server.max_jobs,
-                                    .keep_ended = config->server.keep_ended,
-                                    .due = move_due,
-                                    .sooner = service_port_ring,
-                                    .arg = service};
+    struct reviver *reviver = arg;
+    struct instance *instance;
+    struct vts_error error;
+
+    if (instances_hashed(reviver->parts->instances, hash))
+        return;
+    instance = instance_revive(reviver->parts->plugins, text.at, text.length, &error);
+    if (!instance)
+        log_line(VTS_WARNING, "store", "behaviour %s of stored jobs cannot be used any more: %s",
+                 text.length > 0 ? text.at : "", error.message);
+    else if (!instances_add(reviver->parts->instances, instance))
+        reviver->failed = true;
+}
+
+static bool keep_instances(struct service *service, const struct service_parts *parts,
+                           struct vts_error *error)
+{
+    struct reviver reviver = {parts, false};
+    const struct instance *instance;
     size_t i;
 
-    memset(service, 0, sizeof(*service));
-    service->engine = (struct engine){(uint64_t)config->server.seed, instances};
-    service->clock = clock;
-    service->config = config;
-    service->port_count = ports;
-    service->ports = calloc(ports, sizeof(*service->ports));
-    service->store = service->ports ? store_create_memory(&options) : NULL;
-    if (!service->store) {
-        free(service->ports);
+    if (!store_each_instance(service->store, revive, &reviver, error))
         return false;
+    if (reviver.failed)
+        return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the behaviours of stored jobs");
+    for (i = 0; i < parts->instances->count; i++) {
+        instance = parts->instances->all[i];
+        if (!store_keep_instance(
+                service->store, instance->hash,
+                (struct bytes){instance->canonical.bytes, instance->canonical.length}, error))
+            return false;
     }
-    for (i = 0; i < ports; i++) {
+    return true;
+}
+
+static void init_ports(struct service *service)
+{
+    size_t i;
+
+    for (i = 0; i < service->port_count; i++) {
         service->ports[i].service = service;
         service->ports[i].index = i;
         service->ports[i].bell_fd = -1;
         service->ports[i].store = store_port(service->store, i);
         engine_work_init(&service->ports[i].work, &service->engine);
     }
-    return true;
+}
+
+bool service_init(struct service *service, const struct service_parts *parts,
+                  struct vts_error *error)
+{
+    const struct server_settings *set = &parts->config->server;
+    struct store_options options = {.clock = parts->clock,
+                                    .ports = parts->ports,
+                                    .max_records = (uint64_t)set->max_jobs,
+                                    .keep_ended = set->keep_ended,
+                                    .seed = (uint64_t)set->seed,
+                                    .due = move_due,
+                                    .ring = service_port_ring,
+                                    .arg = service,
+                                    .log_level = (enum vts_level)set->log_level,
+                                    .log_format = set->log_format};
+
+    memset(service, 0, sizeof(*service));
+    service->engine = (struct engine){options.seed, parts->instances};
+    service->clock = parts->clock;
+    service->config = parts->config;
+    service->port_count = parts->ports;
+    service->ports = calloc(parts->ports, sizeof(*service->ports));
+    if (!service->ports)
+        return vts_error_set(error, VTS_ERR_MEMORY, "no memory for %zu workers", parts->ports);
+    service->store = store_open(parts->store, &options, error);
+    if (!service->store) {
+        free(service->ports);
+        return false;
+    }
+    init_ports(service);
+    if (keep_instances(service, parts, error))
+        return true;
+    service_finish(service);
+    return false;
 }
 
 void service_finish(struct service *service)

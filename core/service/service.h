@@ -9,7 +9,7 @@
 #define VTSIM_SERVICE_SERVICE_H
 
 #include "../jobs/engine.h"
-#include "../store/store.h"
+#include "../store/open.h"
 
 struct event_base;
 struct event;
@@ -70,9 +70,19 @@ struct service_list {
     void (*done)(struct service_list *list);
 };
 
-/* `config`, `instances` and `clock` must outlive it. False where there was no memory. */
-bool service_init(struct service *service, const struct config *config,
-                  const struct instances *instances, const struct clock *clock, size_t ports);
+/* What a service is made of. All of it must outlive the service. */
+struct service_parts {
+    const struct config *config;
+    const struct plugins *plugins;
+    struct instances *instances; /* those of jobs that were stored are added */
+    const struct store_choice *store;
+    const struct clock *clock;
+    size_t ports;
+};
+
+/* False, with a message, where the store cannot be used or there is no memory. */
+bool service_init(struct service *service, const struct service_parts *parts,
+                  struct vts_error *error);
 void service_finish(struct service *service);
 
 /* The behaviour for a job of this id: that of the first rule that matches, else the server's. */
@@ -94,7 +104,7 @@ bool service_job(const struct service_call *call, struct job *job);
 bool service_port_attach(struct service_port *port, struct event_base *base);
 void service_port_detach(struct service_port *port);
 
-/* The store tells (from any thread) that something is due earlier than the port knows. */
+/* The store has something for the port to do; from any thread. */
 void service_port_ring(void *service, size_t port);
 
 #endif

@@ -3,7 +3,7 @@
  * The memory store: records in stripes, each with a table by id, a heap by what is due, and one lock.
  *
  * A stripe's lock guards all of that stripe; a thread holds at most one, takes no other lock inside but
- * that of a `.serial` instance (in fn), and calls neither `done` nor `sooner` while it holds it.
+ * that of a `.serial` instance (in fn), and calls neither `done` nor `ring` while it holds it.
  *
  * The table's buckets are taken by the upper bits of the id's hash, so the order of all records by
  * (hash, id) stays the same when a table grows: a listing goes on where it stopped. */
@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 #include "../base/rng.h"
-#include "store.h"
+#include "memory.h"
 
 #define STRIPES           64u
 #define STRIPE_BITS       6
@@ -27,8 +27,11 @@
 struct node {
     struct node *next; /* in its bucket */
     uint32_t heap_at;  /* its place in the heap, or NOT_DUE */
-    uint32_t polls;    /* stays at its highest value */
+    uint32_t polls : 31; /* stays at its highest value */
+    uint32_t polled : 1; /* since memory_each_polled looked */
 };
+
+#define POLLS_MAX ((UINT32_C(1) << 31) - 1)
 
 struct due {
     vts_ms moment;
@@ -43,6 +46,7 @@ struct stripe {
     struct due *heap; /* a binary heap, the earliest first */
     size_t heap_count, heap_room;
     uint64_t states[VTS_CANCELLED + 1];
+    bool polled; /* a node of it was */
     _Atomic vts_ms first_due; /* heap[0].moment, for those who do not hold the lock */
 };
 
@@ -50,12 +54,13 @@ struct memory_port {
     struct store_port base; /* first */
     size_t index;
     struct text next;
-    _Atomic vts_ms awaited; /* what the last run_due said: earlier than that needs a `sooner` */
+    _Atomic vts_ms awaited; /* what the last run_due said: earlier than that needs a `ring` */
 };
 
 struct memory {
     struct store base; /* first */
     struct store_options options;
+    struct memory_hooks hooks;
     struct memory_port *ports;
     _Atomic uint64_t count;
     struct stripe stripes[STRIPES];
@@ -221,10 +226,23 @@ static struct node **find(struct stripe *stripe, uint64_t hash, struct bytes id)
     return link;
 }
 
-static void drop(struct memory *memory, struct stripe *stripe, struct node **link)
+static bool closed(const struct memory *memory)
+{
+    return memory->hooks.closed && atomic_load(memory->hooks.closed);
+}
+
+static void tell_changed(const struct memory *memory, size_t port, const struct node *node,
+                         const struct record *record)
+{
+    if (memory->hooks.changed)
+        memory->hooks.changed(memory->hooks.arg, port, id_of(node), record, node->polls);
+}
+
+static void drop(struct memory *memory, size_t port, struct stripe *stripe, struct node **link)
 {
     struct node *node = *link;
 
+    tell_changed(memory, port, node, NULL);
     heap_remove(stripe, node);
     stripe->states[record_of(node)->state]--;
     stripe->count--;
@@ -243,27 +261,20 @@ static bool claim(struct memory *memory)
     return false;
 }
 
+/* The link is where the node goes. The caller has claimed its place, and fits the table afterwards. */
 static enum vts_err insert(struct memory *memory, struct stripe *stripe, struct node **link,
-                           const struct text *next)
+                           const void *record, size_t length)
 {
-    struct node *node;
+    struct node *node = heap_reserve(stripe) ? malloc(sizeof(*node) + length) : NULL;
 
-    if (!claim(memory))
-        return VTS_ERR_LIMIT;
-    node = heap_reserve(stripe) ? malloc(sizeof(*node) + next->length) : NULL;
-    if (!node) {
-        atomic_fetch_sub(&memory->count, 1);
+    if (!node)
         return VTS_ERR_MEMORY;
-    }
-    node->next = NULL;
-    node->heap_at = NOT_DUE;
-    node->polls = 0;
-    memcpy(record_of(node), next->bytes, next->length);
+    *node = (struct node){.heap_at = NOT_DUE};
+    memcpy(record_of(node), record, length);
     *link = node;
     stripe->count++;
     stripe->states[record_of(node)->state]++;
     heap_place(stripe, node, record_due(record_of(node), memory->options.keep_ended));
-    table_fit(stripe);
     return VTS_OK;
 }
 
@@ -289,14 +300,33 @@ static enum vts_err replace(struct memory *memory, struct stripe *stripe, struct
     return VTS_OK;
 }
 
-static enum vts_err carry_out(struct memory *memory, struct stripe *stripe, struct node **link,
-                              enum record_act act, const struct text *next)
+static enum vts_err carry_out(struct memory *memory, size_t port, struct stripe *stripe,
+                              struct node **link, enum record_act act, const struct text *next)
 {
-    if (act == RECORD_DROP && *link)
-        drop(memory, stripe, link);
-    if (act != RECORD_PUT)
+    enum vts_err err = VTS_OK;
+
+    if (act == RECORD_LEAVE || (act == RECORD_DROP && !*link))
         return VTS_OK;
-    return *link ? replace(memory, stripe, link, next) : insert(memory, stripe, link, next);
+    if (closed(memory))
+        return VTS_ERR_BUSY;
+    if (act == RECORD_DROP) {
+        drop(memory, port, stripe, link);
+        return VTS_OK;
+    }
+    if (*link) {
+        err = replace(memory, stripe, link, next);
+    } else if (!claim(memory)) {
+        err = VTS_ERR_LIMIT;
+    } else {
+        err = insert(memory, stripe, link, next->bytes, next->length);
+        if (err != VTS_OK)
+            atomic_fetch_sub(&memory->count, 1);
+    }
+    if (err == VTS_OK) {
+        tell_changed(memory, port, *link, record_of(*link));
+        table_fit(stripe);
+    }
+    return err;
 }
 
 /* ---- the door ---- */
@@ -309,15 +339,15 @@ static vts_ms now_for(const struct memory *memory, const struct node *node)
 }
 
 /* Tells the port that cares for the stripe, if it waits for something later. */
-static void tell_sooner(struct memory *memory, size_t stripe, vts_ms first)
+static void ring_owner(struct memory *memory, size_t stripe, vts_ms first)
 {
     size_t port = owner(memory, stripe);
 
     if (first < atomic_load(&memory->ports[port].awaited))
-        memory->options.sooner(memory->options.arg, port);
+        memory->options.ring(memory->options.arg, port);
 }
 
-static void memory_update(struct store_port *base, struct store_call *call)
+enum record_act memory_apply(struct store_port *base, struct store_call *call)
 {
     struct memory_port *port = (struct memory_port *)base;
     struct memory *memory = memory_of(base);
@@ -325,28 +355,37 @@ static void memory_update(struct store_port *base, struct store_call *call)
     struct stripe *stripe = &memory->stripes[stripe_index(hash)];
     enum record_act act;
     struct node **link;
+    bool there;
     vts_ms first;
 
     pthread_mutex_lock(&stripe->lock);
     link = find(stripe, hash, call->id);
     call->now = now_for(memory, *link);
-    if (*link && record_expired(record_of(*link), memory->options.keep_ended, call->now)) {
-        drop(memory, stripe, link);
+    there = *link && !record_expired(record_of(*link), memory->options.keep_ended, call->now);
+    if (*link && !there && !closed(memory)) {
+        drop(memory, port->index, stripe, link);
         link = find(stripe, hash, call->id);
     }
-    /* A refused job is not there, so asking for it is no poll of it. */
-    if (*link && call->is_poll && record_of(*link)->state != VTS_ASKED &&
-        (*link)->polls < UINT32_MAX)
+    if (there && call->is_poll && (*link)->polls < POLLS_MAX) {
         (*link)->polls++;
-    call->polls = *link ? (*link)->polls : 0;
-    act = call->fn(call, *link ? record_of(*link) : NULL, &port->next);
-    call->err = carry_out(memory, stripe, link, act, &port->next);
+        (*link)->polled = 1;
+        stripe->polled = true;
+    }
+    call->polls = there ? (*link)->polls : 0;
+    act = call->fn(call, there ? record_of(*link) : NULL, &port->next);
+    call->err = carry_out(memory, port->index, stripe, link, act, &port->next);
     if (act != RECORD_LEAVE)
         tell_first_due(stripe);
     first = atomic_load_explicit(&stripe->first_due, memory_order_relaxed);
     pthread_mutex_unlock(&stripe->lock);
     if (act == RECORD_PUT)
-        tell_sooner(memory, stripe_index(hash), first);
+        ring_owner(memory, stripe_index(hash), first);
+    return act;
+}
+
+static void memory_update(struct store_port *port, struct store_call *call)
+{
+    memory_apply(port, call);
     call->done(call);
 }
 
@@ -365,14 +404,18 @@ static bool run_first(struct memory *memory, struct memory_port *port, struct st
         return false;
     id = id_of(node);
     link = find(stripe, hash_of(id.at, id.length), id);
+    if (closed(memory)) {
+        heap_place(stripe, node, now + 1000);
+        return true;
+    }
     if (record_expired(record_of(node), memory->options.keep_ended, now)) {
-        drop(memory, stripe, link);
+        drop(memory, port->index, stripe, link);
         return true;
     }
     act = memory->options.due(memory->options.arg, port->index, record_of(node), &port->next,
                               now > record_of(node)->last_at ? now : record_of(node)->last_at);
     /* One that cannot be moved (no memory) is tried again later, and holds up nothing. */
-    if (act == RECORD_LEAVE || carry_out(memory, stripe, link, act, &port->next) != VTS_OK)
+    if (act == RECORD_LEAVE || carry_out(memory, port->index, stripe, link, act, &port->next) != VTS_OK)
         heap_place(stripe, node, now + 1000);
     return true;
 }
@@ -485,7 +528,7 @@ static bool list_stripe(struct memory *memory, struct stripe *stripe, struct sto
     return true;
 }
 
-static void memory_list(struct store_port *base, struct store_list *list)
+void memory_collect(struct store_port *base, struct store_list *list)
 {
     struct memory *memory = memory_of(base);
     bool from_start = list->after_length == 0, room = true;
@@ -500,6 +543,11 @@ static void memory_list(struct store_port *base, struct store_list *list)
     }
     list->err = VTS_OK;
     list->more = !room;
+}
+
+static void memory_list(struct store_port *port, struct store_list *list)
+{
+    memory_collect(port, list);
     list->done(list);
 }
 
@@ -515,6 +563,52 @@ static void memory_count(struct store *store, uint64_t counts[VTS_CANCELLED + 1]
         for (state = 0; state <= VTS_CANCELLED; state++)
             counts[state] += memory->stripes[i].states[state];
         pthread_mutex_unlock(&memory->stripes[i].lock);
+    }
+}
+
+/* ---- for stores that are built on this one ---- */
+
+enum vts_err memory_restore(struct store *store, const struct record *record, uint64_t polls)
+{
+    struct memory *memory = (struct memory *)store;
+    struct bytes id = {record->id, record->id_length};
+    uint64_t hash = hash_of(id.at, id.length);
+    struct stripe *stripe = &memory->stripes[stripe_index(hash)];
+    struct node **link;
+    enum vts_err err;
+
+    pthread_mutex_lock(&stripe->lock);
+    link = find(stripe, hash, id);
+    err = *link ? VTS_ERR_EXISTS : insert(memory, stripe, link, record, record->size);
+    if (err == VTS_OK) {
+        (*link)->polls = polls < POLLS_MAX ? (uint32_t)polls : POLLS_MAX;
+        atomic_fetch_add(&memory->count, 1);
+        tell_first_due(stripe);
+        table_fit(stripe);
+    }
+    pthread_mutex_unlock(&stripe->lock);
+    return err;
+}
+
+void memory_each_polled(struct store *store, void (*fn)(void *arg, struct bytes id, uint64_t polls),
+                        void *arg)
+{
+    struct memory *memory = (struct memory *)store;
+    struct stripe *stripe;
+    struct node *node;
+    size_t i, bucket;
+
+    for (i = 0; i < STRIPES; i++) {
+        stripe = &memory->stripes[i];
+        pthread_mutex_lock(&stripe->lock);
+        for (bucket = 0; stripe->polled && bucket < (size_t)1 << stripe->bucket_bits; bucket++)
+            for (node = stripe->buckets[bucket]; node; node = node->next)
+                if (node->polled) {
+                    fn(arg, id_of(node), node->polls);
+                    node->polled = 0;
+                }
+        stripe->polled = false;
+        pthread_mutex_unlock(&stripe->lock);
     }
 }
 
@@ -562,7 +656,7 @@ static const struct store_ops memory_ops = {
     .count = memory_count,
 };
 
-struct store *store_create_memory(const struct store_options *options)
+struct store *memory_create(const struct store_options *options, const struct memory_hooks *hooks)
 {
     struct memory *memory = aligned_alloc(_Alignof(struct memory), sizeof(*memory));
     bool good = true;
@@ -573,6 +667,7 @@ struct store *store_create_memory(const struct store_options *options)
     memset(memory, 0, sizeof(*memory));
     memory->base.ops = &memory_ops;
     memory->options = *options;
+    memory->hooks = *hooks;
     for (i = 0; i < STRIPES; i++) {
         pthread_mutex_init(&memory->stripes[i].lock, NULL);
         atomic_init(&memory->stripes[i].first_due, RECORD_NEVER);
@@ -589,4 +684,11 @@ struct store *store_create_memory(const struct store_options *options)
         return NULL;
     }
     return &memory->base;
+}
+
+struct store *store_create_memory(const struct store_options *options)
+{
+    const struct memory_hooks none = {NULL, NULL, NULL};
+
+    return memory_create(options, &none);
 }

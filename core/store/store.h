@@ -14,8 +14,15 @@
 #include "../jobs/record.h"
 #include "../time/clock.h"
 
+struct event_base;
 struct store;
 struct store_port;
+
+/* What a store keeps in a call or a listing that waits. */
+struct store_waiting {
+    void *next;
+    uint64_t until;
+};
 
 /* One way through the door to one record. Part of a larger struct of the caller's, which must live until
  * `done` was called. */
@@ -35,8 +42,10 @@ struct store_call {
     vts_ms now;
     uint64_t polls;
     /* Set before done: VTS_OK; VTS_ERR_LIMIT (as many jobs as allowed), VTS_ERR_MEMORY,
-     * VTS_ERR_BUSY (the store cannot be reached, try again). */
+     * VTS_ERR_BUSY (the store cannot write or be reached: try again; a change may yet be kept). */
     enum vts_err err;
+
+    struct store_waiting waiting; /* the store's own */
 };
 
 /* One page of all records, in an order of the store's own that does not change: a record that is there
@@ -55,6 +64,8 @@ struct store_list {
     /* Set before done. */
     enum vts_err err;
     bool more; /* there may be records behind `after`, which now names the last one looked at */
+
+    struct store_waiting waiting; /* the store's own */
 };
 
 struct store_options {
@@ -62,15 +73,22 @@ struct store_options {
     size_t ports;
     uint64_t max_records;
     vts_ms keep_ended; /* how long ended and refused jobs are kept */
+    uint64_t seed;     /* what chance starts from: stored jobs go on with the same */
 
     /* A record is due. As store_call's fn; called on the port's thread. */
     enum record_act (*due)(void *arg, size_t port, const struct record *old, struct text *next,
                            vts_ms now);
-    /* Something of this port is due earlier than its last store_run_due said. Called from any thread,
-     * with no lock of the store held. */
-    void (*sooner)(void *arg, size_t port);
+    /* The port has something to do earlier than its last store_run_due said: call that again. Called
+     * from any thread, with no lock of the store held. */
+    void (*ring)(void *arg, size_t port);
     void *arg;
+
+    enum vts_level log_level; /* for stores that are modules: log_setup's */
+    int log_format;
 };
+
+/* Told by store_each_instance: the text that store_keep_instance was given. */
+typedef void store_instance_fn(void *arg, uint64_t hash, struct bytes text);
 
 struct store_ops {
     const char *kind;
@@ -80,6 +98,13 @@ struct store_ops {
     void (*list)(struct store_port *port, struct store_list *list);
     vts_ms (*run_due)(struct store_port *port, vts_ms now, size_t most);
     void (*count)(struct store *store, uint64_t counts[VTS_CANCELLED + 1]);
+    /* NULL where the kind has no use for them. */
+    bool (*attach)(struct store_port *port, struct event_base *base);
+    void (*detach)(struct store_port *port);
+    bool (*keep_instance)(struct store *store, uint64_t hash, struct bytes text,
+                          struct vts_error *error);
+    bool (*each_instance)(struct store *store, store_instance_fn *fn, void *arg,
+                          struct vts_error *error);
 };
 
 /* Every store begins with this. */
@@ -91,6 +116,24 @@ struct store {
 struct store_port {
     struct store *store;
 };
+
+/* A kind of store that is a module, STORES-FOLDER/NAME.so: found there under the symbol `vts_store`, as
+ * libltdl has it, so under NAME_LTX_vts_store. Not an API for others: a module belongs to the vtsimd
+ * that it was built with, and carries its version. */
+struct store_module {
+    const char *version; /* STORE_VERSION; first */
+    const char *name;
+    const char *summary;
+    const struct vts_option *options; /* of [store], beside `kind` */
+    size_t settings_size;
+    /* `settings` lives as long as the store. NULL, with *error filled, where it cannot be used. */
+    struct store *(*open)(const struct store_options *options, const void *settings,
+                          struct vts_error *error);
+};
+
+#define STORE_VERSION VTSIM_VERSION
+
+typedef const struct store_module *store_module_fn(void);
 
 /* NULL where there was no memory. */
 struct store *store_create_memory(const struct store_options *options);
@@ -123,6 +166,32 @@ static inline void store_list(struct store_port *port, struct store_list *list)
 static inline vts_ms store_run_due(struct store_port *port, vts_ms now, size_t most)
 {
     return port->store->ops->run_due(port, now, most);
+}
+
+/* Lets the store use the port's event loop, on whose thread it calls `done` from then on. */
+static inline bool store_attach(struct store_port *port, struct event_base *base)
+{
+    return !port->store->ops->attach || port->store->ops->attach(port, base);
+}
+
+static inline void store_detach(struct store_port *port)
+{
+    if (port->store->ops->detach)
+        port->store->ops->detach(port);
+}
+
+/* Keeps the text from which an instance can be made again, under its hash. Before there are workers. */
+static inline bool store_keep_instance(struct store *store, uint64_t hash, struct bytes text,
+                                       struct vts_error *error)
+{
+    return !store->ops->keep_instance || store->ops->keep_instance(store, hash, text, error);
+}
+
+/* Tells all of them. Before there are workers. */
+static inline bool store_each_instance(struct store *store, store_instance_fn *fn, void *arg,
+                                       struct vts_error *error)
+{
+    return !store->ops->each_instance || store->ops->each_instance(store, fn, arg, error);
 }
 
 /* How many records there are in each state. */

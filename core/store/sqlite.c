@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The SQLite store, a module: memory serves, a writer thread commits what changed in groups, and an
+ * answer that tells a client something new leaves after its commit. How the file is laid out and
+ * checked is sqlite_file.c's.
+ *
+ * Every change gets a number. `committed` is the number up to which all is in the file; `recent` knows,
+ * by a part of the id's hash, the number of the last change, so that a poll which finds a change that is
+ * not committed yet waits for it as well. While the file cannot be written, `failing` lets no change in:
+ * what waits gets VTS_ERR_BUSY, what is written already stays queued and is tried again.
+ *
+ * Threads. `lock` guards the queue; it is taken inside a stripe's lock of the memory store, and nothing
+ * is taken inside it. A port's waiting calls belong to its worker; the writer only rings. The file is
+ * the writer's from its start to its end. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "../base/log.h"
+#include "../base/rng.h"
+#include "memory.h"
+#include "sqlite_file.h"
+
+#define RECENT       65536u
+#define POISONED     UINT64_MAX /* a change that could not be queued: its id is not served any more */
+#define RETRY_MS     500
+#define SWEEP_MS     10000 /* how often poll counts are written */
+
+/* Calls and listings that wait for a commit, in the order in which they came. */
+struct waiters {
+    void *calls, **last_call;
+    void *lists, **last_list;
+};
+
+struct sqlite_port {
+    struct store_port base; /* first */
+    struct store_port *memory;
+    size_t index;
+    uint64_t changed; /* the last change made on this port */
+    struct waiters waiters;
+    atomic_bool waiting;
+};
+
+struct sqlite {
+    struct store base; /* first */
+    struct store_options options;
+    struct sqlite_settings settings;
+    struct store *memory;
+    struct sqlite_port *ports;
+    struct sqlite_file file;
+    pthread_t writer;
+    bool writing;
+
+    pthread_mutex_t lock;
+    pthread_cond_t work;
+    struct change *first, **last;
+    size_t queued;
+    uint64_t given; /* the number of the last change */
+    bool closing;
+
+    _Atomic uint64_t committed;
+    atomic_bool failing;
+    _Atomic uint64_t recent[RECENT];
+};
+
+static _Atomic uint64_t *recent_of(struct sqlite *sqlite, struct bytes id)
+{
+    return &sqlite->recent[rng_hash(id.at, id.length, 1) % RECENT];
+}
+
+/* ---- changes ---- */
+
+static struct change *make_change(struct bytes id, const struct record *record, uint64_t polls)
+{
+    size_t size = record ? record->size : 0;
+    struct change *change = malloc(sizeof(*change) + size + id.length);
+
+    if (!change)
+        return NULL;
+    *change = (struct change){.polls = polls, .record_size = size, .id_length = id.length};
+    if (record)
+        memcpy(change->record, record, size);
+    memcpy(change->record + size, id.at, id.length);
+    return change;
+}
+
+static void on_changed(void *arg, size_t port, struct bytes id, const struct record *record,
+                       uint64_t polls)
+{
+    struct sqlite *sqlite = arg;
+    struct change *change = make_change(id, record, polls);
+    uint64_t number;
+
+    pthread_mutex_lock(&sqlite->lock);
+    number = ++sqlite->given;
+    if (change) {
+        change->number = number;
+        *sqlite->last = change;
+        sqlite->last = &change->next;
+        if (++sqlite->queued == 1)
+            pthread_cond_signal(&sqlite->work);
+    }
+    pthread_mutex_unlock(&sqlite->lock);
+    if (!change)
+        log_line(VTS_ERROR, "sqlite", "no memory to write job %.*s: it is not served any more",
+                 (int)id.length, id.at);
+    if (atomic_load(recent_of(sqlite, id)) != POISONED)
+        atomic_store(recent_of(sqlite, id), change ? number : POISONED);
+    sqlite->ports[port].changed = change ? number : POISONED;
+}
+
+/* ---- waiting ---- */
+
+static void finish_call(struct sqlite_port *port, struct store_call *call)
+{
+    struct sqlite *sqlite = (struct sqlite *)port->base.store;
+
+    if (call->waiting.until > atomic_load(&sqlite->committed) && call->err == VTS_OK)
+        call->err = VTS_ERR_BUSY;
+    call->done(call);
+}
+
+static void finish_list(struct sqlite_port *port, struct store_list *list)
+{
+    struct sqlite *sqlite = (struct sqlite *)port->base.store;
+
+    if (list->waiting.until > atomic_load(&sqlite->committed))
+        list->err = VTS_ERR_BUSY;
+    list->done(list);
+}
+
+static bool must_wait(struct sqlite *sqlite, uint64_t until)
+{
+    return until != POISONED && until > atomic_load(&sqlite->committed) &&
+           !atomic_load(&sqlite->failing);
+}
+
+/* Lets go all that need not wait any longer. */
+static void settle(struct sqlite_port *port)
+{
+    struct sqlite *sqlite = (struct sqlite *)port->base.store;
+    struct waiters *waiters = &port->waiters;
+    struct store_call *call;
+    struct store_list *list;
+
+    while ((call = waiters->calls) && !must_wait(sqlite, call->waiting.until)) {
+        waiters->calls = call->waiting.next;
+        if (!waiters->calls)
+            waiters->last_call = &waiters->calls;
+        finish_call(port, call);
+    }
+    while ((list = waiters->lists) && !must_wait(sqlite, list->waiting.until)) {
+        waiters->lists = list->waiting.next;
+        if (!waiters->lists)
+            waiters->last_list = &waiters->lists;
+        finish_list(port, list);
+    }
+    atomic_store(&port->waiting, waiters->calls || waiters->lists);
+}
+
+static void sqlite_update(struct store_port *base, struct store_call *call)
+{
+    struct sqlite_port *port = (struct sqlite_port *)base;
+    struct sqlite *sqlite = (struct sqlite *)base->store;
+    uint64_t seen;
+
+    port->changed = 0;
+    memory_apply(port->memory, call);
+    seen = atomic_load(recent_of(sqlite, call->id));
+    call->waiting.next = NULL;
+    call->waiting.until = port->changed > seen ? port->changed : seen;
+    if (!must_wait(sqlite, call->waiting.until)) {
+        finish_call(port, call);
+        return;
+    }
+    *port->waiters.last_call = call;
+    port->waiters.last_call = &call->waiting.next;
+    atomic_store(&port->waiting, true);
+    /* Either the writer sees that we wait, or we see what it did meanwhile. */
+    if (!must_wait(sqlite, call->waiting.until))
+        settle(port);
+}
+
+static void sqlite_list(struct store_port *base, struct store_list *list)
+{
+    struct sqlite_port *port = (struct sqlite_port *)base;
+    struct sqlite *sqlite = (struct sqlite *)base->store;
+
+    memory_collect(port->memory, list);
+    pthread_mutex_lock(&sqlite->lock);
+    list->waiting.until = sqlite->given;
+    pthread_mutex_unlock(&sqlite->lock);
+    list->waiting.next = NULL;
+    if (!must_wait(sqlite, list->waiting.until)) {
+        finish_list(port, list);
+        return;
+    }
+    *port->waiters.last_list = list;
+    port->waiters.last_list = &list->waiting.next;
+    atomic_store(&port->waiting, true);
+    if (!must_wait(sqlite, list->waiting.until))
+        settle(port);
+}
+
+static vts_ms sqlite_run_due(struct store_port *base, vts_ms now, size_t most)
+{
+    struct sqlite_port *port = (struct sqlite_port *)base;
+
+    settle(port);
+    return store_run_due(port->memory, now, most);
+}
+
+static void sqlite_count(struct store *store, uint64_t counts[VTS_CANCELLED + 1])
+{
+    store_count(((struct sqlite *)store)->memory, counts);
+}
+
+/* ---- the writer ---- */
+
+static void free_changes(struct change *change)
+{
+    struct change *next;
+
+    for (; change; change = next) {
+        next = change->next;
+        free(change);
+    }
+}
+
+static void ring_waiting(struct sqlite *sqlite)
+{
+    size_t i;
+
+    for (i = 0; i < sqlite->options.ports; i++)
+        if (atomic_load(&sqlite->ports[i].waiting))
+            sqlite->options.ring(sqlite->options.arg, i);
+}
+
+static void set_failing(struct sqlite *sqlite, bool failing, const char *why)
+{
+    if (atomic_exchange(&sqlite->failing, failing) == failing)
+        return;
+    if (failing)
+        log_line(VTS_ERROR, "sqlite", "%s: starts and changes get 503 until it can", why);
+    else
+        log_line(VTS_INFO, "sqlite", "%s can be written again", sqlite->settings.path);
+    ring_waiting(sqlite);
+}
+
+/* Takes the whole queue; waits for one up to `ms`. NULL where nothing came. */
+static struct change *take_queue(struct sqlite *sqlite, int ms, uint64_t *number, bool *closing)
+{
+    struct timespec until;
+    struct change *first;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += ms / 1000;
+    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    pthread_mutex_lock(&sqlite->lock);
+    while (!sqlite->first && !sqlite->closing &&
+           pthread_cond_timedwait(&sqlite->work, &sqlite->lock, &until) == 0)
+        ;
+    first = sqlite->first;
+    sqlite->first = NULL;
+    sqlite->last = &sqlite->first;
+    sqlite->queued = 0;
+    *number = sqlite->given;
+    *closing = sqlite->closing;
+    pthread_mutex_unlock(&sqlite->lock);
+    return first;
+}
+
+/* Writes until it succeeds, or until the store is to be closed. */
+static bool write_all(struct sqlite *sqlite, const struct change *first, bool closing)
+{
+    struct timespec pause = {RETRY_MS / 1000, RETRY_MS % 1000 * 1000000L};
+    struct vts_error error;
+
+    while (!sqlite_file_write(&sqlite->file, first, &error)) {
+        set_failing(sqlite, true, error.message);
+        pthread_mutex_lock(&sqlite->lock);
+        closing = sqlite->closing;
+        pthread_mutex_unlock(&sqlite->lock);
+        if (closing) {
+            log_line(VTS_ERROR, "sqlite", "the last changes are lost: they could not be written");
+            return false;
+        }
+        nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
+struct poll_list {
+    struct change *first, **last;
+};
+
+static void add_polls(void *arg, struct bytes id, uint64_t polls)
+{
+    struct poll_list *list = arg;
+    struct change *change = make_change(id, NULL, polls);
+
+    if (!change) /* a statistic: it is written at the next change */
+        return;
+    change->polls_only = true;
+    *list->last = change;
+    list->last = &change->next;
+}
+
+/* Writes poll counts and gives space back. */
+static void sweep(struct sqlite *sqlite)
+{
+    struct poll_list polls = {.first = NULL, .last = &polls.first};
+    struct vts_error error;
+
+    memory_each_polled(sqlite->memory, add_polls, &polls);
+    if (polls.first && !sqlite_file_write(&sqlite->file, polls.first, &error))
+        log_line(VTS_WARNING, "sqlite", "poll counts are not written: %s", error.message);
+    free_changes(polls.first);
+    sqlite_file_shrink(&sqlite->file);
+}
+
+static int64_t monotonic_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void *run_writer(void *arg)
+{
+    struct sqlite *sqlite = arg;
+    int64_t swept = monotonic_ms();
+    struct change *changes;
+    bool closing = false, good;
+    uint64_t number;
+
+    while (!closing) {
+        changes = take_queue(sqlite, SWEEP_MS, &number, &closing);
+        if (changes) {
+            good = write_all(sqlite, changes, closing);
+            free_changes(changes);
+            if (good) {
+                atomic_store(&sqlite->committed, number);
+                set_failing(sqlite, false, NULL);
+                ring_waiting(sqlite);
+            }
+        }
+        if (closing || monotonic_ms() - swept >= SWEEP_MS) {
+            sweep(sqlite);
+            swept = monotonic_ms();
+        }
+    }
+    return NULL;
+}
+
+/* ---- instances ---- */
+
+static bool sqlite_keep_instance(struct store *store, uint64_t hash, struct bytes text,
+                                 struct vts_error *error)
+{
+    return sqlite_file_keep_instance(&((struct sqlite *)store)->file, hash, text, error);
+}
+
+static bool sqlite_each_instance(struct store *store, store_instance_fn *fn, void *arg,
+                                 struct vts_error *error)
+{
+    return sqlite_file_each_instance(&((struct sqlite *)store)->file, fn, arg, error);
+}
+
+/* ---- the store itself ---- */
+
+/* The writer begins with the first port that is attached: until then the file is the main thread's. */
+static bool sqlite_attach(struct store_port *base, struct event_base *loop)
+{
+    struct sqlite *sqlite = (struct sqlite *)base->store;
+
+    (void)loop;
+    if (!sqlite->writing)
+        sqlite->writing = pthread_create(&sqlite->writer, NULL, run_writer, sqlite) == 0;
+    return sqlite->writing;
+}
+
+/* What still waits is its worker's to forget. */
+static void sqlite_detach(struct store_port *base)
+{
+    struct sqlite_port *port = (struct sqlite_port *)base;
+
+    atomic_store(&port->waiting, false);
+    port->waiters = (struct waiters){.last_call = &port->waiters.calls,
+                                     .last_list = &port->waiters.lists};
+}
+
+static struct store_port *sqlite_port(struct store *store, size_t index)
+{
+    return &((struct sqlite *)store)->ports[index].base;
+}
+
+static void sqlite_destroy(struct store *store)
+{
+    struct sqlite *sqlite = (struct sqlite *)store;
+
+    if (sqlite->writing) {
+        pthread_mutex_lock(&sqlite->lock);
+        sqlite->closing = true;
+        pthread_cond_signal(&sqlite->work);
+        pthread_mutex_unlock(&sqlite->lock);
+        pthread_join(sqlite->writer, NULL);
+    }
+    free_changes(sqlite->first);
+    sqlite_file_close(&sqlite->file);
+    store_destroy(sqlite->memory);
+    pthread_mutex_destroy(&sqlite->lock);
+    pthread_cond_destroy(&sqlite->work);
+    free(sqlite->ports);
+    free(sqlite);
+}
+
+static const struct store_ops sqlite_ops = {
+    .kind = "sqlite",
+    .destroy = sqlite_destroy,
+    .port = sqlite_port,
+    .update = sqlite_update,
+    .list = sqlite_list,
+    .run_due = sqlite_run_due,
+    .count = sqlite_count,
+    .attach = sqlite_attach,
+    .detach = sqlite_detach,
+    .keep_instance = sqlite_keep_instance,
+    .each_instance = sqlite_each_instance,
+};
+
+static void restore(void *arg, const struct record *record, size_t size, uint64_t polls)
+{
+    struct sqlite *sqlite = arg;
+    struct job job;
+
+    if (!record_read(record, size, &job))
+        log_line(VTS_ERROR, "sqlite", "a job's record in %s cannot be understood: it is passed over",
+                 sqlite->settings.path);
+    else if (memory_restore(sqlite->memory, record, polls) == VTS_ERR_MEMORY)
+        sqlite->closing = true;
+}
+
+static bool open_file(struct sqlite *sqlite, struct vts_error *error)
+{
+    if (!sqlite_file_open(&sqlite->file, &sqlite->settings, error) ||
+        !sqlite_file_each(&sqlite->file, restore, sqlite, error))
+        return false;
+    if (sqlite->closing)
+        return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the jobs of %s",
+                             sqlite->settings.path);
+    return true;
+}
+
+static bool make_ports(struct sqlite *sqlite)
+{
+    struct sqlite_port *port;
+    size_t i;
+
+    sqlite->ports = calloc(sqlite->options.ports, sizeof(*sqlite->ports));
+    for (i = 0; sqlite->ports && i < sqlite->options.ports; i++) {
+        port = &sqlite->ports[i];
+        port->base.store = &sqlite->base;
+        port->memory = store_port(sqlite->memory, i);
+        port->index = i;
+        port->waiters.last_call = &port->waiters.calls;
+        port->waiters.last_list = &port->waiters.lists;
+    }
+    return sqlite->ports != NULL;
+}
+
+static struct store *sqlite_open(const struct store_options *options, const void *settings,
+                                 struct vts_error *error)
+{
+    struct sqlite *sqlite = calloc(1, sizeof(*sqlite));
+    struct memory_hooks hooks = {.changed = on_changed};
+
+    log_setup(options->log_level, (enum log_format)options->log_format);
+    if (!sqlite) {
+        vts_error_set(error, VTS_ERR_MEMORY, "no memory");
+        return NULL;
+    }
+    hooks.closed = &sqlite->failing;
+    hooks.arg = sqlite;
+    sqlite->base.ops = &sqlite_ops;
+    sqlite->options = *options;
+    sqlite->settings = *(const struct sqlite_settings *)settings;
+    sqlite->last = &sqlite->first;
+    sqlite->file.lock_fd = -1;
+    pthread_mutex_init(&sqlite->lock, NULL);
+    pthread_cond_init(&sqlite->work, NULL);
+    sqlite->memory = memory_create(options, &hooks);
+    if (!sqlite->memory || !make_ports(sqlite))
+        vts_error_set(error, VTS_ERR_MEMORY, "no memory");
+    else if (open_file(sqlite, error))
+        return &sqlite->base;
+    sqlite->closing = false;
+    sqlite_destroy(&sqlite->base);
+    return NULL;
+}
+
+static const struct vts_option sqlite_options[] = {
+    VTS_OPTION_PATH(struct sqlite_settings, path, NULL, "the database file; made if it is not there"),
+    VTS_OPTION_CHOICE(struct sqlite_settings, durability, "process|power", "process",
+                      "what an answered change outlives: the process (kill -9), or a power cut"),
+    VTS_OPTIONS_END};
+
+VTS_EXPORT const struct store_module *sqlite_LTX_vts_store(void);
+VTS_EXPORT const struct store_module *sqlite_LTX_vts_store(void)
+{
+    static const struct store_module module = {
+        .version = STORE_VERSION,
+        .name = "sqlite",
+        .summary = "jobs in one file, which outlive the process",
+        .options = sqlite_options,
+        .settings_size = sizeof(struct sqlite_settings),
+        .open = sqlite_open,
+    };
+
+    return &module;
+}

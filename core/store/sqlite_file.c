@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The SQLite store's file. See sqlite_file.h. */
+#include "sqlite_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#define APPLICATION 0x7674736D /* "vtsm" */
+
+/* Step n takes a file of version n to version n + 1. Never changed once released: add one. */
+static const char *const steps[] = {
+    /* For people: `record` is the job as vtsimd has it, the other columns say of it what one asks for. */
+    "CREATE TABLE job ("
+    "  id TEXT PRIMARY KEY NOT NULL,"
+    "  state TEXT NOT NULL,"
+    "  created_at INTEGER NOT NULL," /* ms since 1970, likewise the others; NULL: not yet */
+    "  started_at INTEGER,"
+    "  ended_at INTEGER,"
+    "  wake_at INTEGER,"
+    "  polls INTEGER NOT NULL,"
+    "  instance INTEGER NOT NULL,"
+    "  record BLOB NOT NULL"
+    ");"
+    "CREATE TABLE instance (hash INTEGER PRIMARY KEY, behaviour TEXT NOT NULL, text BLOB NOT NULL);"
+    "CREATE VIEW jobs AS SELECT"
+    "  id, state, behaviour, polls,"
+    "  strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1000.0, 'unixepoch') AS created,"
+    "  strftime('%Y-%m-%dT%H:%M:%fZ', ended_at / 1000.0, 'unixepoch') AS ended"
+    "  FROM job LEFT JOIN instance ON hash = instance;",
+};
+
+#define VERSION ((int)(sizeof(steps) / sizeof(steps[0])))
+
+static bool failed(struct sqlite_file *file, const char *what, struct vts_error *error)
+{
+    return vts_error_set(error, VTS_ERR_IO, "%s: %s", what, sqlite3_errmsg(file->db));
+}
+
+static bool run(struct sqlite_file *file, const char *sql, struct vts_error *error)
+{
+    return sqlite3_exec(file->db, sql, NULL, NULL, NULL) == SQLITE_OK ||
+           failed(file, "SQLite", error);
+}
+
+/* The first column of the first row. */
+static bool ask(struct sqlite_file *file, const char *sql, int64_t *number, struct text *text)
+{
+    sqlite3_stmt *statement;
+    const char *bytes;
+    bool got = false;
+
+    if (sqlite3_prepare_v2(file->db, sql, -1, &statement, NULL) != SQLITE_OK)
+        return false;
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        got = true;
+        if (number)
+            *number = sqlite3_column_int64(statement, 0);
+        bytes = text ? (const char *)sqlite3_column_text(statement, 0) : NULL;
+        if (bytes)
+            text_puts(text, bytes);
+    }
+    sqlite3_finalize(statement);
+    return got;
+}
+
+/* ---- opening ---- */
+
+/* flock(2), on a descriptor of its own, does not meet SQLite's own locks: people can read the file while
+ * it is served. */
+static bool lock(struct sqlite_file *file, const char *path, struct vts_error *error)
+{
+    file->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (file->lock_fd < 0)
+        return vts_error_set(error, VTS_ERR_IO, "%s cannot be opened for writing: %s", path,
+                             strerror(errno));
+    if (flock(file->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return true;
+    return vts_error_set(error, VTS_ERR_IO,
+                         errno == EWOULDBLOCK ? "%s is in use by another vtsimd"
+                                              : "%s cannot be locked",
+                         path);
+}
+
+static bool check_owner(struct sqlite_file *file, const char *path, int64_t *version,
+                        struct vts_error *error)
+{
+    int64_t application = 0, tables = 0;
+
+    if (!ask(file, "PRAGMA application_id", &application, NULL) ||
+        !ask(file, "PRAGMA user_version", version, NULL) ||
+        !ask(file, "SELECT count(*) FROM sqlite_schema", &tables, NULL))
+        return vts_error_set(error, VTS_ERR_DAMAGED,
+                             "%s is no SQLite database, or is damaged (%s): it was left as it is",
+                             path, sqlite3_errmsg(file->db));
+    if (application != APPLICATION && (application != 0 || *version != 0 || tables != 0))
+        return vts_error_set(error, VTS_ERR_INVALID,
+                             "%s is the database of another program: it was left as it is", path);
+    if (*version > VERSION)
+        return vts_error_set(error, VTS_ERR_INVALID,
+                             "%s is of version %lld, this vtsimd knows versions up to %d: use the "
+                             "vtsimd that wrote it, or another file",
+                             path, (long long)*version, VERSION);
+    return true;
+}
+
+static bool check_whole(struct sqlite_file *file, const char *path, struct vts_error *error)
+{
+    struct text verdict = TEXT_INIT;
+    bool whole = ask(file, "PRAGMA quick_check(1)", NULL, &verdict) && !verdict.failed &&
+                 verdict.length == 2 && memcmp(verdict.bytes, "ok", 2) == 0;
+
+    if (!whole)
+        vts_error_set(error, VTS_ERR_DAMAGED, "%s is damaged (%s): it was left as it is", path,
+                      verdict.length > 0 ? verdict.bytes : sqlite3_errmsg(file->db));
+    text_finish(&verdict);
+    return whole;
+}
+
+static bool migrate(struct sqlite_file *file, int64_t version, struct vts_error *error)
+{
+    char pragma[96];
+
+    for (; version < VERSION; version++) {
+        snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %lld; PRAGMA application_id = %d",
+                 (long long)version + 1, APPLICATION);
+        if (!run(file, "BEGIN IMMEDIATE", error) || !run(file, steps[version], error) ||
+            !run(file, pragma, error) || !run(file, "COMMIT", error)) {
+            sqlite3_exec(file->db, "ROLLBACK", NULL, NULL, NULL);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool prepare(struct sqlite_file *file, const char *sql, sqlite3_stmt **statement,
+                    struct vts_error *error)
+{
+    return sqlite3_prepare_v3(file->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) ==
+               SQLITE_OK ||
+           failed(file, "SQLite", error);
+}
+
+static bool prepare_all(struct sqlite_file *file, struct vts_error *error)
+{
+    return prepare(file,
+                   "INSERT INTO job (id, state, created_at, started_at, ended_at, wake_at, polls,"
+                   " instance, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+                   " ON CONFLICT (id) DO UPDATE SET state = ?2, created_at = ?3, started_at = ?4,"
+                   " ended_at = ?5, wake_at = ?6, polls = ?7, instance = ?8, record = ?9",
+                   &file->put, error) &&
+           prepare(file, "DELETE FROM job WHERE id = ?1", &file->drop, error) &&
+           prepare(file, "UPDATE job SET polls = ?2 WHERE id = ?1", &file->polls, error) &&
+           prepare(file, "BEGIN IMMEDIATE", &file->begin, error) &&
+           prepare(file, "COMMIT", &file->commit, error) &&
+           prepare(file, "ROLLBACK", &file->rollback, error);
+}
+
+static bool open_checked(struct sqlite_file *file, const struct sqlite_settings *settings,
+                         struct vts_error *error)
+{
+    int64_t version = 0;
+
+    if (!lock(file, settings->path, error))
+        return false;
+    if (sqlite3_open_v2(settings->path, &file->db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
+        return failed(file, settings->path, error);
+    sqlite3_busy_timeout(file->db, 1000); /* for people who read */
+    if (!check_owner(file, settings->path, &version, error) ||
+        !check_whole(file, settings->path, error))
+        return false;
+    /* The first can only be set while the file is empty. In WAL mode a commit without a sync is in the
+     * system's hands, so it outlives the process, but not the power. */
+    return run(file, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", error) &&
+           run(file,
+               settings->durability ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF",
+               error) &&
+           run(file, "PRAGMA journal_size_limit = 4194304", error) &&
+           migrate(file, version, error) && prepare_all(file, error);
+}
+
+bool sqlite_file_open(struct sqlite_file *file, const struct sqlite_settings *settings,
+                      struct vts_error *error)
+{
+    memset(file, 0, sizeof(*file));
+    file->lock_fd = -1;
+    if (open_checked(file, settings, error))
+        return true;
+    sqlite_file_close(file);
+    return false;
+}
+
+void sqlite_file_close(struct sqlite_file *file)
+{
+    sqlite3_finalize(file->put);
+    sqlite3_finalize(file->drop);
+    sqlite3_finalize(file->polls);
+    sqlite3_finalize(file->begin);
+    sqlite3_finalize(file->commit);
+    sqlite3_finalize(file->rollback);
+    sqlite3_close(file->db);
+    if (file->lock_fd >= 0)
+        close(file->lock_fd);
+    memset(file, 0, sizeof(*file));
+    file->lock_fd = -1;
+}
+
+/* ---- reading ---- */
+
+bool sqlite_file_each(struct sqlite_file *file,
+                      void (*fn)(void *arg, const struct record *record, size_t size,
+                                 uint64_t polls),
+                      void *arg, struct vts_error *error)
+{
+    struct text aligned = TEXT_INIT;
+    sqlite3_stmt *statement;
+    int result;
+
+    if (!prepare(file, "SELECT record, polls FROM job", &statement, error))
+        return false;
+    while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
+        text_reset(&aligned);
+        text_add(&aligned, sqlite3_column_blob(statement, 0),
+                 (size_t)sqlite3_column_bytes(statement, 0));
+        if (aligned.failed)
+            break;
+        fn(arg, (const struct record *)aligned.bytes, aligned.length,
+           (uint64_t)sqlite3_column_int64(statement, 1));
+    }
+    if (aligned.failed)
+        vts_error_set(error, VTS_ERR_MEMORY, "no memory to read the jobs");
+    else if (result != SQLITE_DONE)
+        failed(file, "SQLite cannot read the jobs", error);
+    text_finish(&aligned);
+    sqlite3_finalize(statement);
+    return result == SQLITE_DONE;
+}
+
+/* ---- writing ---- */
+
+static void bind_moment(sqlite3_stmt *statement, int at, vts_ms moment)
+{
+    if (moment == RECORD_NEVER)
+        sqlite3_bind_null(statement, at);
+    else
+        sqlite3_bind_int64(statement, at, moment);
+}
+
+static sqlite3_stmt *bind_put(struct sqlite_file *file, const struct change *change)
+{
+    const struct record *record = (const struct record *)change->record;
+    sqlite3_stmt *put = file->put;
+
+    sqlite3_bind_text(put, 2, state_name(record->state), -1, SQLITE_STATIC);
+    sqlite3_bind_int64(put, 3, record->created_at);
+    bind_moment(put, 4, record->started_at);
+    bind_moment(put, 5, record->ended_at);
+    bind_moment(put, 6, record->wake_at);
+    sqlite3_bind_int64(put, 7, (int64_t)change->polls);
+    sqlite3_bind_int64(put, 8, (int64_t)record->instance);
+    sqlite3_bind_blob64(put, 9, record, change->record_size, SQLITE_STATIC);
+    return put;
+}
+
+static bool write_one(struct sqlite_file *file, const struct change *change)
+{
+    sqlite3_stmt *statement = change->record_size > 0 ? bind_put(file, change)
+                              : change->polls_only    ? file->polls
+                                                      : file->drop;
+    int result;
+
+    if (change->polls_only)
+        sqlite3_bind_int64(statement, 2, (int64_t)change->polls);
+    sqlite3_bind_text(statement, 1, change->record + change->record_size, (int)change->id_length,
+                      SQLITE_STATIC);
+    result = sqlite3_step(statement);
+    sqlite3_reset(statement);
+    return result == SQLITE_DONE;
+}
+
+static bool step(sqlite3_stmt *statement)
+{
+    int result = sqlite3_step(statement);
+
+    sqlite3_reset(statement);
+    return result == SQLITE_DONE;
+}
+
+bool sqlite_file_write(struct sqlite_file *file, const struct change *first,
+                       struct vts_error *error)
+{
+    const struct change *change;
+    bool good = step(file->begin);
+
+    for (change = first; good && change; change = change->next)
+        good = write_one(file, change);
+    if (good && step(file->commit))
+        return true;
+    vts_error_set(error, VTS_ERR_IO, "SQLite cannot write: %s", sqlite3_errmsg(file->db));
+    if (!sqlite3_get_autocommit(file->db))
+        step(file->rollback);
+    return false;
+}
+
+void sqlite_file_shrink(struct sqlite_file *file)
+{
+    int64_t unused = 0;
+
+    if (ask(file, "PRAGMA freelist_count", &unused, NULL) && unused > 1000)
+        sqlite3_exec(file->db, "PRAGMA incremental_vacuum(5000)", NULL, NULL, NULL);
+}
+
+/* ---- instances ---- */
+
+bool sqlite_file_keep_instance(struct sqlite_file *file, uint64_t hash, struct bytes text,
+                               struct vts_error *error)
+{
+    sqlite3_stmt *statement;
+    int result;
+
+    if (!prepare(file, "INSERT OR REPLACE INTO instance (hash, behaviour, text) VALUES (?, ?, ?)",
+                 &statement, error))
+        return false;
+    sqlite3_bind_int64(statement, 1, (int64_t)hash);
+    /* The text begins with the behaviour's name and a NUL. */
+    sqlite3_bind_text(statement, 2, text.at, -1, SQLITE_STATIC);
+    sqlite3_bind_blob64(statement, 3, text.at, text.length, SQLITE_STATIC);
+    result = sqlite3_step(statement);
+    sqlite3_finalize(statement);
+    return result == SQLITE_DONE || failed(file, "SQLite cannot keep a behaviour", error);
+}
+
+bool sqlite_file_each_instance(struct sqlite_file *file, store_instance_fn *fn, void *arg,
+                               struct vts_error *error)
+{
+    sqlite3_stmt *statement;
+    int result;
+
+    if (!prepare(file,
+                 "DELETE FROM instance WHERE hash NOT IN (SELECT DISTINCT instance FROM job)",
+                 &statement, error))
+        return false;
+    sqlite3_step(statement);
+    sqlite3_finalize(statement);
+    if (!prepare(file, "SELECT hash, text FROM instance", &statement, error))
+        return false;
+    while ((result = sqlite3_step(statement)) == SQLITE_ROW)
+        fn(arg, (uint64_t)sqlite3_column_int64(statement, 0),
+           (struct bytes){sqlite3_column_blob(statement, 1),
+                          (size_t)sqlite3_column_bytes(statement, 1)});
+    sqlite3_finalize(statement);
+    return result == SQLITE_DONE || failed(file, "SQLite cannot read the behaviours", error);
+}
