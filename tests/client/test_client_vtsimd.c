@@ -44,6 +44,12 @@ static int stop_server(void **state)
     int status = vtsimd_stop(&vtsimd);
 
     (void)state;
+    if (status) {
+        char *log = vtsimd_log(&vtsimd);
+
+        fprintf(stderr, "vtsimd ended with %d, and logged:\n%s\n", status, log);
+        free(log);
+    }
     vtsimd_finish(&vtsimd);
     return status; /* 0, or the group fails */
 }
