@@ -17,8 +17,8 @@ struct rig {
     struct clock clock;
     struct store_options options;
     struct store *store;
-    struct text due;                /* "a@10 b@20": the records that were due, and the `now` of each */
-    enum record_act due_act;        /* RECORD_PUT: completes the job; else what is said */
+    struct text due;         /* "a@10 b@20": the records that were due, and the `now` of each */
+    enum record_act due_act; /* RECORD_PUT: completes the job; else what is said */
     _Atomic uint64_t sooner[RIG_PORTS];
 };
 
@@ -40,7 +40,8 @@ struct job rig_job(const char *id, vts_ms wake_at);
 struct call {
     struct store_call base; /* first */
     enum record_act act;
-    const struct job *job; /* what a RECORD_PUT writes; NULL: what was there, one byte of state longer */
+    const struct job
+        *job; /* what a RECORD_PUT writes; NULL: what was there, one byte of state longer */
     /* What came of it. */
     int runs, dones;
     bool was_there;
