@@ -140,7 +140,9 @@ static bool configure(struct daemon *daemon, const struct arguments *arguments,
 
     log_setup((enum vts_level)daemon->config.server.log_level,
               (enum log_format)daemon->config.server.log_format);
-    good = plugins_load(&daemon->plugins, &daemon->config.server.plugin_path, problems) && good;
+    good = plugins_load(&daemon->plugins, &daemon->config.server.plugin_path,
+                        ini_section(&daemon->config.ini, "server", NULL), problems) &&
+           good;
     good = instances_open(&daemon->instances, &daemon->config, &daemon->plugins, problems) && good;
     good = store_choose(&daemon->store, &daemon->config, problems) && good;
     config_report_unknown(&daemon->config, problems);

@@ -75,7 +75,7 @@ struct parser {
     struct vts_error *error;
 };
 
-/* Where a token is shown in a message: its first bytes, cut at a character's end. */
+/* A token as messages quote it: its first bytes, cut at a character's end. */
 struct shown {
     char text[64];
 };
@@ -89,13 +89,8 @@ static struct shown show(const struct token *token)
     if (length > MOST)
         for (length = MOST; length > 0 && ((unsigned char)token->at[length] & 0xC0) == 0x80;)
             length--;
-    if (token->kind == END)
-        snprintf(shown.text, sizeof(shown.text), "the end of the script");
-    else if (token->kind == NEWLINE)
-        snprintf(shown.text, sizeof(shown.text), "the end of the line");
-    else
-        snprintf(shown.text, sizeof(shown.text), token->kind == TEXT ? "%.*s%s" : "\"%.*s%s\"",
-                 (int)length, token->at, length < token->length ? "..." : "");
+    snprintf(shown.text, sizeof(shown.text), token->kind == TEXT ? "%.*s%s" : "\"%.*s%s\"",
+             (int)length, token->at, length < token->length ? "..." : "");
     return shown;
 }
 
@@ -198,7 +193,7 @@ static bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
 static struct decimal read_decimal(const char *at, size_t length)
 {
     struct decimal decimal = {.scale = 1};
-    size_t i = 0, first, last;
+    size_t i = 0;
 
     for (; i < length && is_digit(at[i]); i++)
         if (decimal.whole <= VTS_TIME_END)
@@ -206,7 +201,9 @@ static struct decimal read_decimal(const char *at, size_t length)
     if (i == 0)
         return decimal;
     if (i + 1 < length && at[i] == '.' && is_digit(at[i + 1])) {
-        for (first = ++i; i < length && is_digit(at[i]);)
+        size_t first = ++i, last;
+
+        while (i < length && is_digit(at[i]))
             i++;
         for (last = i; last > first && at[last - 1] == '0';)
             last--;
@@ -350,19 +347,19 @@ static bool read_text(struct parser *parser, const char **message)
     const struct token *token = &parser->token;
     struct script *script = parser->script;
     const char *at = token->at + 1, *end = token->at + token->length - 1;
-    char *to = script->texts + script->texts_length, *start = to;
+    char *to = script->texts + script->texts_length, *copy = to;
 
     for (; at < end; at++) {
         if (*at == '\\')
             at++;
         *to++ = *at;
     }
-    if ((size_t)(to - start) > MESSAGE_MAX)
+    if ((size_t)(to - copy) > MESSAGE_MAX)
         return ERROR_AT(parser, token, "the text has %zu bytes; %zu are the most",
-                        (size_t)(to - start), MESSAGE_MAX);
+                        (size_t)(to - copy), MESSAGE_MAX);
     *to++ = '\0';
     script->texts_length = (size_t)(to - script->texts);
-    *message = start;
+    *message = copy;
     return next(parser);
 }
 
@@ -506,7 +503,6 @@ static void run(struct vts_job *job, uint32_t polls)
         vts_fail(job, "damaged", "the job's place is beyond the end of its script");
         return;
     }
-    state->polls = 0;
     if (step->kind == COMPLETED) {
         vts_complete(job, NULL);
     } else if (step->kind == FAILED) {

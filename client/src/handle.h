@@ -64,7 +64,7 @@ struct vts_client {
     struct target target;
     struct transport *transport;
     struct vts_client_options options; /* url is not kept */
-    TAILQ_HEAD(, vts_client_operation) operations;
+    TAILQ_HEAD(operation_list, vts_client_operation) operations;
     struct vts_client_operation *kept; /* its result was returned by the last blocking call */
     struct vts_client_result refusal;  /* or this one, where nothing was begun */
 };

@@ -275,28 +275,31 @@ static bool load_one(struct plugins *plugins, const char *folder, const char *fi
                   : keep_broken(plugins, name, path, error.message);
 }
 
-/* All of one folder, in the order of their names. */
-static bool load_folder(struct plugins *plugins, const char *folder, bool configured,
-                        struct problems *problems)
+/* All of one folder, in the order of their names. False where it cannot be read: errno tells why. */
+static bool load_folder(struct plugins *plugins, const char *folder, bool *no_memory)
 {
     struct dirent **files;
     int count = scandir(folder, &files, NULL, alphasort), i;
-    bool good = true;
 
-    if (count < 0) {
-        if (configured)
-            problems_add(problems, NULL, "server", "plugin_path", "folder %s cannot be read: %s",
-                         folder, strerror(errno));
-        return !configured;
-    }
+    if (count < 0)
+        return false;
     for (i = 0; i < count; i++) {
-        good = good && load_one(plugins, folder, files[i]->d_name);
+        *no_memory = *no_memory || !load_one(plugins, folder, files[i]->d_name);
         free(files[i]);
     }
     free((void *)files);
-    if (!good)
-        problems_add(problems, NULL, NULL, NULL, "no memory to load the plugins of %s", folder);
-    return good;
+    return true;
+}
+
+/* Each item of plugin_path stands on a line of its own. */
+static void report_folder(const struct ini_section *server, const char *folder, size_t index,
+                          struct problems *problems)
+{
+    struct vts_error error;
+
+    vts_error_at(&error, "plugin_path", (uint32_t)index + 1, 0, "folder %s cannot be read: %s",
+                 folder, strerror(errno));
+    options_report(server, "server", &error, problems);
 }
 
 bool loader_folder(const char *from_program, char *folder, size_t size)
@@ -317,24 +320,29 @@ bool loader_folder(const char *from_program, char *folder, size_t size)
 }
 
 bool plugins_load(struct plugins *plugins, const struct vts_list *folders,
-                  struct problems *problems)
+                  const struct ini_section *server, struct problems *problems)
 {
     struct text searched = TEXT_INIT;
     char installed[PATH_MAX];
-    bool good = true;
+    bool good = true, no_memory = false;
     size_t i;
 
     memset(plugins, 0, sizeof(*plugins));
     for (i = 0; i < folders->count; i++) {
-        good = load_folder(plugins, folders->items[i], true, problems) && good;
-        text_printf(&searched, "%s, ", folders->items[i]);
+        if (!load_folder(plugins, folders->items[i], &no_memory)) {
+            report_folder(server, folders->items[i], i, problems);
+            good = false;
+        }
+        text_printf(&searched, "%s%s", i ? ", " : "", folders->items[i]);
     }
     if (loader_folder(VTSIM_PLUGIN_DIR_FROM_BIN, installed, sizeof(installed))) {
-        good = load_folder(plugins, installed, false, problems) && good;
-        text_puts(&searched, installed);
+        load_folder(plugins, installed, &no_memory); /* there need not be one */
+        text_printf(&searched, "%s%s", i ? ", " : "", installed);
     }
     plugins->searched = text_take(&searched);
-    return good && plugins->searched;
+    if (no_memory || !plugins->searched)
+        problems_add(problems, NULL, NULL, NULL, "no memory to load the plugins");
+    return good && !no_memory && plugins->searched;
 }
 
 void plugins_finish(struct plugins *plugins)

@@ -7,7 +7,7 @@
 #ifndef VTSIM_BEHAVIOURS_LOADER_H
 #define VTSIM_BEHAVIOURS_LOADER_H
 
-#include "../config/problems.h"
+#include "../config/ini.h"
 
 struct loaded_plugin {
     const struct vts_plugin *plugin;
@@ -30,9 +30,10 @@ struct plugins {
 
 /* Loads all modules of these folders and of the installed one. Where two folders have a module of the
  * same name, the first wins. A module that cannot be used is kept as broken, with its reason; a
- * configured folder that cannot be read is a problem. False where there was a problem. */
+ * configured folder that cannot be read is a problem of `server`, the section that has plugin_path (NULL:
+ * none). False where there was a problem. */
 bool plugins_load(struct plugins *plugins, const struct vts_list *folders,
-                  struct problems *problems);
+                  const struct ini_section *server, struct problems *problems);
 void plugins_finish(struct plugins *plugins);
 
 /* The plugin with this name, or NULL and why not: unknown (with the nearest name), a path instead of a

@@ -18,6 +18,7 @@
 #include <strings.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -131,6 +132,29 @@ static bool answer(struct scripted *server, int fd, const struct scripted_step *
     return false;
 }
 
+static void tell_finished(struct scripted *server)
+{
+    pthread_mutex_lock(&server->lock);
+    server->finished++;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->lock);
+}
+
+void scripted_wait_finished(struct scripted *server, int count)
+{
+    struct timespec until;
+    int error = 0;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 20;
+    pthread_mutex_lock(&server->lock);
+    while (server->finished < count && !error)
+        error = pthread_cond_timedwait(&server->changed, &server->lock, &until);
+    pthread_mutex_unlock(&server->lock);
+    if (error)
+        fail_msg("the scripted server did not finish %d requests", count);
+}
+
 static void *serve(void *arg)
 {
     struct scripted *server = arg;
@@ -151,9 +175,16 @@ static void *serve(void *arg)
         if (read_request(server, fd, text, sizeof(overflow))) {
             size_t step = (size_t)number < server->count ? (size_t)number : server->count - 1;
 
+            bool keep;
+
             atomic_fetch_add(&server->requests, 1);
-            if (answer(server, fd, &server->steps[step]))
-                continue;
+            keep = answer(server, fd, &server->steps[step]);
+            if (!keep) {
+                close(fd);
+                fd = -1;
+            }
+            tell_finished(server);
+            continue;
         }
         close(fd);
         fd = -1;
@@ -166,6 +197,8 @@ static void *serve(void *arg)
 void scripted_start(struct scripted *server, const struct scripted_step *steps, size_t count)
 {
     memset(server, 0, sizeof(*server));
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->changed, NULL);
     server->steps = steps;
     server->count = count;
     server->listen_fd = listen_somewhere(&server->port);
@@ -182,6 +215,8 @@ void scripted_stop(struct scripted *server)
     if (write(server->stop_fd, &one, sizeof(one)) != sizeof(one))
         fail_msg("cannot stop the scripted server");
     pthread_join(server->thread, NULL);
+    pthread_cond_destroy(&server->changed);
+    pthread_mutex_destroy(&server->lock);
     close(server->stop_fd);
     close(server->listen_fd);
 }

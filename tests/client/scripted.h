@@ -36,12 +36,19 @@ struct scripted {
     const struct scripted_step *steps;
     size_t count;
     atomic_int requests, connections;
+    pthread_mutex_t lock; /* over `finished` */
+    pthread_cond_t changed;
+    int finished;
     char request[SCRIPTED_REQUESTS][1024]; /* head and body; read them after scripted_stop */
 };
 
 /* Serves the steps, the last one for ever. `steps` must outlive the server. */
 void scripted_start(struct scripted *server, const struct scripted_step *steps, size_t count);
 void scripted_stop(struct scripted *server);
+
+/* Waits until the server has answered `count` requests and done with each connection what its step
+ * says (nothing, for SCRIPTED_KEEP). Fails the test after 20 s. */
+void scripted_wait_finished(struct scripted *server, int count);
 
 /* A port of 127.0.0.1 on which nobody listens. */
 int scripted_dead_port(void);

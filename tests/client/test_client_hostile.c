@@ -377,12 +377,12 @@ static void assert_deadline(const struct scripted_step *steps, size_t count, con
     scripted_start(&server, steps, count);
     quick(&options, server.url);
     options.initial_ms = options.cap_ms = 86400000;
-    options.deadline_ms = 100;
+    options.deadline_ms = 500;
     client = vts_client_create(NULL, &options, NULL);
     result = vts_client_wait_sync(client, "x", NULL);
     assert_int_equal(result->error.code, VTS_CLIENT_ERR_DEADLINE);
     assert_string_equal(result->error.message, message);
-    assert_true(result->elapsed_ms >= 100);
+    assert_true(result->elapsed_ms >= 500);
     vts_client_destroy(client);
     scripted_stop(&server);
 }
@@ -396,10 +396,10 @@ static void the_deadline_stands_over_everything(void **state)
 
     (void)state;
     assert_deadline(pending, 1,
-                    "the deadline of 100 ms passed; job \"x\" was pending when last seen");
-    assert_deadline(stalled, 1, "the deadline of 100 ms passed before there was an answer");
+                    "the deadline of 500 ms passed; job \"x\" was pending when last seen");
+    assert_deadline(stalled, 1, "the deadline of 500 ms passed before there was an answer");
     assert_deadline(failing, 1,
-                    "the deadline of 100 ms passed; the last poll failed: the server failed with "
+                    "the deadline of 500 ms passed; the last poll failed: the server failed with "
                     "status 503");
 }
 

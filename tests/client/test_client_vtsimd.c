@@ -4,6 +4,7 @@
 #include <event2/event.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -41,11 +42,19 @@ static int start_server(void **state)
 
 static int stop_server(void **state)
 {
+    bool early = !vtsimd_running(&vtsimd);
     int status = vtsimd_stop(&vtsimd);
 
     (void)state;
+    if (early || status) {
+        char *log = vtsimd_log(&vtsimd);
+
+        fprintf(stderr, "vtsimd ended%s with %d, and logged:\n%s\n", early ? " by itself" : "",
+                status, log);
+        free(log);
+    }
     vtsimd_finish(&vtsimd);
-    return status; /* 0, or the group fails */
+    return early || status; /* 0, or the group fails */
 }
 
 static void quick(struct vts_client_options *options)

@@ -57,7 +57,8 @@ void assert_ends(const char *text, const char *with);
 int open_descriptors(pid_t pid);
 int64_t processor_ms(pid_t pid);
 
-/* Fails the test where it is not so within EVENT_MS. */
-void wait_for_descriptors(pid_t pid, int count);
+/* Waits until the vtsimd has so many connections open: accepted by it, and not closed by it. Fails
+ * the test where that does not come about within EVENT_MS. */
+void wait_for_connections(const struct vtsimd *vtsimd, int count);
 
 #endif

@@ -534,7 +534,6 @@ static void with_a_request_behind(void **state)
 {
     static const char *const cuts[] = {"reset", "empty", "truncate", "garbage"};
     const struct vtsimd *vtsimd = *state;
-    int before = open_descriptors(vtsimd->pid);
 
     for (size_t i = 0; i < 8; i++) {
         struct http_connection connection;
@@ -551,7 +550,7 @@ static void with_a_request_behind(void **state)
         assert_int_not_equal(http_wait_end(&connection), HTTP_TIMED_OUT);
         http_close(&connection);
     }
-    wait_for_descriptors(vtsimd->pid, before);
+    wait_for_connections(vtsimd, 0);
 }
 
 int main(void)

@@ -69,7 +69,6 @@ static void leave_in_one_way(const struct vtsimd *vtsimd, int way)
 {
     bool dribbled = way & 1, before = way & 2, after = way & 4;
     enum leave by = (enum leave)(way >> 3);
-    int descriptors = open_descriptors(vtsimd->pid);
     struct waiting waiting;
     char id[32];
 
@@ -79,7 +78,7 @@ static void leave_in_one_way(const struct vtsimd *vtsimd, int way)
         if (after)
             assert_true(http_puts(&waiting.connection, behind));
         leave(&waiting, by);
-        wait_for_descriptors(vtsimd->pid, descriptors);
+        wait_for_connections(vtsimd, 0);
         if (by == BY_HALF)
             http_close(&waiting.connection);
     }
@@ -126,7 +125,6 @@ static void many_at_once(void **state)
     struct vtsimd vtsimd;
     struct waiting *waiting = calloc(200, sizeof(*waiting));
     char *megabyte = malloc(1 << 20);
-    int descriptors;
     char id[32];
 
     (void)state;
@@ -135,7 +133,6 @@ static void many_at_once(void **state)
     memset(megabyte, 'x', 1 << 20);
     server_start(&vtsimd, "-s", "server/workers=3", NULL);
     ask(&vtsimd, "GET", "/_sim/health", NULL, 200, NULL);
-    descriptors = open_descriptors(vtsimd.pid);
     for (int i = 0; i < 200; i++) {
         snprintf(id, sizeof(id), "m%d", i);
         begin(&vtsimd, &waiting[i], id, i & 1, i & 2);
@@ -144,8 +141,9 @@ static void many_at_once(void **state)
             http_send(&waiting[i].connection, megabyte, 1 << 20);
     }
     for (int i = 0; i < 200; i++)
-        leave(&waiting[i], i % 3 ? BY_FIN : BY_RST);
-    wait_for_descriptors(vtsimd.pid, descriptors);
+        /* A FIN behind more bytes than anybody takes in does not reach the server. */
+        leave(&waiting[i], i % 3 && i % 25 ? BY_FIN : BY_RST);
+    wait_for_connections(&vtsimd, 0);
     ask(&vtsimd, "GET", "/status?job_id=nobody", NULL, 404, NULL);
     free(megabyte);
     free(waiting);
@@ -183,14 +181,12 @@ static void the_one_behind_is_answered(void **state)
 static void in_the_moment_of_the_answer(void **state)
 {
     struct vtsimd vtsimd;
-    int descriptors;
 
     (void)state;
     server_start(&vtsimd, NULL);
     start_job(&vtsimd, "brief", "{\"stall\": 3}");
     start_job(&vtsimd, "drops", "{\"dribble\": 60, \"stall\": 1}");
     ask(&vtsimd, "GET", "/_sim/health", NULL, 200, NULL);
-    descriptors = open_descriptors(vtsimd.pid);
     for (int i = 0; i < 100; i++) {
         struct http_connection connection;
         char byte;
@@ -208,7 +204,7 @@ static void in_the_moment_of_the_answer(void **state)
         else
             http_close(&connection);
     }
-    wait_for_descriptors(vtsimd.pid, descriptors);
+    wait_for_connections(&vtsimd, 0);
     server_stop(&vtsimd);
 }
 
@@ -218,7 +214,6 @@ static void a_client_that_does_not_read(void **state)
     struct vtsimd vtsimd;
     struct http_connection connection;
     char body[600], word[256];
-    int descriptors;
 
     (void)state;
     server_start(&vtsimd, "-s", "server/idle_timeout=300ms", NULL);
@@ -228,7 +223,6 @@ static void a_client_that_does_not_read(void **state)
         snprintf(body, sizeof(body), "{\"job_id\": \"%d-%.240s\"}", i, word);
         ask(&vtsimd, "POST", "/start", body, 200, NULL);
     }
-    descriptors = open_descriptors(vtsimd.pid);
     http_connect(&connection, vtsimd.port);
     connection.timeout_ms = 100;
     for (int i = 0; i < 2000; i++)
@@ -236,7 +230,7 @@ static void a_client_that_does_not_read(void **state)
             break;
     ask(&vtsimd, "GET", "/status?job_id=nobody", NULL, 404, NULL);
     /* Its answers cannot be written for longer than idle_timeout. */
-    wait_for_descriptors(vtsimd.pid, descriptors);
+    wait_for_connections(&vtsimd, 0);
     http_close(&connection);
     server_stop(&vtsimd);
 }

@@ -327,8 +327,9 @@ static void a_start_that_leaves_nothing(void **state)
 {
     (void)state;
     start_probe();
-    assert_failure(&life, "behaviour_error",
-                   "plugin probe: hook start left the job with neither an end, a wake nor vts_wait");
+    assert_failure(
+        &life, "behaviour_error",
+        "plugin probe: hook start left the job with neither an end, a wake nor vts_wait");
     assert_trace("admit#1@0 start@0 finish@0");
     assert_true(life.work.ended);
 }
@@ -354,8 +355,9 @@ static void a_poll_that_leaves_nothing(void **state)
     probe.poll = wait_for_nothing;
     life_ask(&life, probes.counting, "a", NULL, T0);
     life_poll(&life, T0 + 7);
-    assert_failure(&life, "behaviour_error",
-                   "plugin counting: hook poll left the job with neither an end, a wake nor vts_wait");
+    assert_failure(
+        &life, "behaviour_error",
+        "plugin counting: hook poll left the job with neither an end, a wake nor vts_wait");
     assert_int_equal(life_job(&life).ended_at, T0 + 7);
 }
 
@@ -366,8 +368,9 @@ static void a_cancel_that_leaves_nothing(void **state)
     probe.cancel = wait_for_nothing;
     start_probe();
     life_cancel(&life, T0 + 7);
-    assert_failure(&life, "behaviour_error",
-                   "plugin probe: hook cancel left the job with neither an end, a wake nor vts_wait");
+    assert_failure(
+        &life, "behaviour_error",
+        "plugin probe: hook cancel left the job with neither an end, a wake nor vts_wait");
 }
 
 static void waiting_for_a_poll_that_counts(void **state)
@@ -422,9 +425,10 @@ static void waiting_for_a_slot(void **state)
     (void)state;
     probe.start = wait_for_slot;
     start_probe();
-    assert_failure(&life, "behaviour_error",
-                   "plugin probe: hook start left the job waiting for a slot, and this vtsimd has no "
-                   "slots");
+    assert_failure(
+        &life, "behaviour_error",
+        "plugin probe: hook start left the job waiting for a slot, and this vtsimd has no "
+        "slots");
 }
 
 static void waiting_for_ever(void **state)
@@ -666,10 +670,20 @@ static void complete_with_result(struct vts_job *job) { vts_complete(job, result
 
 static void results_that_are_json(void **state)
 {
-    static const char *const good[] = {
-        "{}", "[]", "null", "true", " false ", "0", "-0", "-12.5e+3", "1E5", "1e999", "\"\"",
-        "\"\xC3\xBC \\u00fc \\\\ \\\" \\/ \\b\\f\\n\\r\\t\"", "{\"a\": [1, {\"b\": null}], \"c\": \"d\"}",
-        "\t[ 1 ,\r\n2 ] "};
+    static const char *const good[] = {"{}",
+                                       "[]",
+                                       "null",
+                                       "true",
+                                       " false ",
+                                       "0",
+                                       "-0",
+                                       "-12.5e+3",
+                                       "1E5",
+                                       "1e999",
+                                       "\"\"",
+                                       "\"\xC3\xBC \\u00fc \\\\ \\\" \\/ \\b\\f\\n\\r\\t\"",
+                                       "{\"a\": [1, {\"b\": null}], \"c\": \"d\"}",
+                                       "\t[ 1 ,\r\n2 ] "};
 
     (void)state;
     probe.start = complete_with_result;
@@ -688,14 +702,16 @@ static void results_that_are_json(void **state)
 
 static void results_that_are_no_json(void **state)
 {
-    static const char *const bad[] = {"",        " ",       "{",        "nul",      "TRUE",
-                                      "NaN",     "[NaN]",   "Infinity", "-Infinity", "-",
-                                      "01",      "1.",      "1.e5",     ".5",       "+1",
-                                      "1e",      "0x10",    "'a'",      "{a: 1}",   "{\"a\" 1}",
-                                      "[1,]",    "{\"a\":1,}", "[1 2]", "[1] x",    "1 2",
-                                      "\"a\nb\"", "\"\x01\"", "\"\xFF\"", "\"\xC3\"", "\"\\x\"",
-                                      "\"\\u12g4\"", "\"\\u12", "\"a",  "\"\\",     "// c\n1",
-                                      "\v1",     "{1:2}",   "]",        "[}",       "\xEF\xBB\xBF{}"};
+    static const char *const bad[] = {"",          " ",          "{",           "nul",
+                                      "TRUE",      "NaN",        "[NaN]",       "Infinity",
+                                      "-Infinity", "-",          "01",          "1.",
+                                      "1.e5",      ".5",         "+1",          "1e",
+                                      "0x10",      "'a'",        "{a: 1}",      "{\"a\" 1}",
+                                      "[1,]",      "{\"a\":1,}", "[1 2]",       "[1] x",
+                                      "1 2",       "\"a\nb\"",   "\"\x01\"",    "\"\xFF\"",
+                                      "\"\xC3\"",  "\"\\x\"",    "\"\\u12g4\"", "\"\\u12",
+                                      "\"a",       "\"\\",       "// c\n1",     "\v1",
+                                      "{1:2}",     "]",          "[}",          "\xEF\xBB\xBF{}"};
 
     (void)state;
     probe.start = complete_with_result;

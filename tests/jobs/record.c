@@ -282,7 +282,7 @@ static void is_refused_where(void (*damage)(struct job *, struct record *))
 }
 
 #define DAMAGE(name, in_job, in_record)                                                            \
-    static void name(struct job *job, struct record *record)                                      \
+    static void name(struct job *job, struct record *record)                                       \
     {                                                                                              \
         (void)job;                                                                                 \
         if (record) {                                                                              \
@@ -389,9 +389,9 @@ static void state_words(void **state)
     static const struct {
         enum vts_state state;
         const char *name, *word;
-    } words[] = {{VTS_ASKED, "asked", "pending"},         {VTS_QUEUED, "queued", "pending"},
-                 {VTS_RUNNING, "running", "pending"},     {VTS_COMPLETED, "completed", "completed"},
-                 {VTS_FAILED, "failed", "error"},         {VTS_CANCELLED, "cancelled", "error"}};
+    } words[] = {{VTS_ASKED, "asked", "pending"},     {VTS_QUEUED, "queued", "pending"},
+                 {VTS_RUNNING, "running", "pending"}, {VTS_COMPLETED, "completed", "completed"},
+                 {VTS_FAILED, "failed", "error"},     {VTS_CANCELLED, "cancelled", "error"}};
 
     (void)state;
     for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
@@ -408,10 +408,8 @@ static void state_words(void **state)
 
 static void due_and_expiry(void **state)
 {
-    struct record record = {.state = VTS_RUNNING,
-                            .wake_at = T0 + 7,
-                            .last_at = T0,
-                            .ended_at = RECORD_NEVER};
+    struct record record = {
+        .state = VTS_RUNNING, .wake_at = T0 + 7, .last_at = T0, .ended_at = RECORD_NEVER};
 
     (void)state;
     assert_int_equal(record_due(&record, 100), T0 + 7);

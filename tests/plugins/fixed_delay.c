@@ -74,7 +74,8 @@ static void ends_when_it_was_due_and_not_when_looked_at(void **state)
         rig_poll(&rig, &often, at);
     assert_true(rig_equal(&late, &often));
     assert_int_equal(often.polls, 2858);
-    assert_int_equal(often.puts, 2); /* the start and the end: polls that tell nothing new cost nothing */
+    assert_int_equal(often.puts,
+                     2); /* the start and the end: polls that tell nothing new cost nothing */
     rig_job_finish(&late);
     rig_job_finish(&often);
     rig_finish(&rig);

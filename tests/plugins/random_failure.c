@@ -257,7 +257,8 @@ static void anywhere_is_even_over_the_delay(void **state)
 
 static void messages_are_drawn_evenly(void **state)
 {
-    static const char *const messages[] = {"the GPU ran out of memory", "no such voice", "\"quoted\""};
+    static const char *const messages[] = {"the GPU ran out of memory", "no such voice",
+                                           "\"quoted\""};
     int counts[3] = {0}, i, m;
     struct rig rig;
     struct fate fate;
@@ -319,8 +320,9 @@ static void refuses_what_is_wrong(void **state)
     const struct vts_plugin *plugin = random_failure_LTX_vts_plugin();
 
     (void)state;
-    rig_refused(plugin, "rate = 1.5",
-                "t.ini:2: [behaviour test] rate: \"1.5\" is out of range; write a number from 0 to 1");
+    rig_refused(
+        plugin, "rate = 1.5",
+        "t.ini:2: [behaviour test] rate: \"1.5\" is out of range; write a number from 0 to 1");
     rig_refused(plugin, "rate = 20%",
                 "t.ini:2: [behaviour test] rate: \"20%\" is not a number; write 0.2");
 }

@@ -20,8 +20,8 @@ bool rig_open(struct rig *rig, const struct vts_plugin *plugin, const char *sett
     text_printf(&ini, "[behaviour test]\n%s\n", settings);
     assert_false(ini.failed);
     if (ini_read(&rig->ini, "t.ini", ini.bytes, ini.length, &rig->problems))
-        instance = instance_create(
-            "test", plugin, ini_section(&rig->ini, "behaviour", "test"), &rig->problems);
+        instance = instance_create("test", plugin, ini_section(&rig->ini, "behaviour", "test"),
+                                   &rig->problems);
     text_finish(&ini);
     if (!instance)
         return false;

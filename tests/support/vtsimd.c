@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -128,6 +129,15 @@ void vtsimd_start(struct vtsimd *vtsimd, const char *const *extra_args)
         vtsimd_finish(vtsimd);
         fail_msg("vtsimd did not start");
     }
+}
+
+bool vtsimd_running(const struct vtsimd *vtsimd)
+{
+    siginfo_t ended = {0};
+
+    return vtsimd->pid > 0 &&
+           waitid(P_PID, (id_t)vtsimd->pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           ended.si_pid == 0;
 }
 
 int vtsimd_stop(struct vtsimd *vtsimd)

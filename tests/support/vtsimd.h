@@ -6,6 +6,7 @@
 #ifndef VTSIM_TESTS_VTSIMD_H
 #define VTSIM_TESTS_VTSIMD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -20,6 +21,9 @@ struct vtsimd {
 /* Runs vtsimd with `-l 127.0.0.1:0` and then extra_args (NULL-terminated; NULL: none), so that
  * these win, and waits until it listens. Fails the test, showing the log, where it does not. */
 void vtsimd_start(struct vtsimd *vtsimd, const char *const *extra_args);
+
+/* False where it has ended, whether it was asked to or not. */
+bool vtsimd_running(const struct vtsimd *vtsimd);
 
 /* Sends SIGTERM and waits. The exit status, 128 + signal where a signal ended it, -1 where it did
  * not stop within 20 s and was killed. Does nothing but return -1 where it is not running. */

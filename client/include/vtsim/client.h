@@ -8,6 +8,7 @@
  * up with getaddrinfo(3) at the first connection, and again where none of its addresses answers: that
  * blocks for as long as the system's resolver takes; a numeric address does not. Of several addresses
  * the first that takes a connection is used.
+ * A GET that finds its kept-alive connection closed is sent once more at once (RFC 9110, 9.2.2).
  *
  * Two faces, one engine:
  *

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Tests of behaviours made ready: from sections and by default, what is wrong with them word for word and
+ * where, their hashes, and that what was opened is closed once. */
+#include "behaviours/instance.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "behaviours/host.h"
+
+/* behind the others: it makes a macro of fail */
+#include <cmocka.h>
+
+#define MODULES VTSIM_BUILD_DIR "/tests/fixtures/load"
+
+static char file[] = "/tmp/vtsim-instance-XXXXXX";
+static struct plugins plugins;
+
+static int group_setup(void **state)
+{
+    const char *items[] = {MODULES "/good", MODULES "/bad"};
+    struct vts_list folders = {2, items};
+    struct problems problems = PROBLEMS_INIT;
+    int fd = mkstemp(file);
+
+    (void)state;
+    if (fd < 0)
+        return -1;
+    close(fd);
+    return plugins_load(&plugins, &folders, NULL, &problems) ? 0 : -1;
+}
+
+static int group_teardown(void **state)
+{
+    (void)state;
+    plugins_finish(&plugins);
+    return unlink(file);
+}
+
+/* ---- a configuration and its instances ---- */
+
+struct set {
+    struct config config;
+    struct instances instances;
+    struct problems problems;
+    bool good;
+};
+
+static void set_init(struct set *set, const char *ini)
+{
+    FILE *out = fopen(file, "w");
+
+    assert_non_null(out);
+    assert_true(fputs(ini, out) >= 0);
+    assert_int_equal(fclose(out), 0);
+    memset(set, 0, sizeof(*set));
+    assert_true(config_read(&set->config, file, NULL, 0, &set->problems));
+    set->good = instances_open(&set->instances, &set->config, &plugins, &set->problems);
+    config_report_unknown(&set->config, &set->problems);
+}
+
+static void set_finish(struct set *set)
+{
+    instances_finish(&set->instances);
+    config_finish(&set->config);
+    problems_finish(&set->problems);
+}
+
+static const struct instance *named(const struct set *set, const char *name)
+{
+    return instances_named(&set->instances, name, strlen(name));
+}
+
+/* Each wanted line without the file's name and the colon behind it. */
+static void assert_problems(const char *ini, const char *const *wanted, size_t count)
+{
+    struct text lines = TEXT_INIT;
+    struct set set;
+
+    set_init(&set, ini);
+    for (size_t i = 0; i < count; i++)
+        text_printf(&lines, "%s:%s\n", file, wanted[i]);
+    assert_string_equal(set.problems.lines.bytes ? set.problems.lines.bytes : "", lines.bytes);
+    assert_false(set.good);
+    text_finish(&lines);
+    set_finish(&set);
+}
+
+#define assert_problem(ini, ...)                                                                   \
+    do {                                                                                           \
+        char wanted_[2048];                                                                        \
+        const char *line_ = wanted_;                                                               \
+        snprintf(wanted_, sizeof(wanted_), __VA_ARGS__);                                           \
+        assert_problems((ini), &line_, 1);                                                         \
+    } while (0)
+
+/* ---- what there is ---- */
+
+struct settings {
+    vts_ms delay;
+    int64_t number;
+    const char *words;
+    struct vts_list lines;
+};
+
+static void sections_become_instances(void **state)
+{
+    const struct settings *settings;
+    struct set set;
+
+    (void)state;
+    set_init(&set, "[behaviour slow]\n"
+                   "plugin = settings\n"
+                   "delay = 1m\n"
+                   "lines = a\n"
+                   "  b\n"
+                   "[behaviour settings]\n"
+                   "number = 9\n");
+    assert_true(set.good);
+    assert_int_equal(set.problems.count, 0);
+    settings = named(&set, "slow")->settings;
+    assert_string_equal(named(&set, "slow")->base.name, "slow");
+    assert_string_equal(named(&set, "slow")->base.plugin->name, "settings");
+    assert_ptr_equal(named(&set, "slow")->base.settings, settings);
+    assert_ptr_equal(named(&set, "slow")->base.host, &host_table);
+    assert_int_equal(settings->delay, 60000);
+    assert_int_equal(settings->number, 3);
+    assert_int_equal(settings->lines.count, 2);
+    assert_string_equal(settings->lines.items[1], "b");
+    /* a section without `plugin` is called as its plugin is */
+    settings = named(&set, "settings")->settings;
+    assert_int_equal(settings->number, 9);
+    assert_int_equal(settings->delay, 10000);
+    set_finish(&set);
+}
+
+static void plugins_are_behaviours_under_their_own_names(void **state)
+{
+    struct set set;
+
+    (void)state;
+    set_init(&set, "[server]\nbehaviour = quick\n");
+    assert_true(set.good);
+    assert_non_null(named(&set, "quick"));
+    assert_non_null(named(&set, "settings"));
+    assert_non_null(named(&set, "fixed_delay"));
+    assert_null(named(&set, "required")); /* not on its fallbacks */
+    assert_null(named(&set, "sieve"));    /* a filter */
+    assert_null(named(&set, "no_start"));
+    assert_null(named(&set, ""));
+    assert_null(instances_named(&set.instances, "quick", 4));
+    assert_null(instances_named(&set.instances, "quick\0but longer than that", 24));
+    set_finish(&set);
+}
+
+/* ---- what is wrong ---- */
+
+static void settings_that_are_wrong(void **state)
+{
+    static const char *const wanted[] = {
+        "3: [behaviour a] delay: \"-1s\" is negative; a time is 0 or more",
+        "4: [behaviour a] number: \"10\" is out of range; write a whole number from 1 to 9",
+        "5: [behaviour a] dealy: unknown key; did you mean \"delay\"?",
+    };
+
+    (void)state;
+    assert_problems("[behaviour a]\n"
+                    "plugin = settings\n"
+                    "delay = -1s\n"
+                    "number = 10\n"
+                    "dealy = 1s\n",
+                    wanted, 3);
+}
+
+static void settings_that_are_missing(void **state)
+{
+    (void)state;
+    assert_problem(
+        "; a comment\n[behaviour a]\nplugin = required\n",
+        "2: [behaviour a] delay: it is required, and not given (TIME: how long it takes)");
+}
+
+static void settings_that_a_plugin_refuses(void **state)
+{
+    (void)state;
+    /* line and column in the option's text become those of the file */
+    assert_problem("[behaviour a]\nplugin = settings\nwords = good\n   better\n     bad one\n",
+                   "5:8: [behaviour a] words: line 3 is bad");
+    assert_problem("[behaviour a]\nplugin = settings\nwords =    bad one\n",
+                   "3:14: [behaviour a] words: line 1 is bad");
+}
+
+static void plugins_that_cannot_be_used(void **state)
+{
+    (void)state;
+    assert_problem("[behaviour a]\nplugin = quik\nany = 1\n",
+                   "2: [behaviour a] plugin: no plugin \"quik\" in %s; did you mean \"quick\"?",
+                   plugins.searched);
+    assert_problem("\n[behaviour nothing_like_it]\n",
+                   "2: [behaviour nothing_like_it] plugin: no plugin \"nothing_like_it\" in %s",
+                   plugins.searched);
+    assert_problem(
+        "[behaviour a]\nplugin = ./quick.so\n",
+        "2: [behaviour a] plugin: \"./quick.so\" is a path: give the plugin's name alone, "
+        "and its folder in [server] plugin_path");
+    assert_problem("[behaviour a]\nplugin = no_start\n",
+                   "2: [behaviour a] plugin: no_start has no start hook: a behaviour needs one");
+    assert_problem("[behaviour a]\nplugin = sieve\n",
+                   "2: [behaviour a] plugin: \"sieve\" is a filter, not a behaviour");
+}
+
+static void behaviours_that_are_not_there(void **state)
+{
+    (void)state;
+    assert_problem("[server]\nbehaviour = quik\n",
+                   "2: [server] behaviour: no section [behaviour quik], nor a plugin of that name; "
+                   "did you mean \"quick\"?");
+    assert_problem("[server]\nbehaviour = nothing_like_it\n",
+                   "2: [server] behaviour: no section [behaviour nothing_like_it], nor a plugin of "
+                   "that name in %s",
+                   plugins.searched);
+    assert_problem(
+        "[rule r]\njob_id = a*\nbehaviour = slo\n[behaviour slow]\nplugin = quick\n",
+        "3: [rule r] behaviour: no section [behaviour slo], nor a plugin of that name; did "
+        "you mean \"slow\"?");
+    assert_problem(
+        "[server]\nbehaviour = required\n",
+        "2: [server] behaviour: the plugin \"required\" needs settings: give it a section "
+        "[behaviour required]");
+    assert_problem("[server]\nbehaviour = sieve\n",
+                   "2: [server] behaviour: \"sieve\" is a filter, not a behaviour");
+    assert_problem("[server]\nbehaviour = no_start\n",
+                   "2: [server] behaviour: no_start has no start hook: a behaviour needs one");
+}
+
+/* The broken plugin itself is meant, however near another name is. */
+static void a_broken_plugin_is_not_guessed_away(void **state)
+{
+    (void)state;
+    assert_problem("[server]\nbehaviour = no_start\n[behaviour no_starts]\nplugin = quick\n",
+                   "2: [server] behaviour: no_start has no start hook: a behaviour needs one");
+}
+
+/* A section that could not be made is told of once: who names it is right. */
+static void a_broken_section_is_told_once(void **state)
+{
+    (void)state;
+    assert_problem("[server]\nbehaviour = a\n[behaviour a]\nplugin = quik\n",
+                   "4: [behaviour a] plugin: no plugin \"quik\" in %s; did you mean \"quick\"?",
+                   plugins.searched);
+}
+
+/* ---- hashes ---- */
+
+static uint64_t hash_of(const char *ini, const char *name)
+{
+    struct set set;
+    uint64_t hash;
+
+    set_init(&set, ini);
+    assert_int_equal(set.problems.count, 0);
+    hash = named(&set, name)->hash;
+    assert_ptr_equal(instances_hashed(&set.instances, hash), named(&set, name));
+    assert_null(instances_hashed(&set.instances, hash + 1));
+    set_finish(&set);
+    return hash;
+}
+
+static void the_hash_is_that_of_name_plugin_and_settings(void **state)
+{
+    uint64_t hash = hash_of("[behaviour a]\nplugin = settings\ndelay = 1m\n", "a");
+
+    (void)state;
+    /* the same, written otherwise and in another place */
+    assert_true(hash == hash_of("[behaviour b]\nplugin=quick\n\n; comment\n[behaviour a]\n"
+                                "number = 3\ndelay = 60s\nplugin = settings\n",
+                                "a"));
+    assert_true(hash != hash_of("[behaviour a]\nplugin = settings\ndelay = 61s\n", "a"));
+    assert_true(hash != hash_of("[behaviour b]\nplugin = settings\ndelay = 1m\n", "b"));
+    assert_true(hash != hash_of("[behaviour a]\nplugin = required\ndelay = 1m\n", "a"));
+    assert_true(hash_of("[behaviour a]\nplugin = settings\nlines = x\n  y\n", "a") !=
+                hash_of("[behaviour a]\nplugin = settings\nlines = x y\n", "a"));
+    /* a plugin under its own name, with and without an empty section */
+    assert_true(hash_of("[behaviour quick]\n", "quick") == hash_of("", "quick"));
+}
+
+/* ---- open and close ---- */
+
+static int opened, closed;
+static size_t wanted_state;
+static bool agree;
+
+static bool on_open(struct vts_instance *instance, struct vts_error *error)
+{
+    opened++;
+    *(size_t *)instance->data = wanted_state;
+    instance->state_size = wanted_state;
+    instance->counts_polls = true;
+    (void)error; /* a plugin may forget to say why */
+    return agree;
+}
+
+static void on_close(struct vts_instance *instance)
+{
+    assert_int_equal(*(size_t *)instance->data, wanted_state);
+    closed++;
+}
+
+static void on_start(struct vts_job *job) { vts_complete(job, NULL); }
+
+VTS_PLUGIN(opener, .summary = "counts", .instance_size = 4096, .open = on_open, .close = on_close,
+           .start = on_start)
+
+static void what_was_opened_is_closed_once(void **state)
+{
+    struct problems problems = PROBLEMS_INIT;
+    struct instances instances = {0};
+    struct instance *instance;
+
+    (void)state;
+    opened = closed = 0;
+    agree = true;
+    wanted_state = 65536;
+    for (int i = 0; i < 3; i++) {
+        instance = instance_create("n", opener_LTX_vts_plugin(), NULL, &problems);
+        assert_non_null(instance);
+        assert_int_equal(instance->base.state_size, 65536);
+        assert_true(instance->base.counts_polls);
+        assert_true(instances_add(&instances, instance));
+    }
+    assert_int_equal(opened, 3);
+    assert_int_equal(closed, 0);
+    instances_finish(&instances);
+    assert_int_equal(closed, 3);
+    instances_finish(&instances);
+    assert_int_equal(closed, 3);
+    instance_destroy(NULL);
+    assert_int_equal(problems.count, 0);
+    problems_finish(&problems);
+}
+
+static void what_was_not_opened_is_not_closed(void **state)
+{
+    struct problems problems = PROBLEMS_INIT;
+
+    (void)state;
+    opened = closed = 0;
+    agree = false;
+    wanted_state = 8;
+    assert_null(instance_create("n", opener_LTX_vts_plugin(), NULL, &problems));
+    assert_string_equal(problems.lines.bytes, "[behaviour n]: the plugin refused its settings\n");
+    assert_int_equal(opened, 1);
+    assert_int_equal(closed, 0);
+    problems_finish(&problems);
+}
+
+static void too_much_state(void **state)
+{
+    struct problems problems = PROBLEMS_INIT;
+
+    (void)state;
+    opened = closed = 0;
+    agree = true;
+    wanted_state = 65537;
+    assert_null(instance_create("n", opener_LTX_vts_plugin(), NULL, &problems));
+    assert_string_equal(
+        problems.lines.bytes,
+        "[behaviour n]: the plugin wants 65537 bytes of state for each job, 65536 is "
+        "the most\n");
+    assert_int_equal(opened, 1);
+    assert_int_equal(closed, 1);
+    problems_finish(&problems);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sections_become_instances),
+        cmocka_unit_test(plugins_are_behaviours_under_their_own_names),
+        cmocka_unit_test(settings_that_are_wrong),
+        cmocka_unit_test(settings_that_are_missing),
+        cmocka_unit_test(settings_that_a_plugin_refuses),
+        cmocka_unit_test(plugins_that_cannot_be_used),
+        cmocka_unit_test(behaviours_that_are_not_there),
+        cmocka_unit_test(a_broken_plugin_is_not_guessed_away),
+        cmocka_unit_test(a_broken_section_is_told_once),
+        cmocka_unit_test(the_hash_is_that_of_name_plugin_and_settings),
+        cmocka_unit_test(what_was_opened_is_closed_once),
+        cmocka_unit_test(what_was_not_opened_is_not_closed),
+        cmocka_unit_test(too_much_state),
+    };
+
+    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
