@@ -36,8 +36,8 @@ static void ask(struct redis_op *op)
         memcpy(from + 1, list->after, list->after_length);
         arguments[0].length = list->after_length + 1;
     }
-    if (most > PAGE_MOST)
-        most = PAGE_MOST;
+    /* One more tells whether there is one. */
+    most = most < PAGE_MOST ? most + 1 : PAGE_MOST;
     arguments[1].length = (size_t)snprintf(count, sizeof(count), "%zu", most);
     if (!redis_send(op, COMMAND_PAGE, arguments, on_page))
         finish(op, VTS_ERR_BUSY);
@@ -122,6 +122,11 @@ static void tell_row(struct redis_op *op, const redisReply *rows, size_t row)
         op->taken++;
 }
 
+static bool is_full(const struct redis_op *op)
+{
+    return op->taken >= op->list->limit || op->seen >= op->list->scan;
+}
+
 static bool is_page(const redisReply *reply)
 {
     const redisReply *rows;
@@ -152,11 +157,10 @@ static void on_page(struct redisAsyncContext *link, void *answer, void *arg)
     rows = reply->element[1];
     if (op->port->detaching || fetch_instance(op, rows))
         return;
-    /* No page holds more than may still be taken. */
-    for (row = 0; row < rows->elements; row += 3)
+    for (row = 0; row < rows->elements && !is_full(op); row += 3)
         tell_row(op, rows, row);
-    list->more = reply->element[0]->integer != 0;
-    if (list->more && op->taken < list->limit && op->seen < list->scan)
+    list->more = reply->element[0]->integer != 0 || row < rows->elements;
+    if (list->more && !is_full(op))
         ask(op);
     else
         finish(op, VTS_OK);
