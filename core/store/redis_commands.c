@@ -12,7 +12,8 @@ _Static_assert(offsetof(struct record, state) == 6, "the scripts read the state 
 #define SCRIPT_COUNTS "redis.call('HMGET', states, 'n', 0, 1, 2, 3, 4, 5)"
 
 const char *const redis_scripts[REDIS_SCRIPTS] = {
-    /* A refused start (state 0) has no poll count: who asks for it is told that there is no such job. */
+    /* The record comes last: a key of the wrong type must not leave a change half made.
+     * A refused start (state 0) has no poll count: who asks for it is told that there is no such job. */
     [SCRIPT_PUT] =
         SCRIPT_HEAD "local id, stamp, new, moment = ARGV[1], ARGV[2], ARGV[3], ARGV[4]\n"
                     "local old = redis.call('HGET', jobs, id)\n"
@@ -24,7 +25,6 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
                     "  if redis.call('HLEN', jobs) >= tonumber(ARGV[5]) then return {2} end\n"
                     "  redis.call('ZADD', ids, 0, id)\n"
                     "end\n"
-                    "redis.call('HSET', jobs, id, new)\n"
                     "if state == 0 then redis.call('ZREM', polls, id)\n"
                     "elseif was == 0 or ARGV[6] == '1' then redis.call('ZADD', polls, 0, id) end\n"
                     "if moment == '' then redis.call('ZREM', due, id) else redis.call('ZADD', due, "
@@ -35,6 +35,7 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
                     "  redis.call('HINCRBY', states, state, 1)\n"
                     "  redis.call('HINCRBY', states, 'n', 1)\n"
                     "end\n"
+                    "redis.call('HSET', jobs, id, new)\n"
                     "return {1, " SCRIPT_COUNTS "}\n",
 
     [SCRIPT_DROP] =
