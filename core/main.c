@@ -80,7 +80,9 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
                                             {"help", no_argument, NULL, HELP},
                                             {NULL, 0, NULL, 0}};
     const char *listen = NULL;
-    int option;
+    struct vts_error error;
+    char host[256];
+    int option, port;
 
     arguments->assignments = calloc((size_t)argc + 1, sizeof(char *));
     if (!arguments->assignments)
@@ -92,6 +94,10 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
             break;
         case 'l':
             listen = optarg;
+            if (!config_address(listen, host, sizeof(host), &port, &error)) {
+                fprintf(stderr, "vtsimd: -l: %s\n", error.message);
+                return EXIT_USAGE;
+            }
             break;
         case 's':
             arguments->assignments[arguments->assignment_count++] = optarg;

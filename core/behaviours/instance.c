@@ -184,7 +184,8 @@ static const struct vts_plugin *plugin_of(struct ini_section *section,
     }
     if (!plugin)
         problems_add(problems, ini_where(section, entry, 1, where, sizeof(where)), label, "plugin",
-                     "%s", error.message);
+                     "%s%s",
+                     entry ? "" : "it is not given, so it is the section's name: ", error.message);
     return plugin;
 }
 

@@ -44,7 +44,8 @@ struct exchange {
     bool called;                     /* the service has not called back yet */
     bool parked;                     /* the answer does not come at once */
     struct event *timer, *watch;
-    size_t sent; /* of a dribbled answer */
+    size_t sent; /* of a dribbled answer, */
+    vts_ms dribble_since; /* which began then */
 };
 
 LIST_HEAD(exchange_list, exchange);

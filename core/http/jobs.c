@@ -278,7 +278,7 @@ static void list_done(struct service_list *list)
 
 static bool read_state(struct exchange *exchange, int *state)
 {
-    char word[16];
+    char word[RECORD_ID_MAX + 1];
     size_t length;
 
     *state = -1;
@@ -295,7 +295,7 @@ static bool read_state(struct exchange *exchange, int *state)
 
 static bool read_limit(struct exchange *exchange, size_t *limit)
 {
-    char digits[8], *end;
+    char digits[RECORD_ID_MAX + 1], *end;
     size_t length;
 
     *limit = PAGE_DEFAULT;
