@@ -10,8 +10,6 @@
 #include "../base/log.h"
 #include "../base/rng.h"
 
-#define TEXT_LIMIT ((size_t)64 * 1024)
-
 /* struct vts_job is the first member of struct hook, and only ever made as a part of one. */
 static struct hook *hook_of(const struct vts_job *job) { return (struct hook *)job; }
 
@@ -250,17 +248,17 @@ static void note_failure(struct hook *hook, const char *code, const char *messag
 {
     hook->end = VTS_FAILED;
     copy_text(hook, &hook->texts->code, code ? code : "error", 255);
-    copy_text(hook, &hook->texts->message, message ? message : "the job failed", TEXT_LIMIT);
+    copy_text(hook, &hook->texts->message, message ? message : "the job failed", VTS_TEXT_MAX);
 }
 
 static void host_complete(struct vts_job *job, const char *json)
 {
     struct hook *hook = hook_of(job);
-    size_t length = json ? strnlen(json, TEXT_LIMIT + 1) : 0;
+    size_t length = json ? strnlen(json, VTS_TEXT_MAX + 1) : 0;
 
     if (!may_end(hook))
         return;
-    if (length > TEXT_LIMIT) {
+    if (length > VTS_TEXT_MAX) {
         warn(hook, INSTANCE_WARN_RESULT, "its result is of more than 64 KiB: the job was failed");
         note_failure(hook, "behaviour_error", "the behaviour gave a result of more than 64 KiB");
     } else if (json && !json_valid(json, length)) {

@@ -83,7 +83,7 @@ bool plugin_check(const struct vts_plugin *plugin, const char *name, struct vts_
             name, plugin->name ? plugin->name : "");
     if (!check_hooks(plugin, error))
         return false;
-    if (plugin->state_size > (size_t)64 * 1024)
+    if (plugin->state_size > VTS_STATE_MAX)
         return vts_error_set(error, VTS_ERR_LOAD,
                              "%s wants %zu bytes of state for each job, 65536 is the most", name,
                              plugin->state_size);

@@ -119,8 +119,10 @@ static void on_piece(evutil_socket_t fd, short what, void *arg)
                                                                (vts_ms)next / (vts_ms)(pieces - 1));
         wait.tv_sec = wait_us / 1000000;
         wait.tv_usec = wait_us % 1000000;
-        if (wait_us >= 0)
-            evtimer_add(exchange->timer, &wait);
+        if (wait_us >= 0 && evtimer_add(exchange->timer, &wait) != 0) {
+            exchange_abandon(exchange);
+            return;
+        }
     }
     send_piece(exchange, piece);
 }

@@ -4,6 +4,7 @@
  * %00. json-c takes duplicate members, lone surrogates and more than JSON: they are looked for here. */
 #include "request.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/keyvalq_struct.h>
 #include <math.h>
@@ -18,7 +19,7 @@ bool request_open(struct exchange *exchange)
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(exchange->request);
     const struct evkeyval *header;
     int lengths = 0, encodings = 0;
-    bool understood = true;
+    bool understood = true, plain = true;
 
     if (strncasecmp(uri, "http://", 7) == 0) {
         mark = strchr(uri + 7, '/');
@@ -29,17 +30,22 @@ bool request_open(struct exchange *exchange)
     exchange->path_length = mark ? (size_t)(mark - uri) : strlen(uri);
     exchange->query = mark ? mark + 1 : NULL;
     for (header = headers->tqh_first; header; header = header->next.tqe_next) {
-        lengths += strcasecmp(header->key, "Content-Length") == 0;
+        if (strcasecmp(header->key, "Content-Length") == 0) {
+            lengths++;
+            plain = header->value[strspn(header->value, "0123456789")] == '\0';
+        }
         if (strcasecmp(header->key, "Transfer-Encoding") == 0) {
             encodings++;
             understood = strcasecmp(header->value, "chunked") == 0;
         }
     }
-    if (lengths + encodings <= 1 && understood)
+    if (lengths + encodings <= 1 && understood && plain)
         return true;
     exchange->answer.close = true;
     if (!understood) /* RFC 9112, 6.1 */
         exchange_error(exchange, 501, "chunked is the only transfer encoding that is understood");
+    else if (!plain) /* RFC 9110, 8.6 */
+        exchange_error(exchange, 400, "the Content-Length is not a number");
     else /* RFC 9112, 6.3: such a message may be an attempt at request smuggling. */
         exchange_error(exchange, 400, "the length of the body is given more than once");
     return false;
@@ -170,17 +176,6 @@ static bool names_member(const char *at, const char *end)
     return at < end && *at == ':';
 }
 
-/* Passes over a number. NULL where it does not fit: whole ones json-c would bend into 64 bits, others
- * would be infinite. */
-static const char *pass_number(const char *at)
-{
-    size_t digits = strspn(at + (*at == '-'), "0123456789");
-    size_t length = strspn(at, "0123456789+-.eE");
-    bool whole = length == digits + (*at == '-');
-
-    return (whole && digits > 18) || isinf(strtod(at, NULL)) ? NULL : at + length;
-}
-
 /* Looks through a JSON text, which ends with a NUL, for what json-c would change without a word. Counts the
  * members of all its objects. NULL, or what is wrong. */
 static const char *scan_json(const char *at, size_t length, size_t *members)
@@ -197,11 +192,6 @@ static const char *scan_json(const char *at, size_t length, size_t *members)
             nul = false;
         } else if (*at == ':' && !in_string) {
             ++*members;
-        } else if (!in_string && (*at == '-' || (*at >= '0' && *at <= '9'))) {
-            at = pass_number(at);
-            if (!at)
-                return "a number that is too large: 18 digits, or 1e308, are the most";
-            at--;
         } else if (*at == '\\' && in_string) {
             at = pass_escape(at + 1, end, &nul);
             if (!at)
@@ -310,6 +300,47 @@ bool request_body(struct exchange *exchange)
     if (count_members(exchange->body) != members) {
         exchange_error(exchange, 400, "the body gives a member twice");
         return false;
+    }
+    return true;
+}
+
+/* Whether json-c keeps the number as it is: it bends whole ones into 64 bits. */
+static bool number_fits(const char *at)
+{
+    size_t digits = strspn(at + (*at == '-'), "0123456789");
+    bool whole = strspn(at, "0123456789+-.eE") == digits + (*at == '-');
+
+    errno = 0;
+    if (!whole)
+        return !isinf(strtod(at, NULL));
+    if (*at == '-')
+        strtoll(at, NULL, 10);
+    else
+        strtoull(at, NULL, 10);
+    return errno != ERANGE;
+}
+
+bool request_numbers_fit(struct exchange *exchange)
+{
+    struct evbuffer *buffer = evhttp_request_get_input_buffer(exchange->request);
+    const char *at = (const char *)evbuffer_pullup(buffer, -1);
+    bool in_string = false;
+
+    /* The body, as it was read, ends with a NUL. */
+    for (; *at; at++) {
+        if (*at == '"')
+            in_string = !in_string;
+        else if (*at == '\\' && in_string)
+            at++;
+        else if (!in_string && (*at == '-' || (*at >= '0' && *at <= '9'))) {
+            if (!number_fits(at)) {
+                exchange_error(exchange, 400,
+                               "the body has a number that is too large: whole ones have 64 bits, "
+                               "others go to 1e308");
+                return false;
+            }
+            at += strspn(at, "0123456789+-.eE") - 1;
+        }
     }
     return true;
 }
