@@ -54,7 +54,7 @@ struct store_list {
     /* Given. */
     char after[RECORD_ID_MAX + 1]; /* go on behind this id; "" from the beginning */
     size_t after_length;
-    size_t limit; /* rows that `row` may take */
+    size_t limit; /* rows that may be taken; `row` may lower it */
     size_t scan;  /* records looked at, at the most: a page may be short */
 
     /* Called for each record, with nobody else at it. True where it was taken. */
