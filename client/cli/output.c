@@ -3,6 +3,8 @@
  * What `vtsim` prints. See output.h. */
 #include "output.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,16 +36,48 @@ void output_escape(char *out, size_t room, const char *text)
     out[used] = '\0';
 }
 
+/* Ends as a tool does whose reader has left. The sockets want SIGPIPE ignored, so that it has to be
+ * asked for; a parent may have blocked it, too. */
+_Noreturn static void end_without_reader(void)
+{
+    sigset_t pipe;
+
+    signal(SIGPIPE, SIG_DFL);
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    sigprocmask(SIG_UNBLOCK, &pipe, NULL);
+    raise(SIGPIPE);
+    _exit(128 + SIGPIPE);
+}
+
+/* Other failures stay noted in the stream until output_finish. */
+static void check(bool written)
+{
+    if (!written && errno == EPIPE)
+        end_without_reader();
+}
+
+static void flush(void) { check(fflush(stdout) == 0); }
+
+void output_print(const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    check(vprintf(format, args) >= 0);
+    va_end(args);
+}
+
 void output_error(const char *format, ...)
 {
-    char text[1024], safe[4096];
+    char text[5120], safe[8192];
     va_list args;
 
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     output_escape(safe, sizeof(safe), text);
-    fflush(stdout);
+    flush();
     fprintf(stderr, "vtsim: %s\n", safe);
 }
 
@@ -52,20 +86,42 @@ void output_pending(const char *id)
     char safe[OUTPUT_ID_MAX];
 
     output_escape(safe, sizeof(safe), id);
-    printf("Job %s is still pending...\n", safe);
-    fflush(stdout);
+    output_print("Job %s is still pending...\n", safe);
+    flush();
 }
 
 void output_final(enum vts_client_status status)
 {
-    printf("Final status: %s\n", vts_client_status_name(status));
-    fflush(stdout);
+    output_print("Final status: %s\n", vts_client_status_name(status));
+    flush();
 }
 
 void output_json(const struct vts_client_job *job)
 {
-    puts(job->json);
-    fflush(stdout);
+    output_print("%s\n", job->json);
+    flush();
+}
+
+/* A text as a JSON string. Ids and messages hold no control characters and no broken UTF-8: the
+ * library sees to that. */
+static void print_quoted(const char *text)
+{
+    output_print("\"");
+    for (; *text; text++)
+        output_print(*text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+    output_print("\"");
+}
+
+void output_json_error(const char *id, const char *status, const char *code, const char *message)
+{
+    output_print("{\"job_id\":");
+    print_quoted(id);
+    if (status)
+        output_print(",\"status\":\"%s\"", status);
+    output_print(",\"error\":{\"code\":\"%s\",\"message\":", code);
+    print_quoted(message);
+    output_print("}}\n");
+    flush();
 }
 
 void output_job(const struct vts_client_job *job)
@@ -73,19 +129,19 @@ void output_job(const struct vts_client_job *job)
     char id[OUTPUT_ID_MAX], why[1024];
 
     output_escape(id, sizeof(id), job->id);
-    printf("Job %s: %s", id, vts_client_status_name(job->status));
+    output_print("Job %s: %s", id, vts_client_status_name(job->status));
     if (job->progress >= 0 && job->status == VTS_CLIENT_PENDING)
-        printf(", %.0f%%", job->progress * 100);
+        output_print(", %.0f%%", job->progress * 100);
     if (job->error_message) {
         output_escape(why, sizeof(why), job->error_message);
-        printf(", %s", why);
+        output_print(", %s", why);
     }
-    putchar('\n');
-    fflush(stdout);
+    output_print("\n");
+    flush();
 }
 
 /* The id comes last, because nobody knows how long it is. */
-void output_list_head(void) { printf("%-9s  %4s  %s\n", "STATE", "DONE", "ID"); }
+void output_list_head(void) { output_print("%-9s  %4s  %s\n", "STATE", "DONE", "ID"); }
 
 void output_list_job(const struct vts_client_job *job)
 {
@@ -96,7 +152,7 @@ void output_list_job(const struct vts_client_job *job)
                   job->state ? job->state : vts_client_status_name(job->status));
     if (job->progress >= 0)
         snprintf(done, sizeof(done), "%.0f%%", job->progress * 100);
-    printf("%-9s  %4s  %s\n", state, done, id);
+    output_print("%-9s  %4s  %s\n", state, done, id);
 }
 
 /* ---- the progress line ----------------------------------------------------------------------- */
@@ -117,49 +173,110 @@ static size_t columns(void)
     return 80;
 }
 
-/* Cuts a text to so many columns. Characters beyond ASCII are taken to be wide: better a line that is
- * too short than one that breaks. */
-static void cut(char *text, size_t room)
+/* The columns of a text up to `room`, and where that is. Characters beyond ASCII are taken to be wide:
+ * better a line that is too short than one that breaks. */
+static size_t measure(const char *text, size_t room, const char **end)
 {
-    while (*text) {
-        size_t width = (unsigned char)*text < 0x80 ? 1 : 2, bytes = utf8_printable(text, 4);
+    size_t used = 0;
 
-        if (room < width) {
-            *text = '\0';
-            return;
-        }
-        room -= width;
+    while (*text) {
+        size_t width = (unsigned char)*text < 0x80 ? 1 : 2;
+        size_t bytes = utf8_printable(text, strnlen(text, 4));
+
+        if (used + width > room)
+            break;
+        used += width;
         text += bytes ? bytes : 1;
     }
+    *end = text;
+    return used;
 }
+
+static size_t width(const char *text)
+{
+    const char *end;
+
+    return measure(text, SIZE_MAX, &end);
+}
+
+/* Cuts a text to so many columns. */
+static void cut(char *text, size_t room)
+{
+    const char *end;
+
+    measure(text, room, &end);
+    text[end - text] = '\0';
+}
+
+/* The same, showing that something is missing. */
+static void shorten(char *text, size_t room)
+{
+    if (width(text) <= room)
+        return;
+    cut(text, room > 3 ? room - 3 : room);
+    if (room > 3)
+        strcat(text, "..."); /* in the place of at least three bytes */
+}
+
+/* What stands behind the id, the more of it the better. While all goes well there is only one way to
+ * say it; in trouble the reason has to be seen, whatever else must give way. */
+static void describe(const struct output_progress *progress, size_t room, char *rest, size_t size)
+{
+    char trouble[512], done[16] = "", next[48] = "asking", again[48] = "asking";
+    long long elapsed_s = progress->elapsed_ms / 1000;
+
+    if (progress->progress >= 0)
+        snprintf(done, sizeof(done), " %.0f%%", progress->progress * 100);
+    if (progress->next_ms >= 0) {
+        snprintf(next, sizeof(next), "next poll in %.1f s", (double)progress->next_ms / 1000);
+        snprintf(again, sizeof(again), "again in %.1f s", (double)progress->next_ms / 1000);
+    }
+    snprintf(rest, size, ": pending%s, %lld:%02lld elapsed, %s", done, elapsed_s / 60,
+             elapsed_s % 60, next);
+    if (!progress->trouble)
+        return;
+    output_escape(trouble, sizeof(trouble), progress->trouble);
+    if (width(rest) + 2 + width(trouble) <= room) {
+        size_t used = strlen(rest);
+
+        snprintf(rest + used, size - used, ", %s", trouble);
+        return;
+    }
+    snprintf(rest, size, ": %s, %s", trouble, again);
+    if (width(rest) > room)
+        snprintf(rest, size, ": %s", trouble);
+}
+
+/* An id gets at least so many columns, where it needs them. */
+#define ID_COLUMNS 8
 
 void output_progress(const struct output_progress *progress)
 {
-    char id[OUTPUT_ID_MAX], trouble[256] = "", done[16] = "", next[48] = "asking", line[2048];
-    long long elapsed_s = progress->elapsed_ms / 1000;
+    size_t room = columns() - 1; /* the last column would wrap on some terminals */
+    char id[OUTPUT_ID_MAX], rest[1024], line[OUTPUT_ID_MAX + sizeof(rest)];
+    size_t id_width, rest_width;
 
     output_escape(id, sizeof(id), progress->id);
-    cut(id, columns() / 2);
-    if (progress->trouble) {
-        trouble[0] = ',';
-        trouble[1] = ' ';
-        output_escape(trouble + 2, sizeof(trouble) - 2, progress->trouble);
-    }
-    if (progress->progress >= 0)
-        snprintf(done, sizeof(done), " %.0f%%", progress->progress * 100);
-    if (progress->next_ms >= 0)
-        snprintf(next, sizeof(next), "next poll in %.1f s", (double)progress->next_ms / 1000);
-    snprintf(line, sizeof(line), "%s: pending%s, %lld:%02lld elapsed, %s%s", id, done,
-             elapsed_s / 60, elapsed_s % 60, next, trouble);
-    cut(line, columns() - 1); /* the last column would wrap on some terminals */
-    printf("\r%s\033[K", line);
-    fflush(stdout);
+    id_width = width(id);
+    if (id_width > ID_COLUMNS)
+        id_width = ID_COLUMNS;
+    describe(progress, room > id_width ? room - id_width : 0, rest, sizeof(rest));
+    rest_width = width(rest);
+    shorten(id, room > rest_width + id_width ? room - rest_width : id_width);
+    snprintf(line, sizeof(line), "%s%s", id, rest);
+    cut(line, room);
+    output_print("\r%s\033[K", line);
+    flush();
 }
 
 void output_progress_clear(void)
 {
-    fputs("\r\033[K", stdout);
-    fflush(stdout);
+    output_print("\r\033[K");
+    flush();
 }
 
-bool output_finish(void) { return fflush(stdout) == 0 && !ferror(stdout); }
+bool output_finish(void)
+{
+    flush();
+    return !ferror(stdout);
+}

@@ -17,14 +17,22 @@
 /* Copies text; control characters and broken UTF-8 become \xNN; cut where `room` is used up. */
 void output_escape(char *out, size_t room, const char *text);
 
-/* One line on standard error: "vtsim: ...". Made safe. */
+/* One line on standard error: "vtsim: ...". Made safe; cut behind some 5000 bytes. */
 __attribute__((format(printf, 1, 2))) void output_error(const char *format, ...);
+
+/* Prints on standard output, as is. All that `vtsim` prints there goes through here: where the reader
+ * has left (`| head -1`), it ends as other tools do, by SIGPIPE, silently. */
+__attribute__((format(printf, 1, 2))) void output_print(const char *format, ...);
 
 /* The lines of the original example, and the like; flushed one by one. */
 void output_pending(const char *id);
 void output_final(enum vts_client_status status);
 void output_job(const struct vts_client_job *job);  /* Job ID: status ... */
 void output_json(const struct vts_client_job *job); /* one line */
+
+/* One line of JSON about what went wrong with a job: job_id, its status (NULL: not known) and
+ * error {code, message}. */
+void output_json_error(const char *id, const char *status, const char *code, const char *message);
 
 /* A line of the list, and its head. */
 void output_list_head(void);

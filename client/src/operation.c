@@ -209,6 +209,9 @@ static void finish(struct vts_client_operation *operation)
     TAILQ_REMOVE(&client->operations, operation, all);
     event_del(operation->timer);
     if (operation->exchange) {
+        /* The server may have seen it, so it was made. */
+        if (operation->question == PROTOCOL_STATUS && transport_was_sent(operation->exchange))
+            operation->polls++;
         transport_cancel(operation->exchange);
         operation->exchange = NULL;
     }

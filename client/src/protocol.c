@@ -13,7 +13,8 @@
 #include "error.h"
 #include "utf8.h"
 
-#define MAX_DEPTH 32 /* of JSON: no honest answer is deeper */
+#define MAX_DEPTH 32  /* of JSON: no honest answer is deeper */
+#define MAX_SAID  300 /* bytes of a server's own words in a message */
 
 /* ---- requests -------------------------------------------------------------------------------- */
 
@@ -339,17 +340,37 @@ static void explain_silence(const struct reply *reply, const char *authority,
     }
 }
 
-/* Any status but 2xx. The server's own words, where it has some, are at the end of the message. */
+/* The server's own words, where it has some, and when it wants to be asked again: the end of a
+ * message. A poll's Retry-After is obeyed and needs no words. */
+static void quote(enum protocol_question question, const struct reply *reply, const char *said,
+                  char *out, size_t room)
+{
+    size_t used = 0, length = said ? strlen(said) : 0;
+    long long wait_s = (long long)(reply->retry_after_ms / 1000);
+
+    /* Long words must not push the rest out of the message. */
+    if (length > MAX_SAID) {
+        for (length = MAX_SAID; length && ((unsigned char)said[length] & 0xc0) == 0x80;)
+            length--;
+    }
+    *out = '\0';
+    if (said)
+        used = (size_t)snprintf(out, room, ": %.*s", (int)length, said);
+    if (wait_s && question != PROTOCOL_STATUS)
+        snprintf(out + used, room - used, " (the server says: try again in %lld s%s)", wait_s,
+                 reply->retry_after_ms >= TRANSPORT_RETRY_AFTER_MAX_MS ? " or later" : "");
+}
+
+/* Any status but 2xx. */
 static void explain_refusal(enum protocol_question question, const char *id,
                             const struct reply *reply, struct vts_client_error *error)
 {
     struct json_object *tree = parse(reply->body, reply->length);
-    const char *said = text_of(tree, "error"), *colon = said ? ": " : "";
     const char *what = question_name(question);
+    char said[MAX_SAID + 80];
     int status = reply->status;
 
-    if (!said)
-        said = "";
+    quote(question, reply, text_of(tree, "error"), said, sizeof(said));
     if (status == 409 && question == PROTOCOL_START)
         error_set(error, VTS_CLIENT_ERR_EXISTS, status, "a job \"%s\" exists already", id);
     else if (status == 404 && (question == PROTOCOL_STATUS || question == PROTOCOL_CANCEL))
@@ -359,11 +380,11 @@ static void explain_refusal(enum protocol_question question, const char *id,
                   "the answer to %s is a redirect (status %d), which is not followed", what,
                   status);
     else if (status >= 500 && status < 600 && question != PROTOCOL_START)
-        error_set(error, VTS_CLIENT_ERR_SERVER, status, "the server failed with status %d%s%s",
-                  status, colon, said);
+        error_set(error, VTS_CLIENT_ERR_SERVER, status, "the server failed with status %d%s",
+                  status, said);
     else if (status >= 400 && status < 600)
-        error_set(error, VTS_CLIENT_ERR_REFUSED, status, "the server refused %s with status %d%s%s",
-                  what, status, colon, said);
+        error_set(error, VTS_CLIENT_ERR_REFUSED, status, "the server refused %s with status %d%s",
+                  what, status, said);
     else
         error_set(error, VTS_CLIENT_ERR_PROTOCOL, status, "the answer to %s has the status %d",
                   what, status);

@@ -13,13 +13,35 @@
 
 #include "error.h"
 
+/* Why evhttp does not take it: a port is what people get wrong without seeing it. */
+static const char *objection_to_text(const char *url)
+{
+    const char *start = strstr(url, "://"), *end, *port = NULL;
+
+    if (!start)
+        return "is not a URL";
+    start += 3;
+    end = start + strcspn(start, "/?#");
+    for (const char *at = start; at < end; at++) {
+        if (*at == ':')
+            port = at + 1;
+        else if (*at == ']' || *at == '@') /* the colons before it are no port's */
+            port = NULL;
+    }
+    if (!port || port == end)
+        return "is not a URL";
+    if (port + strspn(port, "0123456789") != end)
+        return "the port is not a number";
+    return strtoul(port, NULL, 10) > 65535 ? "the port is beyond 65535" : "is not a URL";
+}
+
 /* What is wrong with the URL, or NULL. */
-static const char *objection(const struct evhttp_uri *uri)
+static const char *objection(const char *url, const struct evhttp_uri *uri)
 {
     const char *scheme, *host;
 
     if (!uri)
-        return "is not a URL";
+        return objection_to_text(url);
     scheme = evhttp_uri_get_scheme(uri);
     host = evhttp_uri_get_host(uri);
     if (scheme && strcasecmp(scheme, "https") == 0)
@@ -32,7 +54,7 @@ static const char *objection(const struct evhttp_uri *uri)
         return "a user and password are not supported";
     if (evhttp_uri_get_query(uri) || evhttp_uri_get_fragment(uri))
         return "a query or fragment makes no sense here";
-    if (evhttp_uri_get_port(uri) == 0 || evhttp_uri_get_port(uri) > 65535)
+    if (evhttp_uri_get_port(uri) == 0)
         return "the port is not within 1 to 65535";
     return NULL;
 }
@@ -40,7 +62,7 @@ static const char *objection(const struct evhttp_uri *uri)
 bool target_init(struct target *target, const char *url, struct vts_client_error *error)
 {
     struct evhttp_uri *uri = evhttp_uri_parse(url);
-    const char *wrong = objection(uri), *host, *path;
+    const char *wrong = objection(url, uri), *host, *path;
     size_t host_length, path_length;
     int port;
 

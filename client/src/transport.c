@@ -20,7 +20,7 @@
 
 #include "environment.h"
 
-#define HOUR_S 3600
+#define RETRY_AFTER_MAX_S (TRANSPORT_RETRY_AFTER_MAX_MS / 1000)
 
 struct link;
 
@@ -37,7 +37,6 @@ struct exchange {
     struct reply reply;
     bool replied; /* the reply is there: the event will deliver it */
     bool waiting; /* in the queue */
-    bool repeated;
     size_t tried; /* addresses */
 };
 
@@ -47,7 +46,6 @@ struct link {
     struct transport *transport;
     struct evhttp_connection *connection;
     struct exchange *exchange; /* NULL: idle */
-    bool reused;               /* it has carried an exchange before this one */
     bool sent;                 /* bytes of this exchange were written, so there is a connection */
 };
 
@@ -128,10 +126,8 @@ static struct link *link_find_idle(struct transport *transport)
         next = TAILQ_NEXT(link, all);
         if (link->exchange)
             continue;
-        if (!link_is_stale(link)) {
-            link->reused = true;
+        if (!link_is_stale(link))
             return link;
-        }
         link_free(link);
     }
     return NULL;
@@ -372,6 +368,11 @@ static void dispatch_queued(struct transport *transport)
     dispatch(next);
 }
 
+bool transport_was_sent(const struct exchange *exchange)
+{
+    return exchange->link && exchange->link->sent;
+}
+
 void transport_cancel(struct exchange *exchange)
 {
     struct transport *transport = exchange->transport;
@@ -383,19 +384,14 @@ void transport_cancel(struct exchange *exchange)
         dispatch_queued(transport);
 }
 
-/* Is it right to send the request once more at once? Yes, where nothing of it was sent and the host
- * has another address; and where a kept-alive connection turned out to be closed already and the
- * request is one that may be repeated (RFC 9110, 9.2.2). */
-static bool sends_again(struct exchange *exchange)
+/* Nothing of the request was sent, and the host has another address: then that one is tried. What was
+ * sent is never repeated here, not even where a kept-alive connection broke and RFC 9110, 9.2.2 would
+ * allow it: whoever counts requests, or asked for a broken one, is to see each of them. Connections
+ * that a server closed while they were idle are found before they are used. */
+static bool tries_next_address(struct exchange *exchange)
 {
-    bool again = false;
-
-    if (exchange->reply.end == REPLY_NOT_CONNECTED && exchange->link)
-        again = target_next_address(exchange->transport->target, ++exchange->tried);
-    else if (exchange->reply.end == REPLY_BROKEN && exchange->link && exchange->link->reused &&
-             exchange->method == TRANSPORT_GET && !exchange->repeated)
-        again = exchange->repeated = true;
-    if (!again)
+    if (exchange->reply.end != REPLY_NOT_CONNECTED || !exchange->link ||
+        !target_next_address(exchange->transport->target, ++exchange->tried))
         return false;
     leave_link(exchange);
     exchange->replied = false;
@@ -415,7 +411,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (!exchange->replied)
         exchange->reply.end = REPLY_TIMED_OUT;
-    else if (sends_again(exchange)) {
+    else if (tries_next_address(exchange)) {
         dispatch(exchange);
         return;
     }
@@ -471,8 +467,8 @@ int64_t transport_retry_after_ms(const char *value)
     for (; *value; value++) {
         if (*value < '0' || *value > '9')
             return 0;
-        if (seconds <= HOUR_S) /* beyond that it can only grow */
+        if (seconds <= RETRY_AFTER_MAX_S) /* beyond that it can only grow */
             seconds = seconds * 10 + (*value - '0');
     }
-    return (seconds > HOUR_S ? HOUR_S : seconds) * 1000;
+    return (seconds > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : seconds) * 1000;
 }

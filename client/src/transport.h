@@ -18,6 +18,9 @@
 #define TRANSPORT_MAX_BODY   (1024 * 1024)
 #define TRANSPORT_MAX_HEADER (64 * 1024)
 
+/* A longer Retry-After is taken for this one. */
+#define TRANSPORT_RETRY_AFTER_MAX_MS INT64_C(3600000)
+
 struct environment;
 struct event_base;
 struct transport;
@@ -40,7 +43,8 @@ struct reply {
     int status;
     char *body; /* NUL behind it; NULL where there is none */
     size_t length;
-    int64_t retry_after_ms; /* Retry-After in seconds; 0: none, or one that is not understood */
+    int64_t retry_after_ms; /* Retry-After in seconds; 0: none, or one that is not understood; at
+                             * most TRANSPORT_RETRY_AFTER_MAX_MS */
     char reason[128];       /* why not connected */
 };
 
@@ -53,17 +57,20 @@ struct transport *transport_create(struct event_base *base, struct target *targe
 /* Drops all exchanges (their done is not called) and closes all connections. */
 void transport_destroy(struct transport *transport);
 
-/* Sends a request, or queues it while all connections are busy. `path` follows the target's prefix;
+/* Sends a request, once, or queues it while all connections are busy. `path` follows the target's prefix;
  * `body`, JSON text, may be NULL. Both are copied. The timeout counts from the sending. NULL where
  * memory is short. */
 struct exchange *transport_send(struct transport *transport, enum transport_method method,
                                 const char *path, const char *body, int64_t timeout_ms,
                                 transport_done_fn *done, void *arg);
 
+/* Did something of the request leave? Before its done is called. */
+bool transport_was_sent(const struct exchange *exchange);
+
 /* Drops an exchange before its done was called; closes its connection. */
 void transport_cancel(struct exchange *exchange);
 
-/* Retry-After's delay-seconds (RFC 9110, 10.2.3) in ms; an hour at most; 0 for NULL and for anything
+/* Retry-After's delay-seconds (RFC 9110, 10.2.3) in ms; TRANSPORT_RETRY_AFTER_MAX_MS at most; 0 for NULL and for anything
  * that is no plain number. */
 int64_t transport_retry_after_ms(const char *value);
 

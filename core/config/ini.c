@@ -102,14 +102,16 @@ static char *copy(const char *bytes, size_t length)
  * not below `count`. */
 static bool grow(void *array, size_t count, size_t size)
 {
-    void **at = array, *larger;
+    void *items;
 
     if (count & (count - 1))
         return true;
-    larger = realloc(*at, (count ? 2 * count : 1) * size);
-    if (!larger)
+    /* The pointer is of any type: its bytes are copied, not read as another type's. */
+    memcpy(&items, array, sizeof(items));
+    items = realloc(items, (count ? 2 * count : 1) * size);
+    if (!items)
         return false;
-    *at = larger;
+    memcpy(array, &items, sizeof(items));
     return true;
 }
 

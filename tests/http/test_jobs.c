@@ -545,6 +545,47 @@ static void odd_cursors(void **state)
     }
 }
 
+/* Large jobs make short pages, so that no answer is larger than a client takes; none is left out. */
+static void a_listing_of_large_jobs(void **state)
+{
+    static const char head[] = "{\"after\": 0, \"result\": \"input\", \"pad\": \"";
+    static char input[48 * 1024];
+    struct vtsimd vtsimd;
+    char after[64] = "", target[128];
+    int listed = 0, pages = 0;
+
+    (void)state;
+    server_start(&vtsimd, NULL);
+    memset(input, 'x', sizeof(input));
+    memcpy(input, head, sizeof(head) - 1);
+    memcpy(input + sizeof(input) - 3, "\"}", 3);
+    for (int i = 0; i < 40; i++) {
+        char id[16];
+
+        snprintf(id, sizeof(id), "large-%d", i);
+        start_job(&vtsimd, id, input);
+    }
+    do {
+        struct http_response response;
+        struct json_object *page;
+
+        snprintf(target, sizeof(target), "/jobs%s%s", *after ? "?after=" : "", after);
+        http_request(vtsimd.port, "GET", target, NULL, &response);
+        assert_int_equal(response.status, 200);
+        assert_in_range(response.body_length, 2, 512 * 1024);
+        page = json_tokener_parse(response.body);
+        listed += (int)json_object_array_length(member(page, "jobs"));
+        snprintf(after, sizeof(after), "%s",
+                 member(page, "next") ? json_object_get_string(member(page, "next")) : "");
+        json_object_put(page);
+        http_response_finish(&response);
+        pages++;
+    } while (*after);
+    assert_int_equal(listed, 40);
+    assert_in_range(pages, 4, 20);
+    server_stop(&vtsimd);
+}
+
 /* A start that was refused is hidden everywhere. */
 static void refused_jobs_are_not_listed(void **state)
 {
@@ -580,6 +621,7 @@ int main(void)
         cmocka_unit_test(a_listing_through_its_cursor),
         cmocka_unit_test(a_listing_while_jobs_come),
         cmocka_unit_test(odd_cursors),
+        cmocka_unit_test(a_listing_of_large_jobs),
         cmocka_unit_test(refused_jobs_are_not_listed),
     };
 
