@@ -18,7 +18,7 @@
 
 #define THREADS    4
 #define COUNTERS   16
-#define ROUNDS     4000
+#define ROUNDS     20000
 #define DEADLINE_S 60
 
 static const struct suite_kind *kind;
