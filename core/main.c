@@ -255,6 +255,7 @@ static bool watch_signals(struct daemon *daemon)
     size_t i;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error for its writer */
     daemon->base = event_base_new();
     for (i = 0; daemon->base && i < 2; i++) {
         daemon->signals[i] = evsignal_new(daemon->base, numbers[i], on_signal, daemon);

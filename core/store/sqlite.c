@@ -22,10 +22,10 @@
 #include "memory.h"
 #include "sqlite_file.h"
 
-#define RECENT       65536u
-#define POISONED     UINT64_MAX /* a change that could not be queued: its id is not served any more */
-#define RETRY_MS     500
-#define SWEEP_MS     10000 /* how often poll counts are written */
+#define RECENT   65536u
+#define POISONED UINT64_MAX /* a change that could not be queued: its id is not served any more */
+#define RETRY_MS 500
+#define SWEEP_MS 10000 /* how often poll counts are written */
 
 /* Calls and listings that wait for a commit, in the order in which they came. */
 struct waiters {
@@ -101,12 +101,13 @@ static void on_changed(void *arg, size_t port, struct bytes id, const struct rec
         if (++sqlite->queued == 1)
             pthread_cond_signal(&sqlite->work);
     }
+    /* Inside the lock, where numbers only grow: another job, with another lock, can share the place. */
+    if (atomic_load(recent_of(sqlite, id)) != POISONED)
+        atomic_store(recent_of(sqlite, id), change ? number : POISONED);
     pthread_mutex_unlock(&sqlite->lock);
     if (!change)
         log_line(VTS_ERROR, "sqlite", "no memory to write job %.*s: it is not served any more",
                  (int)id.length, id.at);
-    if (atomic_load(recent_of(sqlite, id)) != POISONED)
-        atomic_store(recent_of(sqlite, id), change ? number : POISONED);
     sqlite->ports[port].changed = change ? number : POISONED;
 }
 
@@ -392,8 +393,8 @@ static void sqlite_detach(struct store_port *base)
     struct sqlite_port *port = (struct sqlite_port *)base;
 
     atomic_store(&port->waiting, false);
-    port->waiters = (struct waiters){.last_call = &port->waiters.calls,
-                                     .last_list = &port->waiters.lists};
+    port->waiters =
+        (struct waiters){.last_call = &port->waiters.calls, .last_list = &port->waiters.lists};
 }
 
 static struct store_port *sqlite_port(struct store *store, size_t index)
@@ -435,26 +436,51 @@ static const struct store_ops sqlite_ops = {
     .each_instance = sqlite_each_instance,
 };
 
-static void restore(void *arg, const struct record *record, size_t size, uint64_t polls)
+struct restorer {
+    struct sqlite *sqlite;
+    uint64_t count;
+    bool no_memory;
+};
+
+static bool restore(void *arg, struct bytes id, const struct record *record, size_t size,
+                    uint64_t polls)
 {
-    struct sqlite *sqlite = arg;
+    struct restorer *restorer = arg;
     struct job job;
 
-    if (!record_read(record, size, &job))
-        log_line(VTS_ERROR, "sqlite", "a job's record in %s cannot be understood: it is passed over",
-                 sqlite->settings.path);
-    else if (memory_restore(sqlite->memory, record, polls) == VTS_ERR_MEMORY)
-        sqlite->closing = true;
+    if (!record_read(record, size, &job)) {
+        log_line(VTS_ERROR, "sqlite",
+                 "the record of job %.*s in %s cannot be understood: it is "
+                 "passed over",
+                 (int)id.length, id.at, restorer->sqlite->settings.path);
+        return true;
+    }
+    if (job.id.length != id.length || memcmp(job.id.at, id.at, id.length) != 0)
+        return false;
+    restorer->count++;
+    if (memory_restore(restorer->sqlite->memory, record, polls) == VTS_ERR_MEMORY)
+        restorer->no_memory = true;
+    return true;
 }
 
 static bool open_file(struct sqlite *sqlite, struct vts_error *error)
 {
-    if (!sqlite_file_open(&sqlite->file, &sqlite->settings, error) ||
-        !sqlite_file_each(&sqlite->file, restore, sqlite, error))
+    const struct sqlite_settings *set = &sqlite->settings;
+    struct restorer restorer = {sqlite, 0, false};
+    uint64_t before, seed = sqlite->options.seed;
+
+    if (!sqlite_file_open(&sqlite->file, set, error) ||
+        !sqlite_file_each(&sqlite->file, restore, &restorer, error))
         return false;
-    if (sqlite->closing)
-        return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the jobs of %s",
-                             sqlite->settings.path);
+    if (restorer.no_memory)
+        return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the jobs of %s", set->path);
+    if (!sqlite_file_take(&sqlite->file, seed, &before, error))
+        return false;
+    if (before != seed && restorer.count > 0)
+        log_line(VTS_WARNING, "sqlite",
+                 "the jobs in %s were started with seed %llu, now it is %llu: "
+                 "what chance has yet to decide comes out differently",
+                 set->path, (unsigned long long)before, (unsigned long long)seed);
     return true;
 }
 
@@ -500,13 +526,13 @@ static struct store *sqlite_open(const struct store_options *options, const void
         vts_error_set(error, VTS_ERR_MEMORY, "no memory");
     else if (open_file(sqlite, error))
         return &sqlite->base;
-    sqlite->closing = false;
     sqlite_destroy(&sqlite->base);
     return NULL;
 }
 
 static const struct vts_option sqlite_options[] = {
-    VTS_OPTION_PATH(struct sqlite_settings, path, NULL, "the database file; made if it is not there"),
+    VTS_OPTION_PATH(struct sqlite_settings, path, NULL,
+                    "the database file; made if it is not there"),
     VTS_OPTION_CHOICE(struct sqlite_settings, durability, "process|power", "process",
                       "what an answered change outlives: the process (kill -9), or a power cut"),
     VTS_OPTIONS_END};
