@@ -60,18 +60,6 @@ static int teardown(void **state)
     return 0;
 }
 
-static void kill_vtsimd(struct vtsimd *vtsimd)
-{
-    int status;
-
-    assert_true(vtsimd_running(vtsimd));
-    kill(vtsimd->pid, SIGKILL);
-    assert_true(run_wait(vtsimd->pid, run_now_ms() + RUN_TIMEOUT_MS, &status));
-    assert_int_equal(status, 128 + SIGKILL);
-    vtsimd->pid = 0;
-    close(vtsimd->out_fd);
-}
-
 /* Its log says nothing: no job was passed over, nothing could not be written. */
 static void assert_silent(struct vtsimd *vtsimd, const struct model *model)
 {
@@ -117,7 +105,7 @@ static void one_round(struct model *model, struct clients *clients)
     clients->ports[0] = vtsimd.port;
     clients->starts_left = STARTS_A_ROUND;
     clients_run(clients, run_now_ms() + 1 + model_random(model, LONGEST_ROUND));
-    kill_vtsimd(&vtsimd);
+    vtsimd_kill(&vtsimd);
     clients_drain(clients);
     clients->ports[0] = 0;
     assert_silent(&vtsimd, model);
@@ -201,10 +189,8 @@ static void nothing_is_lost_over_kills(void **state)
     struct model model;
     struct clients clients;
     struct vtsimd vtsimd;
-    struct run_result result;
 
     (void)state;
-    (void)result;
     model_init(&model, (uint64_t)folder_number("VTSIM_CRASH_SEED", 1));
     clients_init(&clients, &model, CONNECTIONS);
     clients.servers = 1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A temporary folder for a test's files, and numbers from the environment. */
-#ifndef VTSIM_TESTS_CRASH_FOLDER_H
-#define VTSIM_TESTS_CRASH_FOLDER_H
+#ifndef VTSIM_TESTS_FOLDER_H
+#define VTSIM_TESTS_FOLDER_H
 
 #define FOLDER_ROOM 256
 
