@@ -183,8 +183,23 @@ bool instances_add(struct instances *instances, struct instance *instance)
     return true;
 }
 
+/* Two threads may add the same one: the first that is found serves. */
+void instances_add_late(struct instances *instances, struct instance *instance)
+{
+    instance->next = atomic_load(&instances->late);
+    while (!atomic_compare_exchange_weak(&instances->late, &instance->next, instance))
+        ;
+}
+
 void instances_finish(struct instances *instances)
 {
+    struct instance *late = atomic_load(&instances->late), *next;
+
+    for (; late; late = next) {
+        next = late->next;
+        instance_destroy(late);
+    }
+    atomic_store(&instances->late, NULL);
     while (instances->count > 0)
         instance_destroy(instances->all[--instances->count]);
     free((void *)instances->all);
@@ -205,11 +220,15 @@ const struct instance *instances_named(const struct instances *instances, const 
 
 const struct instance *instances_hashed(const struct instances *instances, uint64_t hash)
 {
+    const struct instance *late;
     size_t i;
 
     for (i = 0; i < instances->count; i++)
         if (instances->all[i]->hash == hash)
             return instances->all[i];
+    for (late = atomic_load(&instances->late); late; late = late->next)
+        if (late->hash == hash)
+            return late;
     return NULL;
 }
 

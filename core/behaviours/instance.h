@@ -4,7 +4,8 @@
  * give them and by the hash that records carry. Knows plugins and settings; knows no job's life.
  *
  * The set is filled in the main thread before there are workers, and only read afterwards, so it has no
- * lock. The one lock here is that of a `.serial` instance: it guards the plugin's own data, is taken
+ * lock; instances that turn up later (instances_add_late) stand in a list of their own, which only grows
+ * at its head. The one lock here is that of a `.serial` instance: it guards the plugin's own data, is taken
  * around one hook, and nothing else is taken while it is held. */
 #ifndef VTSIM_BEHAVIOURS_INSTANCE_H
 #define VTSIM_BEHAVIOURS_INSTANCE_H
@@ -17,6 +18,7 @@
 
 struct instance {
     struct vts_instance base; /* what the plugin sees; first */
+    struct instance *next;    /* in instances.late */
     char *name;
     void *settings;
     struct text canonical; /* name, plugin, key=value of each setting: a NUL behind each */
@@ -38,6 +40,7 @@ enum instance_warning {
 struct instances {
     struct instance **all;
     size_t count;
+    _Atomic(struct instance *) late;
 };
 
 /* Makes an instance for each [behaviour NAME] section, and one named after each plugin that can run on
@@ -57,6 +60,8 @@ struct instance *instance_revive(const struct plugins *plugins, const char *cano
 
 /* Takes it over. False where there was no memory, and it was destroyed. */
 bool instances_add(struct instances *instances, struct instance *instance);
+/* The same from any thread, while others read. It is found by its hash alone. */
+void instances_add_late(struct instances *instances, struct instance *instance);
 void instances_finish(struct instances *instances);
 
 const struct instance *instances_named(const struct instances *instances, const char *name,

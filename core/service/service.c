@@ -34,20 +34,51 @@ struct reviver {
     bool failed;
 };
 
+static struct instance *make_again(const struct plugins *plugins, struct bytes text)
+{
+    struct vts_error error;
+    struct instance *instance = instance_revive(plugins, text.at, text.length, &error);
+
+    if (!instance)
+        log_line(VTS_WARNING, "store", "behaviour %s of stored jobs cannot be used any more: %s",
+                 text.length > 0 ? text.at : "", error.message);
+    return instance;
+}
+
 static void revive(void *arg, uint64_t hash, struct bytes text)
 {
     struct reviver *reviver = arg;
     struct instance *instance;
-    struct vts_error error;
 
     if (instances_hashed(reviver->parts->instances, hash))
         return;
-    instance = instance_revive(reviver->parts->plugins, text.at, text.length, &error);
-    if (!instance)
-        log_line(VTS_WARNING, "store", "behaviour %s of stored jobs cannot be used any more: %s",
-                 text.length > 0 ? text.at : "", error.message);
-    else if (!instances_add(reviver->parts->instances, instance))
+    instance = make_again(reviver->parts->plugins, text);
+    if (instance && !instances_add(reviver->parts->instances, instance))
         reviver->failed = true;
+}
+
+static bool knows_instance(void *arg, uint64_t hash)
+{
+    const struct service *service = arg;
+
+    return instances_hashed(service->instances, hash) != NULL;
+}
+
+/* An instance of another vtsimd on the same store. */
+static bool learn_instance(void *arg, uint64_t hash, struct bytes text)
+{
+    struct service *service = arg;
+    struct instance *instance = make_again(service->plugins, text);
+
+    if (instance && instance->hash != hash) {
+        log_line(VTS_WARNING, "store", "behaviour %s of stored jobs stands under a wrong name",
+                 instance->name);
+        instance_destroy(instance);
+        instance = NULL;
+    }
+    if (instance)
+        instances_add_late(service->instances, instance);
+    return instance != NULL;
 }
 
 static bool keep_instances(struct service *service, const struct service_parts *parts,
@@ -95,12 +126,16 @@ bool service_init(struct service *service, const struct service_parts *parts,
                                     .seed = (uint64_t)set->seed,
                                     .due = move_due,
                                     .ring = service_port_ring,
+                                    .knows = knows_instance,
+                                    .learn = learn_instance,
                                     .arg = service,
                                     .log_level = (enum vts_level)set->log_level,
                                     .log_format = set->log_format};
 
     memset(service, 0, sizeof(*service));
     service->engine = (struct engine){options.seed, parts->instances};
+    service->plugins = parts->plugins;
+    service->instances = parts->instances;
     service->clock = parts->clock;
     service->config = parts->config;
     service->port_count = parts->ports;

@@ -27,6 +27,8 @@ struct service_port {
 
 struct service {
     struct engine engine;
+    const struct plugins *plugins;
+    struct instances *instances; /* the engine's, to which those that turn up later are added */
     struct store *store;
     const struct clock *clock;
     const struct config *config;

@@ -81,6 +81,11 @@ struct store_options {
     /* The port has something to do earlier than its last store_run_due said: call that again. Called
      * from any thread, with no lock of the store held. */
     void (*ring)(void *arg, size_t port);
+    /* For a store that others write to as well: whether the instance of a record is there, and the text
+     * of one that was not, as store_each_instance tells it (false: it cannot be used). Called on the
+     * port's thread. NULL: nobody asks. */
+    bool (*knows)(void *arg, uint64_t hash);
+    bool (*learn)(void *arg, uint64_t hash, struct bytes text);
     void *arg;
 
     enum vts_level log_level; /* for stores that are modules: log_setup's */

@@ -28,6 +28,7 @@ void rig_open(struct rig *rig);
 void rig_finish(struct rig *rig);
 
 void rig_move(struct rig *rig, vts_ms moment);
+/* Carries out what is due; with a shared store, until all came of it that can. */
 vts_ms rig_run(struct rig *rig, size_t port);
 /* What was due since the last time. */
 #define assert_due(rig, wanted) rig_assert_due((rig), (wanted), __FILE__, __LINE__)

@@ -14,6 +14,9 @@ struct suite_kind {
     /* Lets the port's event loop go on until something was done; NULL for a store that calls `done` at
      * once. */
     void (*turn)(struct store *store, size_t port);
+    /* What is due is claimed by any port of any process, and store_run_due only begins it: it says
+     * RECORD_NEVER, nobody is rung, and no port has records of its own. Tests of these are left out. */
+    bool shared;
     /* Removes what a destroyed store leaves outside this process; NULL: nothing. */
     void (*clean)(void);
 };

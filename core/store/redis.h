@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The Redis store, as its own files see it: what is shared between them, and who does what.
+ *
+ *   redis.c          the store itself: opening, ports, instances, counts
+ *   redis_server.c   the url, and what is said to a Redis before it is used (the greeting)
+ *   redis_commands.c the keys, the scripts, and how a command is written
+ *   redis_link.c     a port's connection: coming and going, timeouts, commands under way
+ *   redis_calls.c    calls through the door, and what is done with a record that is due
+ *   redis_due.c      claiming what is due
+ *   redis_list.c     listings
+ *
+ * What is kept. PREFIX:jobs is a hash of records by id, each behind a stamp of 8 bytes that no two
+ * changes share; `due` a sorted set of ids by the moment of record_due; `leased` one of those that a
+ * replica has claimed, by Redis's own time until which they are its; `polls` one by poll count, and `ids`
+ * one without scores, which is the order of listings; `states` the number of records in each state, and
+ * in `n` that of all changes. `instances` is a hash, `fingerprint` a string. A change of any of them but
+ * a poll count is made by a script that compares the stamp first.
+ *
+ * Threads. A port belongs to its worker, its connection included. The ports share what is set before
+ * there are workers, and a few atomics. */
+#ifndef VTSIM_STORE_REDIS_H
+#define VTSIM_STORE_REDIS_H
+
+#include <hiredis/async.h>
+#include <hiredis/hiredis.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include "store.h"
+
+#define REDIS_STAMP    8
+#define REDIS_LEASE_MS 2000 /* how long a claim holds; a replica's death delays wakes by so much */
+#define REDIS_TICK_MS  250  /* how often a vtsimd looks for what is due, at the least */
+
+struct redis_settings {
+    const char *url, *prefix;
+    vts_ms timeout;
+};
+
+struct redis_server {
+    char host[256], user[256], password[4096];
+    int port, db;
+    char where[300]; /* "127.0.0.1:6379/0", for messages */
+};
+
+enum redis_key {
+    KEY_JOBS,
+    KEY_DUE,
+    KEY_LEASED,
+    KEY_POLLS,
+    KEY_IDS,
+    KEY_STATES,
+    SCRIPT_KEYS, /* those above are given to each script */
+    KEY_INSTANCES = SCRIPT_KEYS,
+    KEY_FINGERPRINT,
+    REDIS_KEYS
+};
+
+enum redis_script {
+    SCRIPT_PUT,
+    SCRIPT_DROP,
+    SCRIPT_PLACE,
+    SCRIPT_CLAIM,
+    SCRIPT_PAGE,
+    REDIS_SCRIPTS
+};
+
+/* Commands that are sent often: all but their last arguments is written once. */
+enum redis_command {
+    COMMAND_PUT, /* id, stamp that it must have, stamp and record, due moment, most records, fresh */
+    COMMAND_DROP,        /* id, stamp */
+    COMMAND_PLACE,       /* id, stamp, due moment */
+    COMMAND_CLAIM,       /* now, lease, most */
+    COMMAND_PAGE,        /* from, most */
+    COMMAND_GET,         /* id */
+    COMMAND_POLL,        /* id: counts one, if it is there */
+    COMMAND_POLL_ANYHOW, /* id */
+    COMMAND_POLLS,       /* id */
+    COMMAND_INSTANCE,    /* hash */
+    REDIS_COMMANDS
+};
+
+/* The numbers of records, as the port's connection last told. Written by the port's thread alone: `turn`
+ * is odd while it does. */
+struct redis_counts {
+    _Atomic uint32_t turn;
+    _Atomic bool current; /* told by a connection that still stands */
+    _Atomic uint64_t number;
+    _Atomic uint64_t states[VTS_CANCELLED + 1];
+};
+
+/* Something that waits for an answer. */
+struct redis_op {
+    TAILQ_ENTRY(redis_op) link; /* in the order of their last commands */
+    struct redis_port *port;
+    int64_t deadline_us;
+    struct store_call
+        *call; /* either of these, or neither: a record that is due, or the store's own */
+    struct store_list *list;
+    struct bytes id;
+    uint64_t polls;
+    char stamp[REDIS_STAMP]; /* of the record that fn saw */
+    bool there, poll_missed, refused;
+    int tries;
+    uint64_t wanted;           /* an instance */
+    vts_ms due;                /* of what is being put */
+    size_t asked, taken, seen; /* a listing's */
+    char own_id[];
+};
+
+TAILQ_HEAD(redis_ops, redis_op);
+
+enum redis_link_state {
+    LINK_AWAY,
+    LINK_FIRST, /* greeted when the store was opened, and again now: calls may follow at once */
+    LINK_GREETING,
+    LINK_UP
+};
+
+#define REDIS_TOLD 64
+
+struct redis_port {
+    struct store_port base; /* first */
+    size_t index;
+    struct event_base *loop; /* NULL: not attached */
+    struct event *watchdog, *again, *tick;
+    bool detaching;
+
+    struct redisAsyncContext *link;
+    enum redis_link_state state;
+    struct redis_op *greeting;
+    struct redis_ops ops;
+    int backoff_ms;
+    bool loading;     /* the scripts are on their way */
+    char reason[256]; /* why the last greeting failed */
+
+    bool claiming, claim_again;
+    int64_t tick_us; /* when `tick` goes off */
+
+    struct text next, out, value;
+    uint64_t chance, draws;    /* stamps and jitter come from here */
+    uint64_t told[REDIS_TOLD]; /* ids whose records were told to be strange */
+    uint64_t missing
+        [REDIS_TOLD]; /* instances that were looked for in vain, and until when they are not */
+    int64_t missing_us[REDIS_TOLD]; /* looked for again */
+    struct redis_counts counts;
+};
+
+struct redis_instance {
+    struct redis_instance *next;
+    char field[17];
+    size_t length;
+    char text[];
+};
+
+struct redis {
+    struct store base; /* first */
+    struct store_options options;
+    struct redis_settings settings;
+    struct redis_server server;
+    struct text keys[REDIS_KEYS], heads[REDIS_COMMANDS];
+    char shas[REDIS_SCRIPTS][41];
+    char fingerprint[128];
+    struct redis_instance *instances; /* those that this vtsimd keeps there */
+    redisContext *start;              /* until there are workers */
+    struct redis_port *ports;
+    bool greeted; /* once: what was learnt then is only compared from then on */
+
+    atomic_size_t attached, up;
+    atomic_bool away, refusing;
+};
+
+static inline struct redis *redis_of(const struct redis_port *port)
+{
+    return (struct redis *)port->base.store;
+}
+
+int64_t redis_now_us(void); /* CLOCK_MONOTONIC */
+
+/* ---- redis_server.c ---- */
+
+bool redis_server_parse(struct redis_server *server, const char *url, struct vts_error *error);
+
+/* The words of one command. */
+struct redis_words {
+    const char *at[16];
+    size_t length[16];
+    int count;
+    char number[24];
+};
+
+enum redis_step {
+    REDIS_STEP_PASSWORD,
+    REDIS_STEP_DATABASE,
+    REDIS_STEP_SCRIPTS,
+    REDIS_STEP_MARK =
+        REDIS_STEP_SCRIPTS + REDIS_SCRIPTS, /* leaves the fingerprint if there is none */
+    REDIS_STEP_CHECK,
+    REDIS_STEP_COUNT, /* a claim of nothing: the scripts run, and tell the counts */
+    REDIS_STEP_INSTANCES
+};
+
+/* The greeting, in steps: which words, and whether the answer is right. */
+size_t redis_greeting_first(const struct redis *redis);
+size_t redis_greeting_end(const struct redis *redis);
+void redis_greeting_words(const struct redis *redis, size_t step, struct redis_words *words);
+bool redis_greeting_check(struct redis *redis, size_t step, const redisReply *reply,
+                          struct vts_error *error);
+
+/* Connects and greets, waiting for it. On success the address is that of the server that answered. */
+bool redis_start(struct redis *redis, struct vts_error *error);
+
+/* ---- redis_commands.c ---- */
+
+extern const char *const redis_scripts[REDIS_SCRIPTS];
+
+bool redis_make_keys(struct redis *redis);
+/* When the scripts' names are known. */
+bool redis_make_heads(struct redis *redis);
+void redis_finish_commands(struct redis *redis);
+/* Writes a command into `out`. */
+bool redis_write(const struct redis *redis, enum redis_command command,
+                 const struct bytes *arguments, struct text *out);
+
+/* ---- redis_link.c ---- */
+
+bool redis_link_attach(struct redis_port *port, struct event_base *loop);
+void redis_link_detach(struct redis_port *port);
+
+/* Whether calls may be sent. */
+static inline bool redis_link_open(const struct redis_port *port)
+{
+    return port->state == LINK_UP || port->state == LINK_FIRST;
+}
+
+/* NULL where there was no memory. An id that is not the caller's to keep is copied. */
+struct redis_op *redis_op_create(struct redis_port *port, struct bytes id, bool copy);
+void redis_op_destroy(struct redis_op *op);
+
+/* Sends a command for it. False where that cannot be: the connection is given up then. `fn` gets the
+ * op as its last argument, and NULL as its answer where the connection has ended. */
+bool redis_send(struct redis_op *op, enum redis_command command, const struct bytes *arguments,
+                redisCallbackFn *fn);
+
+/* An answer that says no. What it means for the connection is seen to; what it means for the op is the
+ * caller's. */
+void redis_refused(struct redis_port *port, const redisReply *reply);
+/* The scripts have gone: sends them again. */
+void redis_reload(struct redis_port *port);
+static inline bool redis_no_script(const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "NOSCRIPT", 8) == 0;
+}
+/* A change was taken. */
+void redis_accepted(struct redis_port *port);
+/* hiredis has ended it, as an answer that is NULL tells; or we give it up. */
+void redis_link_ended(const struct redisAsyncContext *link);
+void redis_link_drop(struct redis_port *port, const char *why);
+
+/* ---- redis.c ---- */
+
+void redis_publish(struct redis_port *port, const redisReply *counts);
+
+/* ---- redis_calls.c ---- */
+
+void redis_update(struct store_port *port, struct store_call *call);
+/* The record in a value, or NULL: not one that we know. */
+const struct record *redis_record(const char *value, size_t length, struct bytes id);
+/* Tells, once, that a record is strange. */
+void redis_tell_strange(struct redis_port *port, struct bytes id);
+/* Whether the instance is there, or was looked for in vain. */
+bool redis_instance_known(struct redis_port *port, uint64_t instance);
+/* Takes what was found. */
+void redis_instance_found(struct redis_port *port, uint64_t instance, const redisReply *reply);
+bool redis_instance_fetch(struct redis_op *op, uint64_t instance, redisCallbackFn *fn);
+/* What to do with a record that is due. */
+void redis_move_due(struct redis_port *port, struct bytes id, const char *value, size_t length);
+
+/* ---- redis_due.c ---- */
+
+vts_ms redis_run_due(struct store_port *port, vts_ms now, size_t most);
+void redis_tick(struct redis_port *port);
+/* Something is due at this moment: looks then, unless it does before. */
+void redis_plan(struct redis_port *port, vts_ms moment);
+
+/* ---- redis_list.c ---- */
+
+void redis_list(struct store_port *port, struct store_list *list);
+
+#endif

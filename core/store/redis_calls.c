@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What is done with one record: read, let the caller (or who carries out what is due) at it, and put what
+ * changed with a compare-and-set. Another's change in between comes back with the refusal, and it is
+ * let at that one. Polls are counted before the record is read, and not again.
+ *
+ * A record names its instance. One that another vtsimd started with settings of its own is fetched
+ * before the record is touched, and the record read again. */
+#include <stdlib.h>
+
+#include "../base/log.h"
+#include "../base/rng.h"
+#include "redis.h"
+
+#define TRIES_MOST 1000 /* each means that somebody else got on */
+#define MISSING_US 10000000
+
+static void on_record(struct redisAsyncContext *link, void *answer, void *arg);
+static void on_put(struct redisAsyncContext *link, void *answer, void *arg);
+static void on_instance(struct redisAsyncContext *link, void *answer, void *arg);
+
+static void finish(struct redis_op *op, enum vts_err err)
+{
+    struct store_call *call = op->call;
+    bool tell = call && !op->port->detaching;
+
+    redis_op_destroy(op);
+    if (!tell)
+        return;
+    call->err = err;
+    call->done(call);
+}
+
+/* Sends, or ends it. */
+static void send_or_finish(struct redis_op *op, enum redis_command command,
+                           const struct bytes *arguments, redisCallbackFn *fn)
+{
+    if (!redis_send(op, command, arguments, fn))
+        finish(op, VTS_ERR_BUSY);
+}
+
+static void read_again(struct redis_op *op)
+{
+    if (++op->tries > TRIES_MOST)
+        finish(op, VTS_ERR_BUSY);
+    else
+        send_or_finish(op, COMMAND_GET, &op->id, on_record);
+}
+
+/* Sees to an answer that cannot be used; the op is then as good as gone. */
+static bool usable(struct redis_op *op, struct redisAsyncContext *link, const redisReply *reply,
+                   int type)
+{
+    if (reply &&
+        (reply->type == type || (type == REDIS_REPLY_STRING && reply->type == REDIS_REPLY_NIL)))
+        return true;
+    if (!reply) {
+        redis_link_ended(link);
+    } else if (redis_no_script(reply)) {
+        redis_reload(op->port);
+        read_again(op);
+        return false;
+    } else {
+        redis_refused(op->port, reply);
+    }
+    finish(op, VTS_ERR_BUSY);
+    return false;
+}
+
+/* ---- records ---- */
+
+const struct record *redis_record(const char *value, size_t length, struct bytes id)
+{
+    const struct record *record = (const struct record *)(const void *)(value + REDIS_STAMP);
+    struct job job;
+
+    /* hiredis's strings come from malloc, so the record is aligned behind the stamp. */
+    if (length < REDIS_STAMP || !record_read(record, length - REDIS_STAMP, &job) ||
+        record->id_length != id.length || memcmp(record->id, id.at, id.length) != 0)
+        return NULL;
+    return record;
+}
+
+void redis_tell_strange(struct redis_port *port, struct bytes id)
+{
+    uint64_t hash = rng_hash(id.at, id.length, 1) | 1, *told = &port->told[hash / 2 % REDIS_TOLD];
+
+    if (*told == hash)
+        return;
+    *told = hash;
+    log_line(
+        VTS_ERROR, "redis",
+        "the record of job %.*s at %s cannot be understood: the job is answered 503, the others "
+        "are served",
+        (int)id.length, id.at, redis_of(port)->server.where);
+}
+
+/* ---- instances of others ---- */
+
+bool redis_instance_known(struct redis_port *port, uint64_t instance)
+{
+    const struct store_options *options = &redis_of(port)->options;
+    size_t slot = instance % REDIS_TOLD;
+
+    return !options->knows || options->knows(options->arg, instance) ||
+           (port->missing[slot] == instance && port->missing_us[slot] > redis_now_us());
+}
+
+void redis_instance_found(struct redis_port *port, uint64_t instance, const redisReply *reply)
+{
+    const struct store_options *options = &redis_of(port)->options;
+    size_t slot = instance % REDIS_TOLD;
+
+    if (reply->type == REDIS_REPLY_STRING &&
+        options->learn(options->arg, instance, (struct bytes){reply->str, (size_t)reply->len}))
+        return;
+    port->missing[slot] = instance;
+    port->missing_us[slot] = redis_now_us() + MISSING_US;
+}
+
+bool redis_instance_fetch(struct redis_op *op, uint64_t instance, redisCallbackFn *fn)
+{
+    char field[17];
+
+    snprintf(field, sizeof(field), "%016llx", (unsigned long long)instance);
+    op->wanted = instance;
+    return redis_send(op, COMMAND_INSTANCE, &(struct bytes){field, 16}, fn);
+}
+
+static void on_instance(struct redisAsyncContext *link, void *answer, void *arg)
+{
+    struct redis_op *op = arg;
+
+    if (!usable(op, link, answer, REDIS_REPLY_STRING))
+        return;
+    redis_instance_found(op->port, op->wanted, answer);
+    read_again(op);
+}
+
+/* ---- the record's turn ---- */
+
+static void put(struct redis_op *op, const struct text *next, bool fresh)
+{
+    struct redis_port *port = op->port;
+    const struct redis *redis = redis_of(port);
+    const struct record *record = (const struct record *)(const void *)next->bytes;
+    vts_ms due = record_due(record, redis->options.keep_ended);
+    uint64_t stamp = rng_draw(port->chance, port->draws++);
+    char moment[24], most[24];
+    struct bytes arguments[6] = {op->id, {op->stamp, op->there ? REDIS_STAMP : 0}};
+
+    text_reset(&port->value);
+    text_add(&port->value, &stamp, REDIS_STAMP);
+    text_add(&port->value, next->bytes, next->length);
+    if (port->value.failed) {
+        text_finish(&port->value);
+        finish(op, VTS_ERR_MEMORY);
+        return;
+    }
+    arguments[2] = (struct bytes){port->value.bytes, port->value.length};
+    arguments[3].at = moment;
+    if (due != RECORD_NEVER)
+        arguments[3].length = (size_t)snprintf(moment, sizeof(moment), "%lld", (long long)due);
+    arguments[4].at = most;
+    arguments[4].length = (size_t)snprintf(most, sizeof(most), "%llu",
+                                           (unsigned long long)redis->options.max_records);
+    arguments[5] = (struct bytes){fresh ? "1" : "0", 1};
+    op->due = due;
+    send_or_finish(op, COMMAND_PUT, arguments, on_put);
+}
+
+static void carry_out(struct redis_op *op, enum record_act act, bool fresh)
+{
+    const struct bytes drop[2] = {op->id, {op->stamp, REDIS_STAMP}};
+
+    if (act == RECORD_PUT)
+        put(op, &op->port->next, fresh);
+    else if (act == RECORD_DROP && op->there)
+        send_or_finish(op, COMMAND_DROP, drop, on_put);
+    else
+        finish(op, VTS_OK);
+}
+
+static void on_placed(struct redisAsyncContext *link, void *answer, void *arg)
+{
+    if (usable(arg, link, answer, REDIS_REPLY_INTEGER))
+        finish(arg, VTS_OK);
+}
+
+/* A record that was claimed as due. */
+static void move_due(struct redis_op *op, const struct record *record)
+{
+    struct redis_port *port = op->port;
+    const struct store_options *options = &redis_of(port)->options;
+    vts_ms now = clock_now(options->clock), due;
+    struct bytes place[3] = {op->id, {op->stamp, REDIS_STAMP}};
+    char moment[24];
+
+    if (!record) {
+        finish(op, VTS_OK);
+        return;
+    }
+    due = record_due(record, options->keep_ended);
+    if (record_expired(record, options->keep_ended, now)) {
+        carry_out(op, RECORD_DROP, false);
+    } else if (due > now) {
+        /* By whoever put it it was due earlier: he keeps ended jobs for a shorter time. */
+        if (due == RECORD_NEVER)
+            due = VTS_TIME_END;
+        place[2].at = moment;
+        place[2].length = (size_t)snprintf(moment, sizeof(moment), "%lld", (long long)due);
+        send_or_finish(op, COMMAND_PLACE, place, on_placed);
+    } else {
+        /* One that is left as it is comes again when the lease is over. */
+        carry_out(op,
+                  options->due(options->arg, port->index, record, &port->next,
+                               now > record->last_at ? now : record->last_at),
+                  false);
+    }
+}
+
+static void move_call(struct redis_op *op, const struct record *record)
+{
+    const struct store_options *options = &redis_of(op->port)->options;
+    struct store_call *call = op->call;
+    enum record_act act;
+    bool expired;
+
+    call->now = clock_now(options->clock);
+    if (record && record->last_at > call->now)
+        call->now = record->last_at;
+    expired = record && record_expired(record, options->keep_ended, call->now);
+    call->polls = record && !expired ? op->polls : 0;
+    act = call->fn(call, record && !expired ? record : NULL, &op->port->next);
+    /* One that has expired leaves when its turn to be due comes. */
+    carry_out(op, act == RECORD_DROP && expired ? RECORD_LEAVE : act, expired);
+}
+
+static void move(struct redis_op *op, const char *value, size_t length)
+{
+    const struct record *record = value ? redis_record(value, length, op->id) : NULL;
+
+    if (value && !record) {
+        redis_tell_strange(op->port, op->id);
+        finish(op, VTS_ERR_BUSY);
+        return;
+    }
+    if (record && !redis_instance_known(op->port, record->instance)) {
+        if (!redis_instance_fetch(op, record->instance, on_instance))
+            finish(op, VTS_ERR_BUSY);
+        return;
+    }
+    op->there = record != NULL;
+    if (record)
+        memcpy(op->stamp, value, REDIS_STAMP);
+    if (op->call)
+        move_call(op, record);
+    else
+        move_due(op, record);
+}
+
+/* ---- answers ---- */
+
+/* {1, counts}: done; {0, the record that is there now}: another came first; {2}: as many as allowed. */
+static void on_put(struct redisAsyncContext *link, void *answer, void *arg)
+{
+    struct redis_op *op = arg;
+    struct redis_port *port = op->port;
+    const redisReply *reply = answer, *more;
+    long long what;
+
+    if (!usable(op, link, reply, REDIS_REPLY_ARRAY))
+        return;
+    what = reply->elements > 0 ? reply->element[0]->integer : -1;
+    more = reply->elements > 1 ? reply->element[1] : NULL;
+    if (what == 1 && more) {
+        redis_publish(port, more);
+        redis_accepted(port);
+        if (op->due != RECORD_NEVER)
+            redis_plan(port, op->due);
+        finish(op, VTS_OK);
+    } else if (what == 0 && ++op->tries <= TRIES_MOST) {
+        if (more && more->type == REDIS_REPLY_STRING)
+            move(op, more->str, (size_t)more->len);
+        else
+            move(op, NULL, 0);
+    } else {
+        finish(op, what == 2 ? VTS_ERR_LIMIT : VTS_ERR_BUSY);
+    }
+}
+
+static void on_polls(struct redisAsyncContext *link, void *answer, void *arg)
+{
+    struct redis_op *op = arg;
+    const redisReply *reply = answer;
+
+    /* The op is seen to when the record's answer comes, which is behind this one. */
+    if (!reply) {
+        redis_link_ended(link);
+    } else if (reply->type == REDIS_REPLY_STRING) {
+        op->polls = (uint64_t)strtod(reply->str, NULL);
+    } else if (reply->type == REDIS_REPLY_NIL) {
+        op->poll_missed = op->call->is_poll;
+    } else {
+        op->refused = true;
+        redis_refused(op->port, reply);
+    }
+}
+
+/* The poll of a job that was not there when it was counted and is now; or somebody took its count away. */
+static bool count_again(struct redis_op *op, const redisReply *reply)
+{
+    const struct record *record;
+
+    if (!op->poll_missed || reply->type != REDIS_REPLY_STRING)
+        return false;
+    record = redis_record(reply->str, (size_t)reply->len, op->id);
+    if (!record || record->state == VTS_ASKED)
+        return false;
+    op->poll_missed = false;
+    if (!redis_send(op, op->tries++ ? COMMAND_POLL_ANYHOW : COMMAND_POLL, &op->id, on_polls)) {
+        finish(op, VTS_ERR_BUSY);
+        return true;
+    }
+    send_or_finish(op, COMMAND_GET, &op->id, on_record);
+    return true;
+}
+
+static void on_record(struct redisAsyncContext *link, void *answer, void *arg)
+{
+    struct redis_op *op = arg;
+    const redisReply *reply = answer;
+
+    if (!usable(op, link, reply, REDIS_REPLY_STRING))
+        return;
+    if (op->refused)
+        finish(op, VTS_ERR_BUSY);
+    else if (!count_again(op, reply))
+        move(op, reply->type == REDIS_REPLY_STRING ? reply->str : NULL, (size_t)reply->len);
+}
+
+/* ---- the door ---- */
+
+void redis_update(struct store_port *base, struct store_call *call)
+{
+    struct redis_port *port = (struct redis_port *)base;
+    struct redis_op *op = NULL;
+
+    call->polls = 0;
+    if (redis_link_open(port)) {
+        op = redis_op_create(port, call->id, false);
+        if (!op) {
+            call->err = VTS_ERR_MEMORY;
+            call->done(call);
+            return;
+        }
+    }
+    if (!op) {
+        call->err = VTS_ERR_BUSY;
+        call->done(call);
+        return;
+    }
+    op->call = call;
+    if (redis_send(op, call->is_poll ? COMMAND_POLL : COMMAND_POLLS, &op->id, on_polls))
+        send_or_finish(op, COMMAND_GET, &op->id, on_record);
+    else
+        finish(op, VTS_ERR_BUSY);
+}
+
+void redis_move_due(struct redis_port *port, struct bytes id, const char *value, size_t length)
+{
+    struct redis_op *op = redis_op_create(port, id, true);
+
+    if (op)
+        move(op, value, length);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Listings: by id, in the order of the bytes. Each page is one script, so that Redis is never held up for
+ * long, and goes on where the last one ended. */
+#include "../base/rng.h"
+#include "redis.h"
+
+#include <stdlib.h>
+
+#define PAGE_MOST 256
+
+static void on_page(struct redisAsyncContext *link, void *answer, void *arg);
+
+static void finish(struct redis_op *op, enum vts_err err)
+{
+    struct store_list *list = op->list;
+    bool tell = !op->port->detaching;
+
+    redis_op_destroy(op);
+    if (!tell)
+        return;
+    list->err = err;
+    list->done(list);
+}
+
+static void ask(struct redis_op *op)
+{
+    const struct store_list *list = op->list;
+    size_t most = list->scan - op->seen < list->limit - op->taken ? list->scan - op->seen
+                                                                  : list->limit - op->taken;
+    char from[RECORD_ID_MAX + 2] = "-", count[24];
+    struct bytes arguments[2] = {{from, 1}, {count, 0}};
+
+    if (list->after_length > 0) {
+        from[0] = '(';
+        memcpy(from + 1, list->after, list->after_length);
+        arguments[0].length = list->after_length + 1;
+    }
+    /* One more tells whether there is one. */
+    most = most < PAGE_MOST ? most + 1 : PAGE_MOST;
+    arguments[1].length = (size_t)snprintf(count, sizeof(count), "%zu", most);
+    if (!redis_send(op, COMMAND_PAGE, arguments, on_page))
+        finish(op, VTS_ERR_BUSY);
+}
+
+static bool usable(struct redis_op *op, struct redisAsyncContext *link, const redisReply *reply)
+{
+    if (!reply) {
+        redis_link_ended(link);
+    } else if (redis_no_script(reply) && op->tries++ < 10) {
+        redis_reload(op->port);
+        ask(op);
+        return false;
+    } else {
+        redis_refused(op->port, reply);
+    }
+    finish(op, VTS_ERR_BUSY);
+    return false;
+}
+
+/* ---- rows ---- */
+
+static const struct record *record_of(const redisReply *rows, size_t row)
+{
+    const redisReply *id = rows->element[row], *value = rows->element[row + 1];
+
+    return redis_record(value->str, (size_t)value->len, (struct bytes){id->str, (size_t)id->len});
+}
+
+static void on_instance(struct redisAsyncContext *link, void *answer, void *arg)
+{
+    struct redis_op *op = arg;
+    const redisReply *reply = answer;
+
+    if (!reply || (reply->type != REDIS_REPLY_STRING && reply->type != REDIS_REPLY_NIL)) {
+        usable(op, link, reply);
+        return;
+    }
+    redis_instance_found(op->port, op->wanted, reply);
+    ask(op);
+}
+
+/* Fetches the first instance that is not known; the page is asked for again then. */
+static bool fetch_instance(struct redis_op *op, const redisReply *rows)
+{
+    const struct record *record;
+    size_t row;
+
+    for (row = 0; row < rows->elements; row += 3) {
+        record = record_of(rows, row);
+        if (!record || redis_instance_known(op->port, record->instance))
+            continue;
+        if (!redis_instance_fetch(op, record->instance, on_instance))
+            finish(op, VTS_ERR_BUSY);
+        return true;
+    }
+    return false;
+}
+
+static void tell_row(struct redis_op *op, const redisReply *rows, size_t row)
+{
+    const struct store_options *options = &redis_of(op->port)->options;
+    const redisReply *id = rows->element[row];
+    const struct record *record = record_of(rows, row);
+    struct store_list *list = op->list;
+    uint64_t polls = (uint64_t)strtod(rows->element[row + 2]->str, NULL);
+    vts_ms now = clock_now(options->clock);
+
+    memcpy(list->after, id->str, (size_t)id->len);
+    list->after[id->len] = '\0';
+    list->after_length = (size_t)id->len;
+    op->seen++;
+    if (!record) {
+        /* One that has just gone has no bytes at all. */
+        if (rows->element[row + 1]->len > 0)
+            redis_tell_strange(op->port, (struct bytes){id->str, (size_t)id->len});
+        return;
+    }
+    if (record->last_at > now)
+        now = record->last_at;
+    if (!record_expired(record, options->keep_ended, now) && list->row(list, record, polls, now))
+        op->taken++;
+}
+
+static bool is_full(const struct redis_op *op)
+{
+    return op->taken >= op->list->limit || op->seen >= op->list->scan;
+}
+
+static bool is_page(const redisReply *reply)
+{
+    const redisReply *rows;
+    size_t i;
+
+    if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+        reply->element[1]->type != REDIS_REPLY_ARRAY || reply->element[1]->elements % 3 != 0)
+        return false;
+    rows = reply->element[1];
+    for (i = 0; i < rows->elements; i++)
+        if (rows->element[i]->type != REDIS_REPLY_STRING ||
+            (i % 3 == 0 && (rows->element[i]->len < 1 || rows->element[i]->len > RECORD_ID_MAX)))
+            return false;
+    return true;
+}
+
+static void on_page(struct redisAsyncContext *link, void *answer, void *arg)
+{
+    struct redis_op *op = arg;
+    const redisReply *reply = answer, *rows;
+    struct store_list *list = op->list;
+    size_t row;
+
+    if (!is_page(reply)) {
+        usable(op, link, reply);
+        return;
+    }
+    rows = reply->element[1];
+    if (op->port->detaching || fetch_instance(op, rows))
+        return;
+    for (row = 0; row < rows->elements && !is_full(op); row += 3)
+        tell_row(op, rows, row);
+    list->more = reply->element[0]->integer != 0 || row < rows->elements;
+    if (list->more && !is_full(op))
+        ask(op);
+    else
+        finish(op, VTS_OK);
+}
+
+void redis_list(struct store_port *base, struct store_list *list)
+{
+    struct redis_port *port = (struct redis_port *)base;
+    const struct bytes none = {"", 0};
+    struct redis_op *op = redis_link_open(port) ? redis_op_create(port, none, false) : NULL;
+
+    list->more = false;
+    if (!op) {
+        list->err = redis_link_open(port) ? VTS_ERR_MEMORY : VTS_ERR_BUSY;
+        list->done(list);
+        return;
+    }
+    op->list = list;
+    ask(op);
+}
