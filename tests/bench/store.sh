@@ -117,8 +117,9 @@ measure_both()
         eval "$side=\$!"
     done
     # shellcheck disable=SC2154 # set by eval
-    wait "$left" || fail "wrk failed"
-    wait "$right" || fail "wrk failed"
+    for side in "$left" "$right"; do
+        wait "$side" || fail "wrk failed"
+    done
     cat "$folder/left" "$folder/right" |
         awk '/Non-2xx/ || (/Socket errors/ && !/connect 0, read 0, write 0/) { bad = 1 }
              /^Requests\/sec:/ { rate += $2 }
