@@ -126,8 +126,8 @@ static bool read_canonical(struct ini *ini, const char *at, const char *end,
     return good;
 }
 
-struct instance *instance_revive(const struct plugins *plugins, const char *canonical, size_t length,
-                                 struct vts_error *error)
+struct instance *instance_revive(const struct plugins *plugins, const char *canonical,
+                                 size_t length, struct vts_error *error)
 {
     const char *end = canonical + length, *plugin_name = memchr(canonical, 0, length);
     struct problems problems = PROBLEMS_INIT;
@@ -143,8 +143,8 @@ struct instance *instance_revive(const struct plugins *plugins, const char *cano
     if (!plugin)
         return NULL;
     if (read_canonical(&ini, plugin_name + strlen(plugin_name) + 1, end, &problems))
-        instance = instance_create(canonical, plugin, ini_section(&ini, "behaviour", "stored"),
-                                   &problems);
+        instance =
+            instance_create(canonical, plugin, ini_section(&ini, "behaviour", "stored"), &problems);
     if (!instance) {
         vts_error_set(error, VTS_ERR_INVALID, "%.400s",
                       problems.lines.length > 0 ? problems.lines.bytes : "no memory");

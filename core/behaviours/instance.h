@@ -55,8 +55,8 @@ void instance_destroy(struct instance *instance);
 
 /* Opens one again from its canonical text. NULL, with the reason, where its plugin is not there, or has
  * changed so that it would be another. */
-struct instance *instance_revive(const struct plugins *plugins, const char *canonical, size_t length,
-                                 struct vts_error *error);
+struct instance *instance_revive(const struct plugins *plugins, const char *canonical,
+                                 size_t length, struct vts_error *error);
 
 /* Takes it over. False where there was no memory, and it was destroyed. */
 bool instances_add(struct instances *instances, struct instance *instance);

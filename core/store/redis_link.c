@@ -334,17 +334,20 @@ void redis_refused(struct redis_port *port, const redisReply *reply)
 {
     struct redis *redis = redis_of(port);
     const char *says = reply->type == REDIS_REPLY_ERROR ? reply->str : "an answer of another kind";
+    const char *end = strstr(says, " script: "); /* where in it is of no use to a reader */
+    char why[200];
 
     if (redis_no_script(reply))
         return;
-    if (!atomic_exchange(&redis->refusing, true))
-        log_line(VTS_ERROR, "redis",
-                 "Redis at %s refuses: %s; what needs it is answered 503 until it does not",
-                 redis->server.where, says);
+    snprintf(why, sizeof(why), "%.*s", end ? (int)(end - says) : (int)strlen(says), says);
     /* It is loading, or was made a replica: another connection may reach one that can. */
     if (strncmp(says, "LOADING", 7) == 0 || strncmp(says, "READONLY", 8) == 0 ||
         strncmp(says, "NOAUTH", 6) == 0)
-        redis_link_drop(port, says);
+        redis_link_drop(port, why);
+    else if (!atomic_exchange(&redis->refusing, true))
+        log_line(VTS_ERROR, "redis",
+                 "Redis at %s refuses: %s; what needs it is answered 503 until it does not",
+                 redis->server.where, why);
 }
 
 void redis_accepted(struct redis_port *port)

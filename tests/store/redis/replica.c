@@ -17,8 +17,6 @@
 
 #include <cmocka.h>
 
-VTS_EXPORT const struct store_module *redis_LTX_vts_store(void);
-
 static enum record_act on_due(void *arg, size_t port, const struct record *old, struct text *next,
                               vts_ms now)
 {
@@ -88,8 +86,7 @@ void replica_init(struct replica *replica, const char *url)
 
 bool replica_try(struct replica *replica, struct vts_error *error)
 {
-    replica->store =
-        redis_LTX_vts_store()->open(&replica->options, &replica->settings, error);
+    replica->store = redis_LTX_vts_store()->open(&replica->options, &replica->settings, error);
     if (!replica->store)
         return false;
     for (size_t i = 0; i < replica->options.ports; i++) {

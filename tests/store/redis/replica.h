@@ -12,6 +12,8 @@
 
 #define REPLICA_PORTS 8
 
+VTS_EXPORT const struct store_module *redis_LTX_vts_store(void);
+
 struct replica {
     struct clock clock; /* virtual, at T0 */
     struct store_options options;

@@ -27,8 +27,7 @@
 
 static int free_port(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t length = sizeof(address);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -41,8 +40,8 @@ static int free_port(void)
 
 static void child(const struct redis_process *process)
 {
-    const char *argv[32] = {REDIS_SERVER, "--bind", "127.0.0.1", "--save", "", "--dir",
-                            process->folder, "--port"};
+    const char *argv[32] = {REDIS_SERVER, "--bind", "127.0.0.1",     "--save",
+                            "",           "--dir",  process->folder, "--port"};
     char port[16];
     int null = open("/dev/null", O_RDWR), count = 8;
 

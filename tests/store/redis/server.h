@@ -14,7 +14,7 @@ struct redis_process {
     pid_t pid; /* 0: not running */
     int port;
     char folder[64];
-    char url[64]; /* redis://127.0.0.1:PORT */
+    char url[64];         /* redis://127.0.0.1:PORT */
     redisContext *client; /* for the test's own commands; NULL while it does not run */
     const char *extra[8];
 };

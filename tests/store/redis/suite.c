@@ -10,8 +10,6 @@
 
 #include <cmocka.h>
 
-VTS_EXPORT const struct store_module *redis_LTX_vts_store(void);
-
 static struct redis_process process;
 static struct redis_settings settings = {.prefix = "suite:", .timeout = 20000};
 static struct event_base *loops[RIG_PORTS];

@@ -1,2 +1,405 @@
-#include <stdio.h>
-int main(void){return 0;}
+/* SPDX-License-Identifier: MIT
+ *
+ * Redis goes away and comes back: killed, stopped, emptied, locked, full, made a replica. What needs it is
+ * answered at once meanwhile, one line tells that it went and one that it is back. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "replica.h"
+#include "run.h"
+#include "server.h"
+
+#include <cmocka.h>
+
+static struct redis_process process;
+static struct replica a;
+static int saved = -1;
+
+static int setup(void **state)
+{
+    (void)state;
+    redis_process_start(&process, NULL);
+    replica_init(&a, process.url);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    if (saved >= 0)
+        free(capture_end(saved));
+    saved = -1;
+    replica_finish(&a);
+    redis_process_finish(&process);
+    return 0;
+}
+
+static char *log_so_far(void)
+{
+    char *log = capture_end(saved);
+
+    saved = -1;
+    return log;
+}
+
+static int times(const char *text, const char *part)
+{
+    int count = 0;
+
+    for (; (text = strstr(text, part)); text++)
+        count++;
+    return count;
+}
+
+static void put(const char *id)
+{
+    struct job job = rig_job(id, RECORD_NEVER);
+
+    assert_int_equal(replica_put(&a, &job), VTS_OK);
+}
+
+/* Until calls are served again, or are not. */
+static void turn_until(const char *id, bool served)
+{
+    int64_t until_ms = run_now_ms() + EVENT_MS;
+    struct job job = rig_job(id, RECORD_NEVER);
+
+    while ((replica_put(&a, &job) == VTS_OK) != served) {
+        assert_true(run_now_ms() < until_ms);
+        replica_turn(&a, 0);
+    }
+}
+
+static void assert_busy(void)
+{
+    struct call call;
+
+    call_init(&call, "a", RECORD_LEAVE);
+    call.base.is_poll = true;
+    replica_begin(&a, &call);
+    assert_int_equal(call.dones, 1); /* at once */
+    assert_int_equal(call.base.err, VTS_ERR_BUSY);
+    assert_int_equal(call.runs, 0); /* nothing is invented */
+    call_finish(&call);
+}
+
+static bool no_row(struct store_list *list, const struct record *record, uint64_t polls, vts_ms now)
+{
+    (void)list;
+    (void)record;
+    (void)polls;
+    (void)now;
+    fail_msg("a row from nowhere");
+    return false;
+}
+
+static int lists_done;
+
+static void list_done(struct store_list *list)
+{
+    assert_int_equal(list->err, VTS_ERR_BUSY);
+    lists_done++;
+}
+
+static void killed_and_started_again(void **state)
+{
+    struct store_list list = {.limit = 10, .scan = 10, .row = no_row, .done = list_done};
+    struct call call;
+    char *log, wanted[256];
+
+    (void)state;
+    replica_open(&a);
+    put("a");
+    saved = capture_begin();
+    call_init(&call, "a", RECORD_PUT);
+    lists_done = 0;
+    replica_begin(&a, &call); /* under way */
+    store_list(store_port(a.store, 0), &list);
+    redis_process_kill(&process);
+    replica_wait(&a, &call);
+    assert_int_equal(call.base.err, VTS_ERR_BUSY);
+    assert_int_equal(lists_done, 1);
+    for (int i = 0; i < 100; i++)
+        assert_busy();
+    store_list(store_port(a.store, 0), &list);
+    assert_int_equal(lists_done, 2);
+    redis_process_again(&process);
+    turn_until("b", true);
+    log = log_so_far();
+    snprintf(wanted, sizeof(wanted), " warning redis: Redis at 127.0.0.1:%d/0 is away (",
+             process.port);
+    assert_int_equal(times(log, wanted), 1);
+    assert_int_equal(times(log, "): what needs it is answered 503 until it is back\n"), 1);
+    snprintf(wanted, sizeof(wanted), " info redis: Redis at 127.0.0.1:%d/0 is back\n",
+             process.port);
+    assert_int_equal(times(log, wanted), 1);
+    assert_int_equal(times(log, "\n"), 2);
+    free(log);
+    call_finish(&call);
+    /* it came back empty: the fingerprint is there again */
+    assert_int_equal(redis_do(&process, "EXISTS vtsim:fingerprint"), 1);
+}
+
+/* Redis may come back without what it had; new jobs need their instances there. */
+static void instances_are_kept_again(void **state)
+{
+    struct vts_error error;
+    redisReply *reply;
+
+    (void)state;
+    a.store = redis_LTX_vts_store()->open(&a.options, &a.settings, &error);
+    assert_non_null(a.store);
+    assert_true(store_keep_instance(a.store, 0xab, (struct bytes){"one\0two", 8}, &error));
+    assert_true(store_keep_instance(a.store, 0xcd, (struct bytes){"three", 6}, &error));
+    a.loops[0] = event_base_new();
+    assert_true(store_attach(store_port(a.store, 0), a.loops[0]));
+    a.attached = 1;
+    put("a");
+    saved = capture_begin();
+    redis_process_kill(&process);
+    turn_until("a", false);
+    redis_process_again(&process);
+    turn_until("a", true);
+    free(log_so_far());
+    reply = redis_ask(&process, "HGET vtsim:instances 00000000000000ab");
+    assert_int_equal(reply->len, 8);
+    assert_memory_equal(reply->str, "one\0two", 8);
+    freeReplyObject(reply);
+    assert_int_equal(redis_do(&process, "HLEN vtsim:instances"), 2);
+}
+
+static void stopped_for_longer_than_the_timeout(void **state)
+{
+    struct call calls[5];
+    int64_t began_ms;
+    char *log;
+
+    (void)state;
+    a.settings.timeout = 200;
+    replica_open(&a);
+    put("a");
+    saved = capture_begin();
+    redis_process_stop(&process);
+    began_ms = run_now_ms();
+    for (int i = 0; i < 5; i++) {
+        call_init(&calls[i], "a", RECORD_LEAVE);
+        replica_begin(&a, &calls[i]);
+    }
+    replica_wait(&a, &calls[0]);
+    assert_true(run_now_ms() - began_ms >= 150);
+    assert_true(run_now_ms() - began_ms < 10000);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(calls[i].dones, 1);
+        assert_int_equal(calls[i].runs, 0);
+        assert_int_equal(calls[i].base.err, VTS_ERR_BUSY);
+        call_finish(&calls[i]);
+    }
+    assert_busy();
+    redis_process_continue(&process);
+    turn_until("b", true);
+    assert_int_equal(replica_state(&a, "a"), VTS_RUNNING);
+    log = log_so_far();
+    assert_int_equal(times(log, " is away (no answer within 200 ms): "), 1);
+    assert_int_equal(times(log, "/0 is back\n"), 1);
+    free(log);
+}
+
+/* In its place one that belongs to others: it is not used, whatever it would answer. */
+static void another_seed_in_its_place(void **state)
+{
+    char *log, wanted[512];
+
+    (void)state;
+    replica_open(&a);
+    put("a");
+    saved = capture_begin();
+    redis_process_kill(&process);
+    turn_until("a", false);
+    redis_process_again(&process);
+    redis_do(&process, "SET vtsim:fingerprint theirs");
+    while (!*((struct redis *)a.store)->ports[0].reason)
+        replica_turn(&a, 0);
+    assert_busy();
+    redis_do(&process, "DEL vtsim:fingerprint");
+    turn_until("a", true);
+    log = log_so_far();
+    snprintf(wanted, sizeof(wanted),
+             " error redis: prefix \"vtsim:\" of Redis at 127.0.0.1:%d/0 belongs to vtsimds with "
+             "theirs, this one has seed 1, record format 1, little-endian: give it a prefix of its "
+             "own ([store] prefix), or the same seed and version\n",
+             process.port);
+    assert_int_equal(times(log, wanted), 1);
+    free(log);
+}
+
+static void a_password_that_it_wants_since(void **state)
+{
+    char *log;
+
+    (void)state;
+    replica_open(&a);
+    put("a");
+    saved = capture_begin();
+    redis_do(&process, "CONFIG SET requirepass secret");
+    redis_do(&process, "CLIENT KILL TYPE normal SKIPME yes");
+    while (!*((struct redis *)a.store)->ports[0].reason)
+        replica_turn(&a, 0);
+    assert_busy();
+    redis_do(&process, "CONFIG SET requirepass %s", "");
+    turn_until("a", true);
+    log = log_so_far();
+    assert_int_equal(times(log, " wants a password: write [store] url = "
+                                "redis://:PASSWORD@HOST:PORT\n"),
+                     1);
+    assert_null(strstr(log, "secret"));
+    free(log);
+}
+
+static void a_redis_that_is_full(void **state)
+{
+    struct job job = rig_job("b", RECORD_NEVER);
+    char *log;
+
+    (void)state;
+    replica_open(&a);
+    put("a");
+    saved = capture_begin();
+    redis_do(&process, "CONFIG SET maxmemory 1");
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(replica_put(&a, &job), VTS_ERR_BUSY);
+    redis_do(&process, "CONFIG SET maxmemory 0");
+    put("b");
+    log = log_so_far();
+    assert_int_equal(times(log, " refuses: OOM "), 1);
+    assert_int_equal(times(log, " takes changes again\n"), 1);
+    assert_int_equal(times(log, "\n"), 2);
+    free(log);
+}
+
+static void a_redis_that_was_made_a_replica(void **state)
+{
+    char *log;
+
+    (void)state;
+    replica_open(&a);
+    put("a");
+    saved = capture_begin();
+    redis_do(&process, "REPLICAOF 127.0.0.1 1");
+    turn_until("a", false);
+    assert_busy();
+    redis_do(&process, "REPLICAOF NO ONE");
+    turn_until("a", true);
+    log = log_so_far();
+    assert_int_equal(times(log, " is away (READONLY You can't write against a read only replica.): "
+                                "what needs it "),
+                     1);
+    assert_int_equal(times(log, "/0 is back\n"), 1);
+    assert_null(strstr(log, "takes changes again"));
+    free(log);
+}
+
+/* Each port has a connection of its own; that they went is told once. */
+static void several_ports_tell_it_once(void **state)
+{
+    int64_t until_ms = run_now_ms() + EVENT_MS;
+    char *log;
+
+    (void)state;
+    a.options.ports = 3;
+    replica_open(&a);
+    for (size_t i = 0; i < 3; i++)
+        while (((struct redis *)a.store)->ports[i].state != LINK_UP)
+            replica_turn(&a, i);
+    saved = capture_begin();
+    redis_process_kill(&process);
+    for (size_t i = 0; i < 3; i++)
+        while (((struct redis *)a.store)->ports[i].link)
+            replica_turn(&a, i);
+    redis_process_again(&process);
+    for (size_t i = 0; i < 3; i++)
+        while (((struct redis *)a.store)->ports[i].state != LINK_UP) {
+            assert_true(run_now_ms() < until_ms);
+            replica_turn(&a, i);
+        }
+    log = log_so_far();
+    assert_int_equal(times(log, " is away ("), 1);
+    assert_int_equal(times(log, "/0 is back\n"), 1);
+    free(log);
+}
+
+/* A worker that ends has forgotten what it asked for. */
+static void calls_that_still_wait_are_forgotten(void **state)
+{
+    struct store_list list = {.limit = 10, .scan = 10, .row = no_row, .done = list_done};
+    struct call calls[10];
+
+    (void)state;
+    replica_open(&a);
+    put("a");
+    redis_process_stop(&process);
+    lists_done = 0;
+    for (int i = 0; i < 10; i++) {
+        call_init(&calls[i], "a", RECORD_PUT);
+        replica_begin(&a, &calls[i]);
+    }
+    store_list(store_port(a.store, 0), &list);
+    store_detach(store_port(a.store, 0));
+    replica_finish(&a);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(calls[i].dones, 0);
+        call_finish(&calls[i]);
+    }
+    assert_int_equal(lists_done, 0);
+    redis_process_continue(&process);
+}
+
+static struct call again;
+
+static void call_again(struct store_call *call)
+{
+    ((struct call *)call)->dones++;
+    store_update(store_port(a.store, 0), &again.base);
+}
+
+/* What is told that Redis is away may ask at once for more. */
+static void done_may_call_again_when_it_goes(void **state)
+{
+    struct call call;
+
+    (void)state;
+    replica_open(&a);
+    put("a");
+    saved = capture_begin();
+    call_init(&call, "a", RECORD_LEAVE);
+    call_init(&again, "a", RECORD_LEAVE);
+    call.base.done = call_again;
+    replica_begin(&a, &call);
+    redis_process_kill(&process);
+    replica_wait(&a, &call);
+    assert_int_equal(call.base.err, VTS_ERR_BUSY);
+    assert_int_equal(again.dones, 1);
+    assert_int_equal(again.base.err, VTS_ERR_BUSY);
+    call_finish(&call);
+    call_finish(&again);
+}
+
+int main(void)
+{
+#define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(killed_and_started_again),
+        TEST(instances_are_kept_again),
+        TEST(stopped_for_longer_than_the_timeout),
+        TEST(another_seed_in_its_place),
+        TEST(a_password_that_it_wants_since),
+        TEST(a_redis_that_is_full),
+        TEST(a_redis_that_was_made_a_replica),
+        TEST(several_ports_tell_it_once),
+        TEST(calls_that_still_wait_are_forgotten),
+        TEST(done_may_call_again_when_it_goes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

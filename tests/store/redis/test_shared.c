@@ -537,8 +537,8 @@ static void keys_of_another_type(void **state)
     redis_do(&process, "DEL vtsim:due");
     assert_int_equal(replica_put(&a, &job), VTS_OK);
     log = capture_end(saved);
-    snprintf(wanted, sizeof(wanted), " error redis: Redis at 127.0.0.1:%d/0 refuses: ",
-             process.port);
+    snprintf(wanted, sizeof(wanted),
+             " error redis: Redis at 127.0.0.1:%d/0 refuses: ", process.port);
     assert_non_null(strstr(log, wanted));
     assert_non_null(strstr(log, "WRONGTYPE"));
     assert_null(strstr(strstr(log, "refuses") + 1, "refuses")); /* once */
