@@ -782,7 +782,7 @@ static bool is_one_line(const struct vts_option *option, const char *text, struc
 bool options_parse(const struct vts_option *option, const char *text, void *settings,
                    struct vts_error *error)
 {
-    union value value;
+    union value value = {0};
     size_t size = 0;
 
     if (is_one_line(option, text, error))

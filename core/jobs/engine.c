@@ -403,7 +403,7 @@ enum record_act engine_poll(struct engine_work *work, const struct record *old, 
     const struct instance *instance = instances_hashed(work->engine->instances, old->instance);
     struct job before;
     struct hook hook;
-    bool counts;
+    bool moves;
 
     begin(work);
     /* Most polls tell nothing new: nothing is due, and nobody wants to hear of the poll. */
@@ -411,26 +411,25 @@ enum record_act engine_poll(struct engine_work *work, const struct record *old, 
         return RECORD_LEAVE;
     if (!load(work, old, now))
         return RECORD_LEAVE;
-    before = work->job;
-    if (!work->instance)
+    instance = work->instance;
+    if (!instance)
         return work->ended ? keep(work) : RECORD_LEAVE;
+    before = work->job;
     advance(work, now);
-    if (instance->base.plugin->poll) {
-        counts = instance->base.counts_polls;
-        if (!counts && poll_moves(work, &before)) {
-            /* The hook writes to a copy; what is due is kept without it. */
-            if (keep(work) != RECORD_PUT)
-                return RECORD_LEAVE;
-        }
-        run_hook(work, HOOK_POLL, instance->base.plugin->poll, polls, now, &hook);
-        note_answer(work, &hook);
-        if (!counts)
-            return work->ended || work->job.last_at != before.last_at ? RECORD_PUT : RECORD_LEAVE;
-        if (alive(&work->job)) {
-            apply(work, &hook);
-            check_settled(work, HOOK_POLL, now);
-            advance(work, now);
-        }
+    moves = poll_moves(work, &before);
+    if (!instance->base.plugin->poll)
+        return moves ? keep(work) : RECORD_LEAVE;
+    /* A hook that does not count writes to a copy: what was due is kept without it. */
+    if (!instance->base.counts_polls && moves && keep(work) != RECORD_PUT)
+        return RECORD_LEAVE;
+    run_hook(work, HOOK_POLL, instance->base.plugin->poll, polls, now, &hook);
+    note_answer(work, &hook);
+    if (!instance->base.counts_polls)
+        return moves ? RECORD_PUT : RECORD_LEAVE;
+    if (alive(&work->job)) {
+        apply(work, &hook);
+        check_settled(work, HOOK_POLL, now);
+        advance(work, now);
     }
     return poll_moves(work, &before) ? keep(work) : RECORD_LEAVE;
 }

@@ -339,6 +339,28 @@ static void each_hook_may_do_its_own(void **state)
     }
 }
 
+static vts_ms wanted_span;
+
+static void wake_after(struct vts_job *job) { vts_wake_after(job, wanted_span); }
+
+static void wakes_keep_within_time(void **state)
+{
+    static const vts_ms spans[][2] = {{7, T0 + 507},
+                                      {0, T0 + 500},
+                                      {-1, T0 + 500},
+                                      {INT64_MIN, T0 + 500},
+                                      {INT64_MAX, VTS_TIME_END},
+                                      {VTS_TIME_END - T0 - 500, VTS_TIME_END}};
+    struct hook hook = hook_with(plain, HOOK_START);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(spans) / sizeof(*spans); i++) {
+        wanted_span = spans[i][0];
+        hook_run(&hook, wake_after);
+        assert_int_equal(hook.wake_at, spans[i][1]);
+    }
+}
+
 /* ---- one warning for each kind of nonsense ---- */
 
 static void nonsense_is_told_once(void **state)
@@ -430,6 +452,7 @@ int main(void)
         cmocka_unit_test(delays_have_a_limit),
         cmocka_unit_test(draws_go_on_where_they_stopped),
         cmocka_unit_test(each_hook_may_do_its_own),
+        cmocka_unit_test(wakes_keep_within_time),
         cmocka_unit_test(nonsense_is_told_once),
         cmocka_unit_test(a_serial_instance_is_called_one_hook_at_a_time),
         cmocka_unit_test(the_table_is_whole),

@@ -249,7 +249,7 @@ static void problems_of_the_command_line(void **state)
                  "alone, and its folder in [server] plugin_path\n");
     RUN(&result, "--check", "-s", "server/plugin_path=/no/such/folder");
     assert_ended(&result, 2, "",
-                 "[server] plugin_path: folder /no/such/folder cannot be read: No such file or "
+                 "-s: [server] plugin_path: folder /no/such/folder cannot be read: No such file or "
                  "directory\n");
     /* What the plugin's own open has to say. */
     RUN(&result, "--check", "-s", BENDER, "-s", "behaviour b/plugin=bender", "-s",

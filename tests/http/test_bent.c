@@ -363,7 +363,7 @@ static void a_stalled_answer(void **state)
     ask(*state, "GET", "/status?job_id=nobody", NULL, 404, NULL);
     assert_int_equal(http_read(&connection, &response), HTTP_ANSWER);
     took = run_now_ms() - before;
-    assert_true(took >= 299);
+    assert_true(took >= 280); /* the event loop's clock is a coarse one */
     assert_string_equal(response.body, "{\"job_id\": \"stall\", \"status\": \"pending\"}");
     http_response_finish(&response);
     /* The connection lives on. */

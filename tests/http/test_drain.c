@@ -90,48 +90,80 @@ static void answers_under_way_arrive(void **state)
     }
 }
 
+/* A connection that asks for far more than the system takes in, and reads nothing yet. */
+static void ask_for_much(struct vtsimd *vtsimd, struct http_connection *connection)
+{
+    char body[600], word[256];
+    int small = 65536;
+
+    memset(word, 'i', 255);
+    word[255] = '\0';
+    for (int i = 0; i < 1000; i++) {
+        snprintf(body, sizeof(body), "{\"job_id\": \"%d-%.240s\"}", i, word);
+        ask(vtsimd, "POST", "/start", body, 200, NULL);
+    }
+    http_connect(connection, vtsimd->port);
+    setsockopt(connection->fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    for (int i = 0; i < 20; i++)
+        assert_true(http_puts(connection, "GET /jobs?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n"));
+    start_job(vtsimd, "after", NULL); /* one worker: it has come to them by now */
+}
+
 /* What was handed to the system for a slow reader is whole, too. */
 static void a_large_answer_arrives_whole(void **state)
 {
     struct vtsimd vtsimd;
     struct http_connection connection;
-    char body[600], word[256];
-    int small = 4096, whole = 0;
+    struct http_response response;
+    enum http_end end;
+    int whole = -1;
 
     (void)state;
     server_start(&vtsimd, "-s", "server/drain_timeout=20s", NULL);
-    memset(word, 'i', 255);
-    word[255] = '\0';
-    for (int i = 0; i < 1000; i++) {
-        snprintf(body, sizeof(body), "{\"job_id\": \"%d-%.240s\"}", i, word);
-        ask(&vtsimd, "POST", "/start", body, 200, NULL);
-    }
-    http_connect(&connection, vtsimd.port);
-    setsockopt(connection.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-    /* More than fits between the two; the last of them is under way or not yet begun. */
-    for (int i = 0; i < 20; i++)
-        assert_true(http_puts(&connection, "GET /jobs?limit=1000 HTTP/1.1\r\nHost: x\r\n\r\n"));
-    start_job(&vtsimd, "after", NULL);
+    ask_for_much(&vtsimd, &connection);
     kill(vtsimd.pid, SIGTERM);
     wait_for_draining(&vtsimd);
-    for (;;) {
-        struct http_response response;
-        enum http_end end = http_read(&connection, &response);
-
+    do {
+        end = http_read(&connection, &response);
         if (end == HTTP_ANSWER)
             assert_ends(response.body, "}");
         else if (end != HTTP_FIN && end != HTTP_RST)
             fail_msg("answer %d ends with %d after %zu bytes", whole, (int)end,
                      response.body_length);
         http_response_finish(&response);
-        if (end != HTTP_ANSWER)
-            break;
         whole++;
-    }
+    } while (end == HTTP_ANSWER);
     assert_true(whole > 0);
     assert_int_equal(ended(&vtsimd, EVENT_MS), 0);
     http_close(&connection);
     vtsimd_finish(&vtsimd);
+}
+
+/* One that does not read at all is waited for as long as drain_timeout says, or until it leaves. */
+static void a_large_answer_that_nobody_reads(void **state)
+{
+    (void)state;
+    for (int leaves = 0; leaves < 3; leaves++) {
+        struct vtsimd vtsimd;
+        struct http_connection connection;
+        char *log;
+
+        server_start(&vtsimd, "-s",
+                     leaves ? "server/drain_timeout=1h" : "server/drain_timeout=200ms", NULL);
+        ask_for_much(&vtsimd, &connection);
+        kill(vtsimd.pid, SIGTERM);
+        wait_for_draining(&vtsimd);
+        if (leaves == 1)
+            http_close(&connection);
+        else if (leaves == 2)
+            http_reset(&connection);
+        assert_int_equal(ended(&vtsimd, EVENT_MS), 0);
+        log = vtsimd_log(&vtsimd);
+        assert_null(strstr(log, "Sanitizer"));
+        free(log);
+        http_close(&connection);
+        vtsimd_finish(&vtsimd);
+    }
 }
 
 static void a_second_signal_ends_at_once(void **state)
@@ -264,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_under_way_arrive),
         cmocka_unit_test(a_large_answer_arrives_whole),
+        cmocka_unit_test(a_large_answer_that_nobody_reads),
         cmocka_unit_test(a_second_signal_ends_at_once),
         cmocka_unit_test(idle_connections_do_not_hold_it_up),
         cmocka_unit_test(drain_timeout),

@@ -458,7 +458,8 @@ static void draw_twice(struct vts_job *job)
     draw(job);
 }
 
-/* The third poll draws the same, whatever the first two did and whenever it came. */
+/* The third poll draws the same, whatever the first two did, whenever it came, and however often the job's
+ * life had drawn until then. */
 static void a_polls_chance_is_keyed_by_its_number(void **state)
 {
     uint64_t third;
@@ -476,12 +477,14 @@ static void a_polls_chance_is_keyed_by_its_number(void **state)
     assert_all_differ();
     life_forget(&life);
     probe.poll = NULL;
+    probe.start = probe.wake = draw_and_wake;
     start_probe();
     life_poll(&life, T0);
     life_poll(&life, T0);
     probe.poll = draw;
-    life_poll(&life, T0 + 77);
-    assert_int_equal(draws[5], third);
+    life_poll(&life, T0 + 177);
+    assert_int_equal(draw_count, 8);
+    assert_int_equal(draws[7], third);
 }
 
 static void refuse_and_draw(struct vts_job *job)

@@ -111,14 +111,15 @@ char *life_text(const struct life *life)
     struct text out = TEXT_INIT;
     char *text;
 
-    text_printf(&out,
-                "%s created %lld started %lld ended %lld wake %lld waits %u draws %u progress "
-                "%a-%a %lld+%lld result %s code %s message %s state ",
-                state_name(job.state), (long long)job.created_at, (long long)job.started_at,
-                (long long)job.ended_at, (long long)job.wake_at, job.waits, job.draws,
-                job.progress.from, job.progress.to, (long long)job.progress.since,
-                (long long)job.progress.span, job.result.at ? job.result.at : "-",
-                job.code.at ? job.code.at : "-", job.message.at ? job.message.at : "-");
+    text_printf(
+        &out,
+        "%s last %lld created %lld started %lld ended %lld wake %lld waits %u draws %u progress "
+        "%a-%a %lld+%lld result %s code %s message %s state ",
+        state_name(job.state), (long long)job.last_at, (long long)job.created_at,
+        (long long)job.started_at, (long long)job.ended_at, (long long)job.wake_at, job.waits,
+        job.draws, job.progress.from, job.progress.to, (long long)job.progress.since,
+        (long long)job.progress.span, job.result.at ? job.result.at : "-",
+        job.code.at ? job.code.at : "-", job.message.at ? job.message.at : "-");
     for (size_t i = 0; i < job.plugin_state.length; i++)
         text_printf(&out, "%02x", (unsigned char)job.plugin_state.at[i]);
     text = text_take(&out);

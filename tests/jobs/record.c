@@ -309,6 +309,7 @@ DAMAGE(progress_above_one, job->progress.to = 1.5, )
 DAMAGE(progress_that_falls, job->progress.from = 0.8, )
 DAMAGE(progress_out_of_time, job->progress.since = INT64_MAX, )
 DAMAGE(progress_without_end, job->progress.span = INT64_MAX, )
+DAMAGE(text_without_its_nul, , ((char *)record)[record->size - 1] = 'x')
 
 static void is_refused_damaged(void **state)
 {
@@ -330,6 +331,7 @@ static void is_refused_damaged(void **state)
     is_refused_where(progress_that_falls);
     is_refused_where(progress_out_of_time);
     is_refused_where(progress_without_end);
+    is_refused_where(text_without_its_nul);
 }
 
 static bool valid(const char *id) { return record_id_valid(id, strlen(id)); }

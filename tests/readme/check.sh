@@ -46,77 +46,64 @@ fail()
     exit 1
 }
 
-# serve SCRIPT: runs it in the background and waits until it says where it listens.
+# serve SCRIPT: runs it in the background and waits until it says where it listens: $url.
 serve()
 {
     stop
     rm -f ready
     mkfifo ready
-    sh -euc "exec $(cat "$1")" >ready 2>server.log &
+    sh -eu "$1" >ready 2>server.log &
     server=$!
     read -r line <ready || {
-        cat server.log >&2
-        fail "block $1 did not serve"
+        cat "$1" server.log >&2
+        fail 'that did not serve'
     }
     url=${line##* }
 }
 
+# script BLOCK: the block, behind what the README exported before it.
+script() { cat exported "$1"; }
+
 cd "$folder"
 HOME=$folder
 export HOME
-unset VTSIM_URL || :
+: >exported
 "$cmake" --install "$build" --prefix "$HOME/vtsim" >install.log || fail "cannot install"
 
 # A free port: whichever a vtsimd was given that takes any.
-echo 'vtsim/bin/vtsimd -l 127.0.0.1:0' >any
+echo 'exec vtsim/bin/vtsimd -l 127.0.0.1:0' >any
 serve any
 port=${url##*:}
 stop
+VTSIM_URL=http://127.0.0.1:$port
+export VTSIM_URL
 
-# Each block to a file of its own, NUMBER.KIND; the kinds in order to `blocks`.
+# Each block to a file of its own, NUMBER.block; their kinds, in order, to `blocks`.
 sed "s/127\.0\.0\.1:5000/127.0.0.1:$port/g" "$readme" | awk '
     /^```/ && !inside { inside = 1; n++; kind = substr($0, 4); file = n ".block"
                         print n, kind >"blocks"; printf "" >file; next }
     /^```/ { inside = 0; close(file); next }
     inside { print >file }'
 
-number=0
 ran=0
-environment=''
 while read -r number kind name; do
     block=$number.block
-    case $kind in
-    sh)
-        case $name in
-        build) ;;
-        server)
-            { printf '%s\n' "$environment"; cat "$block"; } >with_environment
-            sed -i "s|^vtsimd|vtsimd -l 127.0.0.1:$port|" with_environment
-            stop
-            rm -f ready
-            mkfifo ready
-            sed -i 's|^vtsimd|exec vtsimd|' with_environment
-            sh -eu with_environment >ready 2>server.log &
-            server=$!
-            read -r line <ready || { cat server.log >&2; fail "block $number did not serve"; }
-            ;;
-        *)
-            if grep -q '^export ' "$block"; then
-                environment=$(cat "$block")
-            fi
-            { printf '%s\n' "$environment"; sed "s|vtsim \(run\|wait\)|vtsim -u http://127.0.0.1:$port \1|" "$block"; } >with_environment
-            VTSIM_URL="http://127.0.0.1:$port" sh -eu with_environment >printed 2>errors || {
-                cat "$block" printed errors >&2
-                fail "block $number failed"
-            }
-            ran=$((ran + 1))
-            ;;
-        esac
+    case "$kind $name" in
+    'sh build' | 'console '*) ;;
+    'sh server')
+        script "$block" | sed "s|^vtsimd|exec vtsimd -l 127.0.0.1:$port|" >run
+        serve run
         ;;
-    text)
-        diff -u "$block" printed || fail "block $number is not what was printed"
+    'sh '*)
+        ! grep -q '^export ' "$block" || cat "$block" >>exported
+        script "$block" >run
+        sh -eu run >printed 2>errors || {
+            cat "$block" printed errors >&2
+            fail "block $number failed"
+        }
+        ran=$((ran + 1))
         ;;
-    console) ;;
+    'text '*) diff -u "$block" printed || fail "block $number is not what was printed" ;;
     *)
         [ -n "$name" ] || fail "block $number ($kind) has no file name"
         cp "$block" "$name"

@@ -191,13 +191,17 @@ static void nobody_else_is_at_a_record(void **state)
 
 /* ---- no wake is lost ---- */
 
-/* One thread carries out what is due and sleeps until it is told of more; the other puts a record that is due
- * at once, the moment the last one was carried out: while the first is about to fall asleep. */
+/* One thread carries out what is due and sleeps until it is told of more. The other lets a record become due,
+ * and the moment it was carried out puts one that is due at once: while the first is on its way back to
+ * sleep, and what it waited for until then was no later than the new record. */
+#define WAKES 20000
+
 struct sleeper {
     struct rig rig;
     pthread_mutex_t lock;
     pthread_cond_t bell;
     bool rung, stop;
+    _Atomic vts_ms next; /* what it knows of, falling asleep */
     _Atomic uint64_t carried_out;
     _Atomic bool timed_out;
 };
@@ -206,12 +210,16 @@ static enum record_act carry_out(void *arg, size_t port, const struct record *ol
                                  struct text *next, vts_ms now)
 {
     struct sleeper *sleeper = arg;
+    uint64_t before = atomic_fetch_add(&sleeper->carried_out, 1);
+    volatile uint64_t spin = before % 2 ? 0 : rng_draw(42, before) % 2000;
 
     (void)port;
     (void)old;
     (void)next;
     (void)now;
-    atomic_fetch_add(&sleeper->carried_out, 1);
+    /* A while by chance: the other's way to the store is longer than ours to sleep. */
+    while (spin > 0)
+        spin--;
     return RECORD_DROP;
 }
 
@@ -232,12 +240,16 @@ static void *sleep_and_run(void *arg)
     struct sleeper *sleeper = arg;
     struct timespec deadline;
     bool stop = false;
+    vts_ms now, next;
 
     clock_gettime(CLOCK_REALTIME, &deadline);
     deadline.tv_sec += DEADLINE_S;
     while (!stop && !atomic_load(&sleeper->timed_out)) {
-        if (store_run_due(store_port(sleeper->rig.store, 0), T0, 100) <= T0)
+        now = clock_now(&sleeper->rig.clock);
+        next = store_run_due(store_port(sleeper->rig.store, 0), now, 100);
+        if (next <= now)
             continue;
+        atomic_store(&sleeper->next, next);
         pthread_mutex_lock(&sleeper->lock);
         while (!sleeper->rung && !sleeper->stop && !atomic_load(&sleeper->timed_out))
             if (pthread_cond_timedwait(&sleeper->bell, &sleeper->lock, &deadline) == ETIMEDOUT)
@@ -249,44 +261,70 @@ static void *sleep_and_run(void *arg)
     return NULL;
 }
 
+static void put_due(struct sleeper *sleeper, const char *id, vts_ms moment)
+{
+    struct job job = rig_job(id, moment);
+
+    assert_int_equal(rig_put(&sleeper->rig, 1, &job), VTS_OK);
+}
+
+static bool give_up(struct sleeper *sleeper) { return atomic_load(&sleeper->timed_out); }
+
+static void one_wake(struct sleeper *sleeper, const char *first, const char *second, uint64_t round)
+{
+    vts_ms moment = T0 + 1 + (vts_ms)round;
+
+    put_due(sleeper, first, moment);
+    while (atomic_load(&sleeper->next) != moment && !give_up(sleeper))
+        sched_yield();
+    rig_move(&sleeper->rig, moment);
+    ring(sleeper, 0); /* its timer */
+    while (atomic_load(&sleeper->carried_out) == 2 * round && !give_up(sleeper))
+        ;
+    put_due(sleeper, second, moment);
+    while (atomic_load(&sleeper->carried_out) < 2 * round + 2 && !give_up(sleeper))
+        sched_yield();
+}
+
+/* Ids of which port 0 takes care. */
+static void find_ids(struct rig *rig, char ids[16][16])
+{
+    int filled = 0;
+
+    for (int i = 0; filled < 16; i++) {
+        snprintf(ids[filled], sizeof(ids[filled]), "j%d", i);
+        filled += rig_port_of(rig, ids[filled]) == 0;
+        assert_true(i < 1000);
+    }
+}
+
 static void no_wake_is_lost(void **state)
 {
     struct sleeper sleeper = {.lock = PTHREAD_MUTEX_INITIALIZER, .bell = PTHREAD_COND_INITIALIZER};
     char ids[16][16];
     pthread_t thread;
-    struct job job;
-    int filled = 0;
 
     (void)state;
     if (kind->shared)
         skip();
     rig_init(&sleeper.rig, kind, 2);
     rig_open(&sleeper.rig);
-    /* ids of which port 0 takes care */
-    for (int i = 0; filled < 16; i++) {
-        snprintf(ids[filled], sizeof(ids[filled]), "j%d", i);
-        filled += rig_port_of(&sleeper.rig, ids[filled]) == 0;
-        assert_true(i < 1000);
-    }
+    find_ids(&sleeper.rig, ids);
     store_destroy(sleeper.rig.store);
     sleeper.rig.options.due = carry_out;
     sleeper.rig.options.ring = ring;
     sleeper.rig.options.arg = &sleeper;
     rig_open(&sleeper.rig);
     assert_int_equal(pthread_create(&thread, NULL, sleep_and_run, &sleeper), 0);
-    for (uint64_t round = 0; round < 20000 && !atomic_load(&sleeper.timed_out); round++) {
-        job = rig_job(ids[round % 16], T0);
-        assert_int_equal(rig_put(&sleeper.rig, 1, &job), VTS_OK);
-        while (atomic_load(&sleeper.carried_out) <= round && !atomic_load(&sleeper.timed_out))
-            sched_yield();
-    }
+    for (uint64_t round = 0; round < WAKES && !give_up(&sleeper); round++)
+        one_wake(&sleeper, ids[round % 16], ids[(round + 1 + round / 16) % 16], round);
     pthread_mutex_lock(&sleeper.lock);
     sleeper.stop = true;
     pthread_cond_signal(&sleeper.bell);
     pthread_mutex_unlock(&sleeper.lock);
     assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_false(atomic_load(&sleeper.timed_out));
-    assert_int_equal(atomic_load(&sleeper.carried_out), 20000);
+    assert_false(give_up(&sleeper));
+    assert_int_equal(atomic_load(&sleeper.carried_out), 2 * WAKES);
     rig_finish(&sleeper.rig);
 }
 
