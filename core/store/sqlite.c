@@ -62,11 +62,50 @@ struct sqlite {
     _Atomic uint64_t committed;
     atomic_bool failing;
     _Atomic uint64_t recent[RECENT];
+
+    char *
+        *strange; /* ids whose records we do not understand, in order: they are left as they are */
+    size_t strange_count, strange_room;
 };
 
 static _Atomic uint64_t *recent_of(struct sqlite *sqlite, struct bytes id)
 {
     return &sqlite->recent[rng_hash(id.at, id.length, 1) % RECENT];
+}
+
+/* ---- strange records ---- */
+
+static int compare_ids(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static bool add_strange(struct sqlite *sqlite, struct bytes id)
+{
+    size_t room = sqlite->strange_room ? sqlite->strange_room * 2 : 16;
+    char **grown;
+
+    if (sqlite->strange_count == sqlite->strange_room) {
+        grown = (char **)realloc((void *)sqlite->strange, room * sizeof(char *));
+        if (!grown)
+            return false;
+        sqlite->strange = grown;
+        sqlite->strange_room = room;
+    }
+    sqlite->strange[sqlite->strange_count] = strndup(id.at, id.length);
+    return sqlite->strange[sqlite->strange_count++] != NULL;
+}
+
+static bool is_strange(const struct sqlite *sqlite, struct bytes id)
+{
+    char text[RECORD_ID_MAX + 1], *key = text;
+
+    if (sqlite->strange_count == 0)
+        return false;
+    memcpy(text, id.at, id.length);
+    text[id.length] = '\0';
+    return bsearch((const void *)&key, (const void *)sqlite->strange, sqlite->strange_count,
+                   sizeof(char *), compare_ids) != NULL;
 }
 
 /* ---- changes ---- */
@@ -166,6 +205,11 @@ static void sqlite_update(struct store_port *base, struct store_call *call)
     struct sqlite *sqlite = (struct sqlite *)base->store;
     uint64_t seen;
 
+    if (is_strange(sqlite, call->id)) {
+        call->err = VTS_ERR_BUSY;
+        call->done(call);
+        return;
+    }
     port->changed = 0;
     memory_apply(port->memory, call);
     seen = atomic_load(recent_of(sqlite, call->id));
@@ -405,6 +449,7 @@ static struct store_port *sqlite_port(struct store *store, size_t index)
 static void sqlite_destroy(struct store *store)
 {
     struct sqlite *sqlite = (struct sqlite *)store;
+    size_t i;
 
     if (sqlite->writing) {
         pthread_mutex_lock(&sqlite->lock);
@@ -418,6 +463,9 @@ static void sqlite_destroy(struct store *store)
     store_destroy(sqlite->memory);
     pthread_mutex_destroy(&sqlite->lock);
     pthread_cond_destroy(&sqlite->work);
+    for (i = 0; i < sqlite->strange_count; i++)
+        free(sqlite->strange[i]);
+    free((void *)sqlite->strange);
     free(sqlite->ports);
     free(sqlite);
 }
@@ -450,9 +498,11 @@ static bool restore(void *arg, struct bytes id, const struct record *record, siz
 
     if (!record_read(record, size, &job)) {
         log_line(VTS_ERROR, "sqlite",
-                 "the record of job %.*s in %s cannot be understood: it is "
-                 "passed over",
+                 "the record of job %.*s in %s cannot be understood: the job is answered 503, the "
+                 "others are served",
                  (int)id.length, id.at, restorer->sqlite->settings.path);
+        if (!add_strange(restorer->sqlite, id))
+            restorer->no_memory = true;
         return true;
     }
     if (job.id.length != id.length || memcmp(job.id.at, id.at, id.length) != 0)
@@ -474,6 +524,8 @@ static bool open_file(struct sqlite *sqlite, struct vts_error *error)
         return false;
     if (restorer.no_memory)
         return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the jobs of %s", set->path);
+    if (sqlite->strange_count > 0)
+        qsort((void *)sqlite->strange, sqlite->strange_count, sizeof(char *), compare_ids);
     if (!sqlite_file_take(&sqlite->file, seed, &before, error))
         return false;
     if (before != seed && restorer.count > 0)

@@ -441,7 +441,7 @@ static void answers_wait_for_what_they_tell(void **state)
     assert_job(id, "\"state\": \"running\"");
 }
 
-static void a_record_of_a_stranger_is_passed_over(void **state)
+static void a_record_of_a_stranger_is_left_as_it_is(void **state)
 {
     sqlite3 *db;
 
@@ -456,9 +456,15 @@ static void a_record_of_a_stranger_is_passed_over(void **state)
     sqlite3_close(db);
     START("server/behaviour=fixed_delay");
     assert_log("error sqlite: the record of job a in ", true);
-    assert_log("cannot be understood: it is passed over", true);
-    free(ask("GET", "/status?job_id=a", NULL, 404));
+    assert_log("cannot be understood: the job is answered 503, the others are served", true);
+    free(ask("GET", "/status?job_id=a", NULL, 503));
+    free(ask("POST", "/start", "{\"job_id\": \"a\"}", 503));
+    free(ask("DELETE", "/jobs/a", NULL, 503));
     assert_job("b", "\"state\": \"running\"");
+    start_job("c");
+    stop();
+    assert_int_equal(number("SELECT count(*) FROM job WHERE id = 'a' AND record = x'00'"), 1);
+    assert_int_equal(number("SELECT count(*) FROM job"), 3);
 }
 
 /* ---- what is refused ---- */
@@ -512,7 +518,7 @@ int main(void)
         TEST(another_seed_is_told),
         TEST(people_read_while_it_is_served),
         TEST(answers_wait_for_what_they_tell),
-        TEST(a_record_of_a_stranger_is_passed_over),
+        TEST(a_record_of_a_stranger_is_left_as_it_is),
         TEST(a_file_in_use_is_refused),
         TEST(files_that_cannot_be_used_end_it),
     };
