@@ -286,7 +286,7 @@ static bool watch_signals(struct daemon *daemon)
     size_t i;
 
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error for its writer */
     event_set_log_callback(on_event_log);
     event_set_fatal_callback(on_event_fatal);
     daemon->base = event_base_new();

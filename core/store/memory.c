@@ -365,7 +365,9 @@ enum record_act memory_apply(struct store_port *base, struct store_call *call)
         drop(memory, port->index, stripe, link);
         link = find(stripe, hash, call->id);
     }
-    if (there && call->is_poll && (*link)->polls < POLLS_MAX) {
+    /* A refused job is not there for clients, so asking for it is no poll of it. */
+    if (there && call->is_poll && record_of(*link)->state != VTS_ASKED &&
+        (*link)->polls < POLLS_MAX) {
         (*link)->polls++;
         (*link)->polled = 1;
         stripe->polled = true;

@@ -22,10 +22,10 @@
 #include "memory.h"
 #include "sqlite_file.h"
 
-#define RECENT       65536u
-#define POISONED     UINT64_MAX /* a change that could not be queued: its id is not served any more */
-#define RETRY_MS     500
-#define SWEEP_MS     10000 /* how often poll counts are written */
+#define RECENT   65536u
+#define POISONED UINT64_MAX /* a change that could not be queued: its id is not served any more */
+#define RETRY_MS 500
+#define SWEEP_MS 10000 /* how often poll counts are written */
 
 /* Calls and listings that wait for a commit, in the order in which they came. */
 struct waiters {
@@ -62,11 +62,50 @@ struct sqlite {
     _Atomic uint64_t committed;
     atomic_bool failing;
     _Atomic uint64_t recent[RECENT];
+
+    char *
+        *strange; /* ids whose records we do not understand, in order: they are left as they are */
+    size_t strange_count, strange_room;
 };
 
 static _Atomic uint64_t *recent_of(struct sqlite *sqlite, struct bytes id)
 {
     return &sqlite->recent[rng_hash(id.at, id.length, 1) % RECENT];
+}
+
+/* ---- strange records ---- */
+
+static int compare_ids(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+static bool add_strange(struct sqlite *sqlite, struct bytes id)
+{
+    size_t room = sqlite->strange_room ? sqlite->strange_room * 2 : 16;
+    char **grown;
+
+    if (sqlite->strange_count == sqlite->strange_room) {
+        grown = (char **)realloc((void *)sqlite->strange, room * sizeof(char *));
+        if (!grown)
+            return false;
+        sqlite->strange = grown;
+        sqlite->strange_room = room;
+    }
+    sqlite->strange[sqlite->strange_count] = strndup(id.at, id.length);
+    return sqlite->strange[sqlite->strange_count++] != NULL;
+}
+
+static bool is_strange(const struct sqlite *sqlite, struct bytes id)
+{
+    char text[RECORD_ID_MAX + 1], *key = text;
+
+    if (sqlite->strange_count == 0)
+        return false;
+    memcpy(text, id.at, id.length);
+    text[id.length] = '\0';
+    return bsearch((const void *)&key, (const void *)sqlite->strange, sqlite->strange_count,
+                   sizeof(char *), compare_ids) != NULL;
 }
 
 /* ---- changes ---- */
@@ -101,12 +140,13 @@ static void on_changed(void *arg, size_t port, struct bytes id, const struct rec
         if (++sqlite->queued == 1)
             pthread_cond_signal(&sqlite->work);
     }
+    /* Inside the lock, where numbers only grow: another job, with another lock, can share the place. */
+    if (atomic_load(recent_of(sqlite, id)) != POISONED)
+        atomic_store(recent_of(sqlite, id), change ? number : POISONED);
     pthread_mutex_unlock(&sqlite->lock);
     if (!change)
         log_line(VTS_ERROR, "sqlite", "no memory to write job %.*s: it is not served any more",
                  (int)id.length, id.at);
-    if (atomic_load(recent_of(sqlite, id)) != POISONED)
-        atomic_store(recent_of(sqlite, id), change ? number : POISONED);
     sqlite->ports[port].changed = change ? number : POISONED;
 }
 
@@ -165,6 +205,11 @@ static void sqlite_update(struct store_port *base, struct store_call *call)
     struct sqlite *sqlite = (struct sqlite *)base->store;
     uint64_t seen;
 
+    if (is_strange(sqlite, call->id)) {
+        call->err = VTS_ERR_BUSY;
+        call->done(call);
+        return;
+    }
     port->changed = 0;
     memory_apply(port->memory, call);
     seen = atomic_load(recent_of(sqlite, call->id));
@@ -392,8 +437,8 @@ static void sqlite_detach(struct store_port *base)
     struct sqlite_port *port = (struct sqlite_port *)base;
 
     atomic_store(&port->waiting, false);
-    port->waiters = (struct waiters){.last_call = &port->waiters.calls,
-                                     .last_list = &port->waiters.lists};
+    port->waiters =
+        (struct waiters){.last_call = &port->waiters.calls, .last_list = &port->waiters.lists};
 }
 
 static struct store_port *sqlite_port(struct store *store, size_t index)
@@ -404,6 +449,7 @@ static struct store_port *sqlite_port(struct store *store, size_t index)
 static void sqlite_destroy(struct store *store)
 {
     struct sqlite *sqlite = (struct sqlite *)store;
+    size_t i;
 
     if (sqlite->writing) {
         pthread_mutex_lock(&sqlite->lock);
@@ -417,6 +463,9 @@ static void sqlite_destroy(struct store *store)
     store_destroy(sqlite->memory);
     pthread_mutex_destroy(&sqlite->lock);
     pthread_cond_destroy(&sqlite->work);
+    for (i = 0; i < sqlite->strange_count; i++)
+        free(sqlite->strange[i]);
+    free((void *)sqlite->strange);
     free(sqlite->ports);
     free(sqlite);
 }
@@ -435,26 +484,55 @@ static const struct store_ops sqlite_ops = {
     .each_instance = sqlite_each_instance,
 };
 
-static void restore(void *arg, const struct record *record, size_t size, uint64_t polls)
+struct restorer {
+    struct sqlite *sqlite;
+    uint64_t count;
+    bool no_memory;
+};
+
+static bool restore(void *arg, struct bytes id, const struct record *record, size_t size,
+                    uint64_t polls)
 {
-    struct sqlite *sqlite = arg;
+    struct restorer *restorer = arg;
     struct job job;
 
-    if (!record_read(record, size, &job))
-        log_line(VTS_ERROR, "sqlite", "a job's record in %s cannot be understood: it is passed over",
-                 sqlite->settings.path);
-    else if (memory_restore(sqlite->memory, record, polls) == VTS_ERR_MEMORY)
-        sqlite->closing = true;
+    if (!record_read(record, size, &job)) {
+        log_line(VTS_ERROR, "sqlite",
+                 "the record of job %.*s in %s cannot be understood: the job is answered 503, the "
+                 "others are served",
+                 (int)id.length, id.at, restorer->sqlite->settings.path);
+        if (!add_strange(restorer->sqlite, id))
+            restorer->no_memory = true;
+        return true;
+    }
+    if (job.id.length != id.length || memcmp(job.id.at, id.at, id.length) != 0)
+        return false;
+    restorer->count++;
+    if (memory_restore(restorer->sqlite->memory, record, polls) == VTS_ERR_MEMORY)
+        restorer->no_memory = true;
+    return true;
 }
 
 static bool open_file(struct sqlite *sqlite, struct vts_error *error)
 {
-    if (!sqlite_file_open(&sqlite->file, &sqlite->settings, error) ||
-        !sqlite_file_each(&sqlite->file, restore, sqlite, error))
+    const struct sqlite_settings *set = &sqlite->settings;
+    struct restorer restorer = {sqlite, 0, false};
+    uint64_t before, seed = sqlite->options.seed;
+
+    if (!sqlite_file_open(&sqlite->file, set, error) ||
+        !sqlite_file_each(&sqlite->file, restore, &restorer, error))
         return false;
-    if (sqlite->closing)
-        return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the jobs of %s",
-                             sqlite->settings.path);
+    if (restorer.no_memory)
+        return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the jobs of %s", set->path);
+    if (sqlite->strange_count > 0)
+        qsort((void *)sqlite->strange, sqlite->strange_count, sizeof(char *), compare_ids);
+    if (!sqlite_file_take(&sqlite->file, seed, &before, error))
+        return false;
+    if (before != seed && restorer.count > 0)
+        log_line(VTS_WARNING, "sqlite",
+                 "the jobs in %s were started with seed %llu, now it is %llu: "
+                 "what chance has yet to decide comes out differently",
+                 set->path, (unsigned long long)before, (unsigned long long)seed);
     return true;
 }
 
@@ -500,13 +578,13 @@ static struct store *sqlite_open(const struct store_options *options, const void
         vts_error_set(error, VTS_ERR_MEMORY, "no memory");
     else if (open_file(sqlite, error))
         return &sqlite->base;
-    sqlite->closing = false;
     sqlite_destroy(&sqlite->base);
     return NULL;
 }
 
 static const struct vts_option sqlite_options[] = {
-    VTS_OPTION_PATH(struct sqlite_settings, path, NULL, "the database file; made if it is not there"),
+    VTS_OPTION_PATH(struct sqlite_settings, path, NULL,
+                    "the database file; made if it is not there"),
     VTS_OPTION_CHOICE(struct sqlite_settings, durability, "process|power", "process",
                       "what an answered change outlives: the process (kill -9), or a power cut"),
     VTS_OPTIONS_END};

@@ -8,11 +8,15 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "../base/rng.h"
+
 #define APPLICATION 0x7674736D /* "vtsm" */
 
 /* Step n takes a file of version n to version n + 1. Never changed once released: add one. */
 static const char *const steps[] = {
-    /* For people: `record` is the job as vtsimd has it, the other columns say of it what one asks for. */
+    /* For people: `record` is the job as vtsimd has it, with its checksum in `sum`; the other columns say
+     * of it what one asks for. Without a rowid the id's order is the table itself: there is no index that
+     * could tell something else. */
     "CREATE TABLE job ("
     "  id TEXT PRIMARY KEY NOT NULL,"
     "  state TEXT NOT NULL,"
@@ -22,8 +26,10 @@ static const char *const steps[] = {
     "  wake_at INTEGER,"
     "  polls INTEGER NOT NULL,"
     "  instance INTEGER NOT NULL,"
+    "  sum INTEGER NOT NULL,"
     "  record BLOB NOT NULL"
-    ");"
+    ") WITHOUT ROWID;"
+    "CREATE TABLE setting (name TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID;"
     "CREATE TABLE instance (hash INTEGER PRIMARY KEY, behaviour TEXT NOT NULL, text BLOB NOT NULL);"
     "CREATE VIEW jobs AS SELECT"
     "  id, state, behaviour, polls,"
@@ -36,13 +42,14 @@ static const char *const steps[] = {
 
 static bool failed(struct sqlite_file *file, const char *what, struct vts_error *error)
 {
-    return vts_error_set(error, VTS_ERR_IO, "%s: %s", what, sqlite3_errmsg(file->db));
+    return vts_error_set(error, VTS_ERR_IO, "%s %s: %s", file->path, what,
+                         sqlite3_errmsg(file->db));
 }
 
 static bool run(struct sqlite_file *file, const char *sql, struct vts_error *error)
 {
     return sqlite3_exec(file->db, sql, NULL, NULL, NULL) == SQLITE_OK ||
-           failed(file, "SQLite", error);
+           failed(file, "cannot be used", error);
 }
 
 /* The first column of the first row. */
@@ -70,62 +77,79 @@ static bool ask(struct sqlite_file *file, const char *sql, int64_t *number, stru
 
 /* flock(2), on a descriptor of its own, does not meet SQLite's own locks: people can read the file while
  * it is served. */
-static bool lock(struct sqlite_file *file, const char *path, struct vts_error *error)
+static bool lock(struct sqlite_file *file, struct vts_error *error)
 {
-    file->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    file->lock_fd = open(file->path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (file->lock_fd < 0)
-        return vts_error_set(error, VTS_ERR_IO, "%s cannot be opened for writing: %s", path,
+        return vts_error_set(error, VTS_ERR_IO, "%s cannot be opened for writing: %s", file->path,
                              strerror(errno));
     if (flock(file->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return true;
     return vts_error_set(error, VTS_ERR_IO,
                          errno == EWOULDBLOCK ? "%s is in use by another vtsimd"
                                               : "%s cannot be locked",
-                         path);
+                         file->path);
 }
 
-static bool check_owner(struct sqlite_file *file, const char *path, int64_t *version,
-                        struct vts_error *error)
+/* Whose it is, from its first bytes, before SQLite sees it: SQLite would finish or roll back what another
+ * program left half done. */
+static bool check_owner(struct sqlite_file *file, bool *empty, struct vts_error *error)
 {
-    int64_t application = 0, tables = 0;
+    static const char magic[] = "SQLite format 3";
+    unsigned char head[100];
+    ssize_t got = pread(file->lock_fd, head, sizeof(head), 0);
+    uint32_t application;
 
-    if (!ask(file, "PRAGMA application_id", &application, NULL) ||
-        !ask(file, "PRAGMA user_version", version, NULL) ||
-        !ask(file, "SELECT count(*) FROM sqlite_schema", &tables, NULL))
+    *empty = got == 0;
+    if (got == 0)
+        return true;
+    if (got < 0)
+        return vts_error_set(error, VTS_ERR_IO, "%s cannot be read: %s", file->path,
+                             strerror(errno));
+    if (got < (ssize_t)sizeof(head) || memcmp(head, magic, sizeof(magic)) != 0)
         return vts_error_set(error, VTS_ERR_DAMAGED,
-                             "%s is no SQLite database, or is damaged (%s): it was left as it is",
-                             path, sqlite3_errmsg(file->db));
-    if (application != APPLICATION && (application != 0 || *version != 0 || tables != 0))
-        return vts_error_set(error, VTS_ERR_INVALID,
-                             "%s is the database of another program: it was left as it is", path);
+                             "%s is no SQLite database, or is damaged: it was left as it is",
+                             file->path);
+    application =
+        (uint32_t)head[68] << 24 | (uint32_t)head[69] << 16 | (uint32_t)head[70] << 8 | head[71];
+    if (application == APPLICATION)
+        return true;
+    return vts_error_set(error, VTS_ERR_INVALID,
+                         "%s is the database of another program: it was left as it is", file->path);
+}
+
+static bool check_version(struct sqlite_file *file, int64_t *version, struct vts_error *error)
+{
+    if (!ask(file, "PRAGMA user_version", version, NULL))
+        return vts_error_set(error, VTS_ERR_DAMAGED, "%s is damaged (%s): it was left as it is",
+                             file->path, sqlite3_errmsg(file->db));
     if (*version > VERSION)
         return vts_error_set(error, VTS_ERR_INVALID,
                              "%s is of version %lld, this vtsimd knows versions up to %d: use the "
                              "vtsimd that wrote it, or another file",
-                             path, (long long)*version, VERSION);
+                             file->path, (long long)*version, VERSION);
     return true;
 }
 
-static bool check_whole(struct sqlite_file *file, const char *path, struct vts_error *error)
+static bool check_whole(struct sqlite_file *file, struct vts_error *error)
 {
     struct text verdict = TEXT_INIT;
     bool whole = ask(file, "PRAGMA quick_check(1)", NULL, &verdict) && !verdict.failed &&
                  verdict.length == 2 && memcmp(verdict.bytes, "ok", 2) == 0;
 
     if (!whole)
-        vts_error_set(error, VTS_ERR_DAMAGED, "%s is damaged (%s): it was left as it is", path,
-                      verdict.length > 0 ? verdict.bytes : sqlite3_errmsg(file->db));
+        vts_error_set(error, VTS_ERR_DAMAGED, "%s is damaged (%s): it was left as it is",
+                      file->path, verdict.length > 0 ? verdict.bytes : sqlite3_errmsg(file->db));
     text_finish(&verdict);
     return whole;
 }
 
 static bool migrate(struct sqlite_file *file, int64_t version, struct vts_error *error)
 {
-    char pragma[96];
+    char pragma[64];
 
     for (; version < VERSION; version++) {
-        snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %lld; PRAGMA application_id = %d",
-                 (long long)version + 1, APPLICATION);
+        snprintf(pragma, sizeof(pragma), "PRAGMA user_version = %lld", (long long)version + 1);
         if (!run(file, "BEGIN IMMEDIATE", error) || !run(file, steps[version], error) ||
             !run(file, pragma, error) || !run(file, "COMMIT", error)) {
             sqlite3_exec(file->db, "ROLLBACK", NULL, NULL, NULL);
@@ -140,17 +164,18 @@ static bool prepare(struct sqlite_file *file, const char *sql, sqlite3_stmt **st
 {
     return sqlite3_prepare_v3(file->db, sql, -1, SQLITE_PREPARE_PERSISTENT, statement, NULL) ==
                SQLITE_OK ||
-           failed(file, "SQLite", error);
+           failed(file, "cannot be used", error);
 }
 
 static bool prepare_all(struct sqlite_file *file, struct vts_error *error)
 {
-    return prepare(file,
-                   "INSERT INTO job (id, state, created_at, started_at, ended_at, wake_at, polls,"
-                   " instance, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
-                   " ON CONFLICT (id) DO UPDATE SET state = ?2, created_at = ?3, started_at = ?4,"
-                   " ended_at = ?5, wake_at = ?6, polls = ?7, instance = ?8, record = ?9",
-                   &file->put, error) &&
+    return prepare(
+               file,
+               "INSERT INTO job (id, state, created_at, started_at, ended_at, wake_at, polls,"
+               " instance, sum, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+               " ON CONFLICT (id) DO UPDATE SET state = ?2, created_at = ?3, started_at = ?4,"
+               " ended_at = ?5, wake_at = ?6, polls = ?7, instance = ?8, sum = ?9, record = ?10",
+               &file->put, error) &&
            prepare(file, "DELETE FROM job WHERE id = ?1", &file->drop, error) &&
            prepare(file, "UPDATE job SET polls = ?2 WHERE id = ?1", &file->polls, error) &&
            prepare(file, "BEGIN IMMEDIATE", &file->begin, error) &&
@@ -158,27 +183,45 @@ static bool prepare_all(struct sqlite_file *file, struct vts_error *error)
            prepare(file, "ROLLBACK", &file->rollback, error);
 }
 
+/* The file is made ours before anything else is written, so that it is known for ours from its first byte;
+ * auto_vacuum can only be set while it is empty. In WAL mode a commit without a sync is in the system's
+ * hands, so it outlives the process, but not the power. */
+static bool set_up(struct sqlite_file *file, bool empty, bool power, struct vts_error *error)
+{
+    char pragma[96];
+    struct text mode = TEXT_INIT;
+    bool wal;
+
+    snprintf(pragma, sizeof(pragma), "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d",
+             APPLICATION);
+    if (empty && !run(file, pragma, error))
+        return false;
+    wal = ask(file, "PRAGMA journal_mode = WAL", NULL, &mode) && !mode.failed && mode.length == 3 &&
+          memcmp(mode.bytes, "wal", 3) == 0;
+    text_finish(&mode);
+    if (!wal)
+        return failed(file, "cannot have a write-ahead log", error);
+    return run(file, power ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF", error) &&
+           run(file, "PRAGMA journal_size_limit = 4194304", error);
+}
+
 static bool open_checked(struct sqlite_file *file, const struct sqlite_settings *settings,
                          struct vts_error *error)
 {
     int64_t version = 0;
+    bool empty;
 
-    if (!lock(file, settings->path, error))
+    file->path = settings->path;
+    if (!lock(file, error) || !check_owner(file, &empty, error))
         return false;
-    if (sqlite3_open_v2(settings->path, &file->db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
-        return failed(file, settings->path, error);
+    if (sqlite3_open_v2(file->path, &file->db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
+        return failed(file, "cannot be opened", error);
     sqlite3_busy_timeout(file->db, 1000); /* for people who read */
-    if (!check_owner(file, settings->path, &version, error) ||
-        !check_whole(file, settings->path, error))
-        return false;
-    /* The first can only be set while the file is empty. In WAL mode a commit without a sync is in the
-     * system's hands, so it outlives the process, but not the power. */
-    return run(file, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL", error) &&
-           run(file,
-               settings->durability ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF",
-               error) &&
-           run(file, "PRAGMA journal_size_limit = 4194304", error) &&
-           migrate(file, version, error) && prepare_all(file, error);
+    /* Until it is taken nothing moves from the log into the file. */
+    sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return check_version(file, &version, error) && check_whole(file, error) &&
+           set_up(file, empty, settings->durability == 1, error) && migrate(file, version, error) &&
+           prepare_all(file, error);
 }
 
 bool sqlite_file_open(struct sqlite_file *file, const struct sqlite_settings *settings,
@@ -190,6 +233,20 @@ bool sqlite_file_open(struct sqlite_file *file, const struct sqlite_settings *se
         return true;
     sqlite_file_close(file);
     return false;
+}
+
+bool sqlite_file_take(struct sqlite_file *file, uint64_t seed, uint64_t *before,
+                      struct vts_error *error)
+{
+    char sql[128];
+    int64_t kept = (int64_t)seed;
+
+    sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL);
+    ask(file, "SELECT value FROM setting WHERE name = 'seed'", &kept, NULL);
+    *before = (uint64_t)kept;
+    snprintf(sql, sizeof(sql), "INSERT OR REPLACE INTO setting (name, value) VALUES ('seed', %lld)",
+             (long long)seed);
+    return run(file, sql, error);
 }
 
 void sqlite_file_close(struct sqlite_file *file)
@@ -209,33 +266,55 @@ void sqlite_file_close(struct sqlite_file *file)
 
 /* ---- reading ---- */
 
+static int64_t sum_of(const void *record, size_t size)
+{
+    return (int64_t)rng_hash(record, size, APPLICATION);
+}
+
+/* Copies a row's record, which SQLite does not align. False where these are not the bytes that were
+ * written. */
+static bool read_row(sqlite3_stmt *row, struct text *aligned)
+{
+    const void *bytes = sqlite3_column_blob(row, 0);
+    size_t size = (size_t)sqlite3_column_bytes(row, 0);
+
+    text_reset(aligned);
+    text_add(aligned, bytes, size);
+    return sum_of(bytes, size) == sqlite3_column_int64(row, 2);
+}
+
 bool sqlite_file_each(struct sqlite_file *file,
-                      void (*fn)(void *arg, const struct record *record, size_t size,
-                                 uint64_t polls),
+                      bool (*fn)(void *arg, struct bytes id, const struct record *record,
+                                 size_t size, uint64_t polls),
                       void *arg, struct vts_error *error)
 {
     struct text aligned = TEXT_INIT;
     sqlite3_stmt *statement;
     int result;
+    bool good = true;
 
-    if (!prepare(file, "SELECT record, polls FROM job", &statement, error))
+    if (!prepare(file, "SELECT record, polls, sum, id FROM job", &statement, error))
         return false;
-    while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
-        text_reset(&aligned);
-        text_add(&aligned, sqlite3_column_blob(statement, 0),
-                 (size_t)sqlite3_column_bytes(statement, 0));
-        if (aligned.failed)
-            break;
-        fn(arg, (const struct record *)aligned.bytes, aligned.length,
-           (uint64_t)sqlite3_column_int64(statement, 1));
+    while (good && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct bytes id = {(const char *)sqlite3_column_text(statement, 3),
+                           (size_t)sqlite3_column_bytes(statement, 3)};
+
+        good = read_row(statement, &aligned) && !aligned.failed && id.at &&
+               fn(arg, id, (const struct record *)aligned.bytes, aligned.length,
+                  (uint64_t)sqlite3_column_int64(statement, 1));
+        if (!good && aligned.failed)
+            vts_error_set(error, VTS_ERR_MEMORY, "no memory to read the jobs");
+        else if (!good)
+            vts_error_set(error, VTS_ERR_DAMAGED,
+                          "%s is damaged (the record of job %.300s): it "
+                          "was left as it is",
+                          file->path, id.at ? id.at : "");
     }
-    if (aligned.failed)
-        vts_error_set(error, VTS_ERR_MEMORY, "no memory to read the jobs");
-    else if (result != SQLITE_DONE)
-        failed(file, "SQLite cannot read the jobs", error);
+    if (good && result != SQLITE_DONE)
+        good = failed(file, "cannot be read", error);
     text_finish(&aligned);
     sqlite3_finalize(statement);
-    return result == SQLITE_DONE;
+    return good;
 }
 
 /* ---- writing ---- */
@@ -260,7 +339,8 @@ static sqlite3_stmt *bind_put(struct sqlite_file *file, const struct change *cha
     bind_moment(put, 6, record->wake_at);
     sqlite3_bind_int64(put, 7, (int64_t)change->polls);
     sqlite3_bind_int64(put, 8, (int64_t)record->instance);
-    sqlite3_bind_blob64(put, 9, record, change->record_size, SQLITE_STATIC);
+    sqlite3_bind_int64(put, 9, sum_of(record, change->record_size));
+    sqlite3_bind_blob64(put, 10, record, change->record_size, SQLITE_STATIC);
     return put;
 }
 
@@ -298,7 +378,8 @@ bool sqlite_file_write(struct sqlite_file *file, const struct change *first,
         good = write_one(file, change);
     if (good && step(file->commit))
         return true;
-    vts_error_set(error, VTS_ERR_IO, "SQLite cannot write: %s", sqlite3_errmsg(file->db));
+    vts_error_set(error, VTS_ERR_IO, "%s cannot be written: %s", file->path,
+                  sqlite3_errmsg(file->db));
     if (!sqlite3_get_autocommit(file->db))
         step(file->rollback);
     return false;
@@ -329,7 +410,7 @@ bool sqlite_file_keep_instance(struct sqlite_file *file, uint64_t hash, struct b
     sqlite3_bind_blob64(statement, 3, text.at, text.length, SQLITE_STATIC);
     result = sqlite3_step(statement);
     sqlite3_finalize(statement);
-    return result == SQLITE_DONE || failed(file, "SQLite cannot keep a behaviour", error);
+    return result == SQLITE_DONE || failed(file, "cannot keep a behaviour", error);
 }
 
 bool sqlite_file_each_instance(struct sqlite_file *file, store_instance_fn *fn, void *arg,
@@ -338,8 +419,7 @@ bool sqlite_file_each_instance(struct sqlite_file *file, store_instance_fn *fn, 
     sqlite3_stmt *statement;
     int result;
 
-    if (!prepare(file,
-                 "DELETE FROM instance WHERE hash NOT IN (SELECT DISTINCT instance FROM job)",
+    if (!prepare(file, "DELETE FROM instance WHERE hash NOT IN (SELECT DISTINCT instance FROM job)",
                  &statement, error))
         return false;
     sqlite3_step(statement);
@@ -351,5 +431,5 @@ bool sqlite_file_each_instance(struct sqlite_file *file, store_instance_fn *fn, 
            (struct bytes){sqlite3_column_blob(statement, 1),
                           (size_t)sqlite3_column_bytes(statement, 1)});
     sqlite3_finalize(statement);
-    return result == SQLITE_DONE || failed(file, "SQLite cannot read the behaviours", error);
+    return result == SQLITE_DONE || failed(file, "cannot tell the behaviours", error);
 }

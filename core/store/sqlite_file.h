@@ -26,22 +26,29 @@ struct change {
 };
 
 struct sqlite_file {
+    const char *path; /* the settings' */
     sqlite3 *db;
     sqlite3_stmt *put, *drop, *polls, *begin, *commit, *rollback;
     int lock_fd; /* open as long as the file is: holds the lock against other vtsimds */
 };
 
 /* Opens or makes it, and checks that it is ours, whole, of a version that we know, and used by nobody
- * else. Nothing is changed in a file that is refused. */
+ * else. Nothing is changed in a file that is refused. `settings` lives as long as the file is open. */
 bool sqlite_file_open(struct sqlite_file *file, const struct sqlite_settings *settings,
                       struct vts_error *error);
 void sqlite_file_close(struct sqlite_file *file);
 
-/* Tells all records, aligned, with their poll counts. False where the file cannot be read. */
+/* Tells all records, aligned, with their ids and poll counts; `fn` says false where id and record do not
+ * belong together. False where the file cannot be read, or is damaged. */
 bool sqlite_file_each(struct sqlite_file *file,
-                      void (*fn)(void *arg, const struct record *record, size_t size,
-                                 uint64_t polls),
+                      bool (*fn)(void *arg, struct bytes id, const struct record *record,
+                                 size_t size, uint64_t polls),
                       void *arg, struct vts_error *error);
+
+/* All was read and found good: from here on the file is written. Keeps the seed in it; *before is the one
+ * that was kept so far. */
+bool sqlite_file_take(struct sqlite_file *file, uint64_t seed, uint64_t *before,
+                      struct vts_error *error);
 
 /* Writes a list of changes in one transaction: all or none. */
 bool sqlite_file_write(struct sqlite_file *file, const struct change *first,

@@ -35,7 +35,7 @@ sh -n "$root/dev" || fail "dev is no shell script"
 # From another folder, through a path with a space in it.
 ln -s "$root" "$folder/a tree"
 expect 0 "$folder/a tree/dev" help
-for command in setup build run serve test bench lint format help; do
+for command in setup build run serve test bench cluster lint format help; do
     grep -q "^  $command " "$folder/out" || fail "help does not tell of '$command'"
 done
 expect 2 "$root/dev"
@@ -46,13 +46,19 @@ expect 2 "$root/dev" build everything
 said "dev: build takes one of: debug, release, asan, tsan"
 expect 2 "$root/dev" lint now
 said "dev: lint takes no arguments"
+expect 2 "$root/dev" bench everything
+said "dev: bench takes nothing, or: store"
+expect 2 "$root/dev" cluster of 4
+said "dev: cluster takes no arguments"
 
 # A system with next to nothing. A PATH of our own keeps the real apt-get out of it.
 mkdir "$folder/bare"
 for tool in sh cat dirname env grep id mktemp rm; do
     ln -s "$(command -v "$tool")" "$folder/bare/$tool"
 done
-all='build-essential cmake pkg-config libevent-dev libltdl-dev libjson-c-dev libcmocka-dev curl'
+all='build-essential cmake pkg-config libevent-dev libltdl-dev libjson-c-dev libsqlite3-dev'
+all="$all libhiredis-dev libcmocka-dev curl redis-server"
+[ -x /usr/sbin/nginx ] || all="$all nginx-light" # it is looked for there, whatever PATH says
 expect 1 env PATH="$folder/bare" "$root/dev" setup
 said "dev: missing: $all"
 said "dev: (Debian's names.) There is no apt-get here: install them with this system's tools."

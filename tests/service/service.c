@@ -48,7 +48,9 @@ VTS_PLUGIN(dice, .summary = "shows its chance", .start = show_chance)
 
 struct rig {
     struct config config;
+    struct plugins plugins; /* none are loaded */
     struct instances instances;
+    struct store_choice store;
     struct clock clock;
     struct service service;
 };
@@ -67,10 +69,14 @@ static void add(const char *name, const struct vts_plugin *plugin)
 
 static void open_with(const char *const *assignments, size_t count, size_t ports)
 {
+    const struct service_parts parts = {&rig.config, &rig.plugins, &rig.instances,
+                                        &rig.store,  &rig.clock,   ports};
+    struct vts_error error;
     struct problems problems = PROBLEMS_INIT;
 
     if (!config_read(&rig.config, NULL, assignments, count, &problems))
         fail_msg("%s", problems.lines.bytes);
+    assert_true(store_choose(&rig.store, &rig.config, &problems));
     problems_finish(&problems);
     clock_init_virtual(&rig.clock, T0);
     add("slow", takes_100_LTX_vts_plugin());
@@ -78,7 +84,8 @@ static void open_with(const char *const *assignments, size_t count, size_t ports
     add("reluctant", reluctant_LTX_vts_plugin());
     add("bending", bending_LTX_vts_plugin());
     add("dice", dice_LTX_vts_plugin());
-    assert_true(service_init(&rig.service, &rig.config, &rig.instances, &rig.clock, ports));
+    if (!service_init(&rig.service, &parts, &error))
+        fail_msg("%s", error.message);
 }
 
 static const char *const usual[] = {"server/behaviour=slow", "server/keep_ended=1s",
@@ -90,6 +97,7 @@ static int teardown(void **state)
 {
     (void)state;
     service_finish(&rig.service);
+    store_choice_finish(&rig.store);
     instances_finish(&rig.instances);
     config_finish(&rig.config);
     memset(&rig, 0, sizeof(rig));

@@ -160,6 +160,20 @@ int vtsimd_stop(struct vtsimd *vtsimd)
     return status;
 }
 
+void vtsimd_kill(struct vtsimd *vtsimd)
+{
+    int status = -1;
+
+    if (!vtsimd_running(vtsimd))
+        fail_msg("vtsimd has ended before it was killed");
+    kill(vtsimd->pid, SIGKILL);
+    if (!run_wait(vtsimd->pid, run_now_ms() + DEADLINE_MS, &status) || status != 128 + SIGKILL)
+        fail_msg("vtsimd, killed, ended with %d", status);
+    vtsimd->pid = 0;
+    close(vtsimd->out_fd);
+    vtsimd->out_fd = -1;
+}
+
 char *vtsimd_log(struct vtsimd *vtsimd)
 {
     struct stat stat;

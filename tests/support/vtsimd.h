@@ -29,6 +29,9 @@ bool vtsimd_running(const struct vtsimd *vtsimd);
  * not stop within 20 s and was killed. Does nothing but return -1 where it is not running. */
 int vtsimd_stop(struct vtsimd *vtsimd);
 
+/* Sends SIGKILL and waits. Fails the test where it was not running. */
+void vtsimd_kill(struct vtsimd *vtsimd);
+
 /* All that it wrote to standard error so far; also after vtsimd_stop, until vtsimd_finish or the
  * next vtsimd_start. For free(). */
 char *vtsimd_log(struct vtsimd *vtsimd);

@@ -223,7 +223,8 @@ static void unknown_sections(void **state)
     expect(*state, "[behavior quick]\nx = 1\n[Server]\n[zebra]\n[server]\n", settings, 1,
            "FILE:1: [behavior quick]: unknown kind of section; did you mean [behaviour NAME]?\n"
            "FILE:3: [Server]: unknown kind of section; did you mean [server]?\n"
-           "FILE:4: [zebra]: unknown kind of section; write [server], [behaviour NAME] or [rule "
+           "FILE:4: [zebra]: unknown kind of section; write [server], [store], [behaviour NAME] or "
+           "[rule "
            "NAME]\n"
            "-s: [sever]: unknown kind of section; did you mean [server]?\n");
 }
