@@ -26,6 +26,22 @@ enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 /* Options without a letter. */
 enum { FACTOR = 256, MAX_INTERVAL, JITTER, REQUEST_TIMEOUT, MAX_ERRORS, STATE, JSON };
 
+/* Options that mean nothing for most commands. */
+#define WAITING (1u << COMMAND_WAIT | 1u << COMMAND_RUN)
+static const struct {
+    int option;
+    const char *name;
+    unsigned int commands; /* one bit each */
+    const char *commands_text;
+} narrow_options[] = {{'i', "interval", WAITING, "wait and run"},
+                      {FACTOR, "factor", WAITING, "wait and run"},
+                      {MAX_INTERVAL, "max-interval", WAITING, "wait and run"},
+                      {JITTER, "jitter", WAITING, "wait and run"},
+                      {MAX_ERRORS, "max-errors", WAITING, "wait and run"},
+                      {STATE, "state", 1u << COMMAND_LIST, "list"}};
+
+enum { NARROW_OPTIONS = sizeof(narrow_options) / sizeof(narrow_options[0]) };
+
 static const struct option long_options[] = {
     {"url", required_argument, NULL, 'u'},
     {"timeout", required_argument, NULL, 't'},
@@ -43,37 +59,42 @@ static const struct option long_options[] = {
 
 void arguments_help(void)
 {
-    puts("usage: vtsim [-u URL] COMMAND [ID] [OPTION]...\n"
-         "\n"
-         "Starts jobs at a video-translation service, or its simulator, and waits for them.\n"
-         "\n"
-         "  start ID    start a job\n"
-         "  status ID   ask once how it is\n"
-         "  wait ID     wait until it has ended\n"
-         "  run ID      start it and wait until it has ended\n"
-         "  list        list the jobs (vtsimd only)\n"
-         "  cancel ID   ask to stop it (vtsimd only)\n"
-         "\n"
-         "Options, anywhere on the line; -- before an ID that begins with a dash:\n"
-         "  -u, --url URL           the server (default $VTSIM_URL, else http://127.0.0.1:5000)\n"
-         "  -t, --timeout TIME      give up after this time (default: never)\n"
-         "  -i, --interval TIME     the first wait between two polls (default 500ms)\n"
-         "      --factor NUMBER     each further wait is longer by this factor (default 1.5)\n"
-         "      --max-interval TIME no wait is longer (default 10s)\n"
-         "      --jitter PERCENT    spread each wait by so much up and down (default 10%)\n"
-         "      --request-timeout TIME\n"
-         "                          for one request (default 10s)\n"
-         "      --max-errors N      failed polls in a row that end a wait (default 10)\n"
-         "      --state STATE       of list: queued, running, completed, failed or cancelled\n"
-         "      --json              print what the server answered, as JSON, one object a line\n"
-         "  -h, --help              print this\n"
-         "  -V, --version           print the version\n"
-         "\n"
-         "A TIME is a number and a unit: 250ms, 10s, 2m, 1h, 1d.\n"
-         "\n"
-         "Exit status: 0 the job completed, or the command did what it says; 1 the job ended in\n"
-         "error; 2 wrong usage; 3 the timeout passed; 4 the server was not reached, does not know\n"
-         "the job, refused, or gave an answer that makes no sense.");
+    output_print(
+        "usage: vtsim [-u URL] COMMAND [ID] [OPTION]...\n"
+        "\n"
+        "Starts jobs at a video-translation service, or its simulator, and waits for them.\n"
+        "\n"
+        "  start ID    start a job\n"
+        "  status ID   ask once how it is\n"
+        "  wait ID     wait until it has ended\n"
+        "  run ID      start it and wait until it has ended\n"
+        "  list        list the jobs (vtsimd only)\n"
+        "  cancel ID   ask to stop it (vtsimd only)\n"
+        "\n"
+        "Options, anywhere on the line; -- before an ID that begins with a dash:\n"
+        "  -u, --url URL           the server (default $VTSIM_URL, else http://127.0.0.1:5000)\n"
+        "  -t, --timeout TIME      give up after this time (default: never)\n"
+        "      --request-timeout TIME\n"
+        "                          for one request (default 10s)\n"
+        "      --json              print what the server answered, as JSON, one object a line\n"
+        "  -h, --help              print this\n"
+        "  -V, --version           print the version\n"
+        "\n"
+        "Of wait and run:\n"
+        "  -i, --interval TIME     the first wait between two polls (default 500ms)\n"
+        "      --factor NUMBER     each further wait is longer by this factor (default 1.5)\n"
+        "      --max-interval TIME no wait is longer (default 10s)\n"
+        "      --jitter PERCENT    spread each wait by so much up and down (default 10%%)\n"
+        "      --max-errors N      failed polls in a row that end a wait (default 10)\n"
+        "\n"
+        "Of list:\n"
+        "      --state STATE       queued, running, completed, failed or cancelled\n"
+        "\n"
+        "A TIME is a number and a unit: 250ms, 10s, 2m, 1h, 1d.\n"
+        "\n"
+        "Exit status: 0 the job completed, or the command did what it says; 1 the job ended in\n"
+        "error; 2 wrong usage; 3 the timeout passed; 4 the server was not reached, does not know\n"
+        "the job, refused, or gave an answer that makes no sense.\n");
 }
 
 __attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...)
@@ -88,8 +109,8 @@ __attribute__((format(printf, 1, 2))) static bool wrong(const char *format, ...)
     return false;
 }
 
-/* A TIME: one number, one unit. */
-static bool read_time(const char *option, const char *text, int64_t *ms)
+/* A TIME, one number and one unit, of so many days at most. */
+static bool read_time(const char *option, const char *text, int days, int64_t *ms)
 {
     static const struct {
         const char *name;
@@ -105,8 +126,8 @@ static bool read_time(const char *option, const char *text, int64_t *ms)
 
         if (strcmp(end, units[i].name) != 0)
             continue;
-        if (total < 1 || total > 86400e3 * 36500)
-            return wrong("--%s: %s is not within 1ms to 36500d", option, text);
+        if (total < 1 || total > 86400e3 * days)
+            return wrong("--%s: %s is not within 1ms to %dd", option, text, days);
         *ms = (int64_t)(total + 0.5);
         return true;
     }
@@ -153,6 +174,16 @@ static bool check_state(const char *state)
                  state);
 }
 
+/* The bit of a narrow option; 0 for the others. */
+static unsigned int note(int option)
+{
+    for (unsigned int i = 0; i < NARROW_OPTIONS; i++) {
+        if (narrow_options[i].option == option)
+            return 1u << i;
+    }
+    return 0;
+}
+
 static bool read_option(struct arguments *arguments, int option, const char *value)
 {
     struct vts_client_options *options = &arguments->options;
@@ -160,23 +191,27 @@ static bool read_option(struct arguments *arguments, int option, const char *val
 
     switch (option) {
     case 'u':
-        options->url = value;
+        arguments->url = options->url = value;
         return true;
     case 't':
-        return read_time("timeout", value, &options->deadline_ms);
+        arguments->timeout = value;
+        return read_time("timeout", value, 36500, &options->deadline_ms);
     case 'i':
-        return read_time("interval", value, &options->initial_ms);
+        return read_time("interval", value, 1, &options->initial_ms);
     case FACTOR:
-        return read_number("factor", value, "x", &options->factor);
+        if (!read_number("factor", value, "x", &options->factor))
+            return false;
+        return (options->factor >= 1 && options->factor <= 100) ||
+               wrong("--factor: %s is not within 1 to 100", value);
     case MAX_INTERVAL:
-        return read_time("max-interval", value, &options->cap_ms);
+        return read_time("max-interval", value, 1, &options->cap_ms);
     case JITTER:
         if (!read_number("jitter", value, "%", &percent))
             return false;
         options->jitter = percent / 100;
         return percent <= 100 || wrong("--jitter: %s is not within 0%% to 100%%", value);
     case REQUEST_TIMEOUT:
-        return read_time("request-timeout", value, &options->request_timeout_ms);
+        return read_time("request-timeout", value, 1, &options->request_timeout_ms);
     case MAX_ERRORS:
         return read_count("max-errors", value, &options->max_errors);
     case STATE:
@@ -206,8 +241,6 @@ static bool read_command(struct arguments *arguments, int count, char **words)
             return wrong("%s: which job? right is vtsim %s ID", words[0], words[0]);
         if (count > (commands[i].takes_id ? 2 : 1))
             return wrong("%s: \"%s\" is too much", words[0], words[count - 1]);
-        if (arguments->state && arguments->command != COMMAND_LIST)
-            return wrong("%s: --state is for list", words[0]);
         if (commands[i].takes_id)
             arguments->id = words[1];
         return true;
@@ -216,10 +249,24 @@ static bool read_command(struct arguments *arguments, int count, char **words)
                  words[0]);
 }
 
+/* `given` has a bit for each narrow option that was given. An option that would do nothing is a
+ * mistake that somebody wants to hear of. */
+static bool check_options(const struct arguments *arguments, unsigned int given,
+                          const char *command)
+{
+    for (size_t i = 0; i < NARROW_OPTIONS; i++) {
+        if ((given & 1u << i) && !(narrow_options[i].commands & 1u << arguments->command))
+            return wrong("%s: --%s is for %s", command, narrow_options[i].name,
+                         narrow_options[i].commands_text);
+    }
+    return true;
+}
+
 /* An interval above the cap was asked for on purpose, unless the cap was, too. */
-static bool settle_interval(struct arguments *arguments, bool cap_given)
+static bool settle_interval(struct arguments *arguments, unsigned int given)
 {
     struct vts_client_options *options = &arguments->options;
+    bool cap_given = given & note(MAX_INTERVAL);
 
     if (options->initial_ms > options->cap_ms) {
         if (cap_given)
@@ -232,7 +279,7 @@ static bool settle_interval(struct arguments *arguments, bool cap_given)
 bool arguments_read(struct arguments *arguments, int argc, char **argv)
 {
     const char *url = getenv("VTSIM_URL");
-    bool cap_given = false;
+    unsigned int given = 0;
     int option;
 
     memset(arguments, 0, sizeof(*arguments));
@@ -254,8 +301,8 @@ bool arguments_read(struct arguments *arguments, int argc, char **argv)
             return false;
         if (arguments->command == COMMAND_HELP || arguments->command == COMMAND_VERSION)
             return true;
-        cap_given = cap_given || option == MAX_INTERVAL;
+        given |= note(option);
     }
-    return settle_interval(arguments, cap_given) &&
-           read_command(arguments, argc - optind, argv + optind);
+    return read_command(arguments, argc - optind, argv + optind) &&
+           check_options(arguments, given, argv[optind]) && settle_interval(arguments, given);
 }

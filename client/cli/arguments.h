@@ -29,8 +29,10 @@ enum command {
 
 struct arguments {
     enum command command;
-    const char *id;    /* NULL for list, help and version */
-    const char *state; /* of list; NULL: all */
+    const char *id;      /* NULL for list, help and version */
+    const char *state;   /* of list; NULL: all */
+    const char *url;     /* that -u gave; NULL: it did not */
+    const char *timeout; /* that -t gave, as it was written; NULL: none */
     bool json;
     struct vts_client_options options;
 };

@@ -74,7 +74,7 @@ static void on_poll(struct vts_client_operation *operation, const struct vts_cli
     if (!poll->job) {
         /* A server that was never there is more likely a wrong URL than one that will come back. */
         if (poll->number == 1 && follower->arguments->command == COMMAND_WAIT &&
-            poll->error->code == VTS_CLIENT_ERR_UNREACHABLE) {
+            report_never_connected(poll->error)) {
             follower->unreached = *poll->error;
             vts_client_abandon(operation);
             return;
@@ -100,9 +100,9 @@ static void on_done(struct vts_client_operation *operation, const struct vts_cli
     if (follower->terminal)
         output_progress_clear();
     if (follower->unreached.code) {
-        follower->status = report_error(&follower->unreached, arguments);
+        follower->status = report_error(&follower->unreached, arguments, NULL);
     } else if (result->error.code) {
-        follower->status = report_error(&result->error, arguments);
+        follower->status = report_error(&result->error, arguments, result->job);
     } else {
         if (arguments->json)
             output_json(result->job);
@@ -125,14 +125,14 @@ static int run(struct follower *follower)
     struct vts_client *client = vts_client_create(follower->base, &arguments->options, &error);
 
     if (!client)
-        return report_error(&error, arguments);
+        return report_error(&error, arguments, NULL);
     if (arguments->command == COMMAND_RUN)
         operation = vts_client_run(client, arguments->id, call, &error);
     else
         operation = vts_client_wait(client, arguments->id, call, &error);
     if (!operation) {
         vts_client_destroy(client);
-        return report_error(&error, arguments);
+        return report_error(&error, arguments, NULL);
     }
     if (follower->terminal) {
         event_add(follower->redraw, &redraw);

@@ -5,6 +5,7 @@
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "arguments.h"
 #include "follow.h"
@@ -17,12 +18,12 @@ static int start(struct vts_client *client, const struct arguments *arguments)
     char id[OUTPUT_ID_MAX];
 
     if (result->error.code)
-        return report_error(&result->error, arguments);
+        return report_error(&result->error, arguments, NULL);
     output_escape(id, sizeof(id), arguments->id);
     if (arguments->json)
         output_json(result->job);
     else
-        printf("Job %s started\n", id);
+        output_print("Job %s started\n", id);
     return EXIT_COMPLETED;
 }
 
@@ -31,7 +32,7 @@ static int status(struct vts_client *client, const struct arguments *arguments)
     const struct vts_client_result *result = vts_client_status_sync(client, arguments->id, NULL);
 
     if (result->error.code)
-        return report_error(&result->error, arguments);
+        return report_error(&result->error, arguments, NULL);
     if (arguments->json)
         output_json(result->job);
     else
@@ -45,7 +46,7 @@ static int cancel(struct vts_client *client, const struct arguments *arguments)
     char id[OUTPUT_ID_MAX], state[64];
 
     if (result->error.code)
-        return report_error(&result->error, arguments);
+        return report_error(&result->error, arguments, NULL);
     if (arguments->json) {
         output_json(result->job);
         return EXIT_COMPLETED;
@@ -55,24 +56,44 @@ static int cancel(struct vts_client *client, const struct arguments *arguments)
                   result->job->state ? result->job->state
                                      : vts_client_status_name(result->job->status));
     if (result->job->status == VTS_CLIENT_PENDING)
-        printf("Job %s is asked to stop; it is %s\n", id, state);
+        output_print("Job %s is asked to stop; it is %s\n", id, state);
     else
-        printf("Job %s is %s\n", id, state);
+        output_print("Job %s is %s\n", id, state);
     return EXIT_COMPLETED;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int report_late(const struct arguments *arguments)
+{
+    static const struct vts_client_error late = {
+        VTS_CLIENT_ERR_DEADLINE, 0, "the deadline passed before the list was complete"};
+
+    return report_error(&late, arguments, NULL);
 }
 
 static int list(struct vts_client *client, const struct arguments *arguments)
 {
     char after[4096] = ""; /* a result does not outlive the next call */
     bool head = !arguments->json && output_is_terminal();
+    struct vts_client_options options = arguments->options;
+    int64_t began_ms = now_ms();
 
     for (;;) {
         const struct vts_client_result *page = vts_client_list_sync(
             client, VTS_CLIENT_QUERY(.state = arguments->state, .after = *after ? after : NULL),
-            NULL);
+            VTS_CLIENT_CALL(.options = &options));
 
+        if (page->error.code == VTS_CLIENT_ERR_DEADLINE)
+            return report_late(arguments);
         if (page->error.code)
-            return report_error(&page->error, arguments);
+            return report_error(&page->error, arguments, NULL);
         if (head)
             output_list_head();
         head = false;
@@ -88,6 +109,11 @@ static int list(struct vts_client *client, const struct arguments *arguments)
             output_error("the server's list goes on at a place whose name is too long");
             return EXIT_SERVER;
         }
+        if (arguments->options.deadline_ms) { /* one over all pages */
+            options.deadline_ms = began_ms + arguments->options.deadline_ms - now_ms();
+            if (options.deadline_ms <= 0)
+                return report_late(arguments);
+        }
     }
 }
 
@@ -98,7 +124,7 @@ static int one_request(const struct arguments *arguments)
     int code;
 
     if (!client)
-        return report_error(&error, arguments);
+        return report_error(&error, arguments, NULL);
     switch (arguments->command) {
     case COMMAND_START:
         code = start(client, arguments);
@@ -139,7 +165,7 @@ int main(int argc, char **argv)
         code = EXIT_COMPLETED;
         break;
     case COMMAND_VERSION:
-        printf("vtsim %s\n", vts_client_version());
+        output_print("vtsim %s\n", vts_client_version());
         code = EXIT_COMPLETED;
         break;
     case COMMAND_WAIT:

@@ -211,11 +211,14 @@ static void cut(char *text, size_t room)
 /* The same, showing that something is missing. */
 static void shorten(char *text, size_t room)
 {
+    static const char more[] = "...";
+    size_t dots = room > strlen(more) ? strlen(more) : 0;
+
     if (width(text) <= room)
         return;
-    cut(text, room > 3 ? room - 3 : room);
-    if (room > 3)
-        strcat(text, "..."); /* in the place of at least three bytes */
+    cut(text, room - dots);
+    /* at least as many bytes were cut off */
+    memcpy(text + strlen(text), more + strlen(more) - dots, dots + 1);
 }
 
 /* What stands behind the id, the more of it the better. While all goes well there is only one way to

@@ -3,40 +3,180 @@
  * Errors as the command reports them. See report.h. */
 #include "report.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "output.h"
 
-int report_error(const struct vts_client_error *error, const struct arguments *arguments)
-{
-    const char *text = error->message, *id = arguments->id ? arguments->id : "ID";
+/* ---- commands to paste ----------------------------------------------------------------------- */
 
+/* Enough for an id and a URL of some length, even where every byte is quoted. A command that does
+ * not fit is not shown: a part of it would be of no use. */
+#define HINT_MAX 4096
+
+struct hint {
+    char text[HINT_MAX];
+    size_t used;
+    bool whole;
+};
+
+static void add(struct hint *hint, const char *text, size_t length)
+{
+    if (hint->used + length >= sizeof(hint->text)) {
+        hint->whole = false;
+        return;
+    }
+    memcpy(hint->text + hint->used, text, length);
+    hint->used += length;
+    hint->text[hint->used] = '\0';
+}
+
+/* A word as a shell reads it back. */
+static void add_word(struct hint *hint, const char *word)
+{
+    static const char harmless[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                   "0123456789_-.,:/@%+";
+
+    add(hint, " ", 1);
+    if (*word && !word[strspn(word, harmless)]) {
+        add(hint, word, strlen(word));
+        return;
+    }
+    add(hint, "'", 1);
+    for (; *word; word++) {
+        if (*word == '\'')
+            add(hint, "'\\''", 4);
+        else
+            add(hint, word, 1);
+    }
+    add(hint, "'", 1);
+}
+
+/* "; PURPOSE: vtsim [-u URL] COMMAND [--] [ID]". */
+static void suggest(struct hint *hint, const struct arguments *arguments, const char *purpose,
+                    const char *command, const char *id)
+{
+    *hint = (struct hint){.whole = true};
+    add(hint, "; ", 2);
+    add(hint, purpose, strlen(purpose));
+    add(hint, ": vtsim", 7);
+    if (arguments->url) {
+        add(hint, " -u", 3);
+        add_word(hint, arguments->url);
+    }
+    add_word(hint, command);
+    if (id && *id == '-')
+        add(hint, " --", 3);
+    if (id)
+        add_word(hint, id);
+    if (!hint->whole)
+        *hint->text = '\0';
+}
+
+static void advise(struct hint *hint, const char *advice)
+{
+    *hint = (struct hint){.whole = true};
+    add(hint, advice, strlen(advice));
+}
+
+/* What to do about it; may be empty. */
+static void find_hint(struct hint *hint, const struct vts_client_error *error,
+                      const struct arguments *arguments)
+{
+    advise(hint, "");
     switch (error->code) {
-    case VTS_CLIENT_ERR_INVALID:
-        output_error("%s", text);
-        return EXIT_USAGE;
     case VTS_CLIENT_ERR_DEADLINE:
         if (arguments->command == COMMAND_WAIT || arguments->command == COMMAND_RUN)
-            output_error("%s; to go on waiting: vtsim wait %s", text, id);
+            suggest(hint, arguments, "to go on waiting", "wait", arguments->id);
         else
-            output_error("%s; a longer --timeout may help", text);
-        return EXIT_DEADLINE;
+            advise(hint, "; a longer one may help");
+        break;
     case VTS_CLIENT_ERR_UNREACHABLE:
-        output_error("%s; is vtsimd running there?", text);
+        if (report_never_connected(error))
+            advise(hint, "; is vtsimd running there?");
+        else if (arguments->command == COMMAND_START || arguments->command == COMMAND_RUN)
+            suggest(hint, arguments, "to see whether it was started", "status", arguments->id);
         break;
     case VTS_CLIENT_ERR_TIMEOUT:
-        output_error("%s; is the server overloaded? a longer --request-timeout may help", text);
+        advise(hint, "; is the server overloaded? a longer --request-timeout may help");
         break;
     case VTS_CLIENT_ERR_UNKNOWN_JOB:
-        output_error("%s; to start it: vtsim start %s", text, id);
+        if (arguments->command == COMMAND_CANCEL)
+            suggest(hint, arguments, "to see which there are", "list", NULL);
+        else
+            suggest(hint, arguments, "to start it", "start", arguments->id);
         break;
     case VTS_CLIENT_ERR_EXISTS:
-        output_error("%s; to wait for it: vtsim wait %s", text, id);
+        suggest(hint, arguments, "to wait for it", "wait", arguments->id);
         break;
     case VTS_CLIENT_ERR_PROTOCOL:
-        output_error("%s; does -u lead to a video-translation service?", text);
+        advise(hint, "; does -u lead to a video-translation service?");
         break;
     default:
-        output_error("%s", text);
         break;
     }
-    return EXIT_SERVER;
+}
+
+/* ---- reports --------------------------------------------------------------------------------- */
+
+bool report_never_connected(const struct vts_client_error *error)
+{
+    static const char words[] = "cannot connect to ";
+
+    return error->code == VTS_CLIENT_ERR_UNREACHABLE &&
+           strncmp(error->message, words, sizeof(words) - 1) == 0;
+}
+
+/* The words of vtsim.1, for programs. */
+static const char *code_name(enum vts_client_err code)
+{
+    switch (code) {
+    case VTS_CLIENT_ERR_UNREACHABLE:
+        return "unreachable";
+    case VTS_CLIENT_ERR_TIMEOUT:
+        return "request_timeout";
+    case VTS_CLIENT_ERR_DEADLINE:
+        return "timeout";
+    case VTS_CLIENT_ERR_UNKNOWN_JOB:
+        return "unknown_job";
+    case VTS_CLIENT_ERR_EXISTS:
+        return "exists";
+    case VTS_CLIENT_ERR_REFUSED:
+        return "refused";
+    case VTS_CLIENT_ERR_SERVER:
+        return "server";
+    case VTS_CLIENT_ERR_PROTOCOL:
+        return "protocol";
+    default:
+        return "internal";
+    }
+}
+
+/* The library tells of its deadline in milliseconds; here it is the option, as it was written. */
+static void word(const struct vts_client_error *error, const struct arguments *arguments,
+                 char *text, size_t room)
+{
+    const char *rest = strstr(error->message, " passed");
+
+    if (error->code == VTS_CLIENT_ERR_DEADLINE && rest && arguments->timeout)
+        snprintf(text, room, "the --timeout of %.32s%s", arguments->timeout, rest);
+    else
+        snprintf(text, room, "%s", error->message);
+}
+
+int report_error(const struct vts_client_error *error, const struct arguments *arguments,
+                 const struct vts_client_job *job)
+{
+    char text[sizeof(error->message) + 64];
+    struct hint hint;
+
+    word(error, arguments, text, sizeof(text));
+    find_hint(&hint, error, arguments);
+    output_error("%s%s", text, hint.text);
+    if (error->code == VTS_CLIENT_ERR_INVALID)
+        return EXIT_USAGE;
+    if (arguments->json && arguments->id)
+        output_json_error(arguments->id, job ? vts_client_status_name(job->status) : NULL,
+                          code_name(error->code), text);
+    return error->code == VTS_CLIENT_ERR_DEADLINE ? EXIT_DEADLINE : EXIT_SERVER;
 }

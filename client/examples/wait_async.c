@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Waits for several jobs at once on the program's own event_base: `wait_async URL ID...` starts them
- * all, says what becomes of each, and returns when the last one has ended. */
+ * Waits for several jobs at once on the program's own libevent event_base: `wait_async URL ID...`
+ * starts them all, says what becomes of each, and returns when the last one has ended. Built with
+ * cc -o wait_async wait_async.c $(pkg-config --cflags --libs vtsim-client libevent_core). */
 #include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>

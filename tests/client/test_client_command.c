@@ -133,14 +133,81 @@ static void errors_say_what_to_do(void **state)
                 "vtsim: the server knows no job \"nobody\"; to start it: vtsim start nobody\n");
     assert_runs(WORDS("status", "nobody"), 4, "",
                 "vtsim: the server knows no job \"nobody\"; to start it: vtsim start nobody\n");
-    assert_runs(
-        WORDS("run", "stuck-late", "-t", "1s", "-i", "1h"), 3, "",
-        "vtsim: the deadline of 1000 ms passed; job \"stuck-late\" was started and not polled "
-        "yet; to go on waiting: vtsim wait stuck-late\n");
-    assert_runs(WORDS("wait", "stuck-late", "-t", "1s", "-i", "1h"), 3,
+    assert_runs(WORDS("cancel", "nobody"), 4, "",
+                "vtsim: the server knows no job \"nobody\"; to see which there are: vtsim list\n");
+    assert_runs(WORDS("run", "stuck-late", "-t", "1s", "-i", "1h"), 3, "",
+                "vtsim: the --timeout of 1s passed; job \"stuck-late\" was started and not polled "
+                "yet; to go on waiting: vtsim wait stuck-late\n");
+    assert_runs(WORDS("wait", "stuck-late", "--timeout=0.5s", "-i", "1h"), 3,
                 "Job stuck-late is still pending...\n",
-                "vtsim: the deadline of 1000 ms passed; job \"stuck-late\" was pending when last "
+                "vtsim: the --timeout of 0.5s passed; job \"stuck-late\" was pending when last "
                 "seen; to go on waiting: vtsim wait stuck-late\n");
+}
+
+static void a_list_without_end_stops_at_the_timeout(void **state)
+{
+    static const struct scripted_step stalled[] = {{.end = SCRIPTED_STALL}};
+    static const struct scripted_step endless[] = {
+        {.status = "200 OK", .body = "{\"jobs\":[],\"next\":\"2\"}"}};
+    static const char *const message = "vtsim: the --timeout of 500ms passed before the list was "
+                                       "complete; a longer one may help\n";
+    struct scripted server;
+
+    (void)state;
+    scripted_start(&server, stalled, COUNT(stalled));
+    assert_runs(WORDS("-u", server.url, "list", "-t", "500ms"), 3, "", message);
+    scripted_stop(&server);
+    scripted_start(&server, endless, COUNT(endless)); /* each page comes in time */
+    assert_runs(WORDS("-u", server.url, "list", "-t", "500ms"), 3, "", message);
+    scripted_stop(&server);
+}
+
+/* Runs vtsim as told, takes what its message suggests behind the last ": ", and gives that to a shell
+ * whose vtsim prints its words, one in each line. */
+static void assert_suggests(const char *const words[], const char *expected)
+{
+    const char *argv[24] = {VTSIM};
+    struct run_result result, again;
+    char script[1024];
+    char *at, *hint;
+
+    for (size_t i = 0; words[i]; i++)
+        argv[i + 1] = words[i];
+    run_command(argv, &result);
+    assert_int_equal(result.status, 4);
+    hint = strstr(result.err, ": vtsim ");
+    assert_non_null(hint);
+    while ((at = strstr(hint + 1, ": vtsim ")))
+        hint = at;
+    snprintf(script, sizeof(script), "vtsim() { printf '%%s\\n' \"$@\"; }\n%s", hint + 2);
+    run_command(WORDS("sh", "-c", script), &again);
+    assert_string_equal(again.err, "");
+    assert_string_equal(again.out, expected);
+    run_result_finish(&result);
+    run_result_finish(&again);
+}
+
+static void suggestions_can_be_pasted(void **state)
+{
+    char expected[200], url[80];
+
+    (void)state;
+    assert_runs(WORDS("start", "--", "-1"), 0, NULL, "");
+    assert_runs(WORDS("start", "--", "-1"), 4, "",
+                "vtsim: a job \"-1\" exists already; to wait for it: vtsim wait -- -1\n");
+    assert_runs(WORDS("status", "a b"), 4, "",
+                "vtsim: the server knows no job \"a b\"; to start it: vtsim start 'a b'\n");
+    assert_runs(WORDS("status", "it's"), 4, "",
+                "vtsim: the server knows no job \"it's\"; to start it: vtsim start 'it'\\''s'\n");
+    assert_suggests(WORDS("status", "--", "-a 'b' \"$(c)\" `d` \\ *;&|<>#~!"),
+                    "start\n--\n-a 'b' \"$(c)\" `d` \\ *;&|<>#~!\n");
+    assert_suggests(WORDS("status", "~"), "start\n~\n");
+    assert_suggests(WORDS("status", "\xc3\xa9t\xc3\xa9"), "start\n\xc3\xa9t\xc3\xa9\n");
+    snprintf(expected, sizeof(expected), "-u\n%s\nstart\nnobody\n", vtsimd.url);
+    assert_suggests(WORDS("status", "nobody", "-u", vtsimd.url), expected);
+    snprintf(url, sizeof(url), "%s/", vtsimd.url);
+    snprintf(expected, sizeof(expected), "-u\n%s\nlist\n", url);
+    assert_suggests(WORDS("--url", url, "cancel", "nobody"), expected);
 }
 
 static void nobody_there_ends_at_once(void **state)
@@ -159,6 +226,41 @@ static void nobody_there_ends_at_once(void **state)
     assert_runs(WORDS("list", "-u", url), 4, "", message);
 }
 
+static void a_connection_that_broke_is_no_wrong_url(void **state)
+{
+    static const struct scripted_step steps[] = {
+        {.end = SCRIPTED_RESET}, /* the first poll of a wait: it goes on */
+        COMPLETED,
+        {.end = SCRIPTED_RESET}, /* a start, which may have been one */
+        {.end = SCRIPTED_RESET}};
+    struct scripted server;
+    struct run_result result;
+    char message[300];
+
+    (void)state;
+    scripted_start(&server, steps, COUNT(steps));
+    run_command(WORDS(VTSIM, "-u", server.url, "wait", "x", "--jitter", "0%"), &result);
+    snprintf(message, sizeof(message),
+             "vtsim: the connection to 127.0.0.1:%d broke before the answer to GET /status was "
+             "complete; trying again in 0.2 s\n",
+             server.port);
+    assert_string_equal(result.err, message);
+    assert_string_equal(result.out, "Final status: completed\n");
+    assert_int_equal(result.status, 0);
+    run_result_finish(&result);
+    snprintf(message, sizeof(message),
+             "vtsim: the connection to 127.0.0.1:%d broke before the answer to POST /start was "
+             "complete; to see whether it was started: vtsim -u %s status x\n",
+             server.port, server.url);
+    assert_runs(WORDS("-u", server.url, "run", "x"), 4, "", message);
+    snprintf(message, sizeof(message),
+             "vtsim: the connection to 127.0.0.1:%d broke before the answer to GET /jobs was "
+             "complete\n",
+             server.port);
+    assert_runs(WORDS("-u", server.url, "list"), 4, "", message);
+    scripted_stop(&server);
+}
+
 static void a_bad_server_is_told_from_a_lost_one(void **state)
 {
     static const struct scripted_step steps[] = {
@@ -166,7 +268,10 @@ static void a_bad_server_is_told_from_a_lost_one(void **state)
         {.status = "503 Busy", .body = "{\"error\":\"not now\"}"}, /* poll, tried again */
         COMPLETED,
         {.status = "429 Slow down", .body = "{\"error\":\"full\"}"}, /* start, refused */
-        {.status = "200 OK", .body = "<html>"},                      /* status */
+        {.status = "503 Full",
+         .headers = "Retry-After: 7\r\n",
+         .body = "{\"error\":\"too many jobs\"}"}, /* run, refused */
+        {.status = "200 OK", .body = "<html>"},    /* status */
         {.status = "200 OK", .body = "{\"job_id\":\"\\u001b[2Jy\",\"status\":\"pending\"}"}};
     struct scripted server;
     struct run_result result;
@@ -181,6 +286,9 @@ static void a_bad_server_is_told_from_a_lost_one(void **state)
     run_result_finish(&result);
     assert_runs(WORDS("-u", server.url, "start", "x"), 4, "",
                 "vtsim: the server refused POST /start with status 429: full\n");
+    assert_runs(WORDS("-u", server.url, "run", "x"), 4, "",
+                "vtsim: the server refused POST /start with status 503: too many jobs (the server "
+                "says: try again in 7 s)\n");
     assert_runs(WORDS("-u", server.url, "status", "x"), 4, "",
                 "vtsim: the answer to GET /status is not a JSON object; does -u lead to a "
                 "video-translation service?\n");
@@ -242,6 +350,43 @@ static void json_is_for_machines(void **state)
     assert_json(WORDS("cancel", "stuck-j"), 0, "state", "cancelled");
 }
 
+static void json_tells_of_errors_too(void **state)
+{
+    static const struct scripted_step broken[] = {{.end = SCRIPTED_RESET}};
+    static const struct scripted_step lists[] = {{.status = "500 Oops", .body = ""}};
+    struct scripted server;
+    char line[300];
+
+    (void)state;
+    assert_runs(WORDS("start", "stuck-k"), 0, NULL, "");
+    assert_runs(WORDS("--json", "wait", "stuck-k", "-t", "500ms", "-i", "1h"), 3,
+                "{\"job_id\":\"stuck-k\",\"status\":\"pending\",\"error\":{\"code\":\"timeout\","
+                "\"message\":\"the --timeout of 500ms passed; job \\\"stuck-k\\\" was pending when "
+                "last seen\"}}\n",
+                "vtsim: the --timeout of 500ms passed; job \"stuck-k\" was pending when last seen; "
+                "to go on waiting: vtsim wait stuck-k\n");
+    assert_runs(WORDS("--json", "status", "no\"\\body"), 4,
+                "{\"job_id\":\"no\\\"\\\\body\",\"error\":{\"code\":\"unknown_job\",\"message\":"
+                "\"the server knows no job \\\"no\\\"\\\\body\\\"\"}}\n",
+                NULL);
+    assert_runs(WORDS("--json", "run", "stuck-k"), 4,
+                "{\"job_id\":\"stuck-k\",\"error\":{\"code\":\"exists\",\"message\":\"a job "
+                "\\\"stuck-k\\\" exists already\"}}\n",
+                NULL);
+    assert_runs(WORDS("--json", "run", ""), 2, "", NULL);
+    scripted_start(&server, broken, COUNT(broken));
+    snprintf(line, sizeof(line),
+             "{\"job_id\":\"x\",\"error\":{\"code\":\"unreachable\",\"message\":\"the connection "
+             "to 127.0.0.1:%d broke before the answer to DELETE /jobs/{id} was complete\"}}\n",
+             server.port);
+    assert_runs(WORDS("--json", "-u", server.url, "cancel", "x"), 4, line, NULL);
+    scripted_stop(&server);
+    scripted_start(&server, lists, COUNT(lists));
+    assert_runs(WORDS("--json", "-u", server.url, "list"), 4, "",
+                "vtsim: the server failed with status 500\n");
+    scripted_stop(&server);
+}
+
 static void a_json_list_is_one_object_a_line(void **state)
 {
     struct run_result result;
@@ -294,6 +439,11 @@ static void usage_errors_help(void **state)
         {{"run"}, "run: which job? right is vtsim run ID"},
         {{"run", "a", "b"}, "run: \"b\" is too much"},
         {{"list", "a"}, "list: \"a\" is too much"},
+        {{"start", "--factor", "2", "a"}, "start: --factor is for wait and run"},
+        {{"list", "-i", "2s"}, "list: --interval is for wait and run"},
+        {{"--max-interval", "2s", "status", "a"}, "status: --max-interval is for wait and run"},
+        {{"cancel", "a", "--jitter=1"}, "cancel: --jitter is for wait and run"},
+        {{"list", "--max-errors=1"}, "list: --max-errors is for wait and run"},
         {{"run", "a", "--state", "failed"}, "run: --state is for list"},
         {{"list", "--state", "lost"},
          "--state: \"lost\" is none; right are queued, running, completed, failed, cancelled"},
@@ -315,6 +465,12 @@ static void usage_errors_help(void **state)
         {{"run", "a", "-t", "0s"}, "--timeout: 0s is not within 1ms to 36500d"},
         {{"run", "a", "-t", "99999999999999999999d"},
          "--timeout: 99999999999999999999d is not within 1ms to 36500d"},
+        {{"run", "a", "-i", "2d"}, "--interval: 2d is not within 1ms to 1d"},
+        {{"run", "a", "--max-interval", "25h"}, "--max-interval: 25h is not within 1ms to 1d"},
+        {{"run", "a", "--request-timeout", "1.5d"},
+         "--request-timeout: 1.5d is not within 1ms to 1d"},
+        {{"run", "a", "--factor", "0"}, "--factor: 0 is not within 1 to 100"},
+        {{"run", "a", "--factor", "100.5x"}, "--factor: 100.5x is not within 1 to 100"},
         {{"run", "a", "--factor", "fast"}, "--factor: \"fast\" is not a number"},
         {{"run", "a", "--jitter", "101%"}, "--jitter: 101% is not within 0% to 100%"},
         {{"run", "a", "--max-errors", "0"}, "--max-errors: \"0\" is not a whole number from 1 on"},
@@ -334,8 +490,9 @@ static void usage_errors_help(void **state)
     assert_runs(WORDS("run", "a\nb"), 2, "",
                 "vtsim: the job id \"a\\x0Ab\" is not UTF-8 or has a control character (byte 2)\n");
     assert_runs(WORDS("run", ""), 2, "", "vtsim: a job id has 1 to 255 bytes, this one has 0\n");
-    assert_runs(WORDS("run", "a", "--factor", "0.5"), 2, "",
-                "vtsim: factor: 0.5 is not within 1 to 100\n");
+    assert_runs(WORDS("list", "-u", "http://127.0.0.1:99999"), 2, "",
+                "vtsim: the URL \"http://127.0.0.1:99999\": the port is beyond 65535; right is "
+                "http://HOST[:PORT][/PATH]\n");
     assert_runs(WORDS("run", "a", "-u", "localhost"), 2, "",
                 "vtsim: the URL \"localhost\": does not begin with http://; right is "
                 "http://HOST[:PORT][/PATH]\n");
@@ -363,6 +520,36 @@ static void a_full_disk_is_noticed(void **state)
     assert_int_equal(result.status, 4);
     assert_string_equal(result.err, "vtsim: standard output could not be written\n");
     run_result_finish(&result);
+}
+
+/* Runs a command whose standard output is a pipe that nobody reads any more, and prints its exit
+ * status. (Opened for both, a fifo waits for nobody.) */
+#define WITHOUT_READER(command)                                                                    \
+    "d=$(mktemp -d) && mkfifo $d/f && exec 3<>$d/f 4>$d/f 3<&- && rm -r $d; " command              \
+    " >&4; echo $?"
+
+static void a_reader_that_left_ends_it_silently(void **state)
+{
+    static const char *const scripts[] = {
+        WITHOUT_READER(VTSIM " --help"),
+        WITHOUT_READER(VTSIM " list --json"),
+        WITHOUT_READER(VTSIM " list"),
+        WITHOUT_READER(VTSIM " status left-1"),
+        WITHOUT_READER(VTSIM " start left-2"),
+        WITHOUT_READER("timeout -s KILL 20 " VTSIM " wait stuck-left"), /* does not go on */
+        "trap '' PIPE; " WITHOUT_READER(VTSIM " list"),
+    };
+    struct run_result result;
+
+    (void)state;
+    assert_runs(WORDS("start", "left-1"), 0, NULL, "");
+    assert_runs(WORDS("start", "stuck-left"), 0, NULL, "");
+    for (size_t i = 0; i < COUNT(scripts); i++) {
+        run_command(WORDS("sh", "-c", scripts[i]), &result);
+        assert_string_equal(result.err, "");
+        assert_string_equal(result.out, "141\n"); /* SIGPIPE */
+        run_result_finish(&result);
+    }
 }
 
 /* The man page tells of every option that the help tells of. */
@@ -448,6 +635,50 @@ static void a_narrow_terminal_is_not_overrun(void **state)
     run_result_finish(&result);
 }
 
+/* The reason of a failed poll is what people need to read: the rest makes room for it. */
+static void a_terminal_shows_the_reason(void **state)
+{
+    static const struct scripted_step steps[] = {
+        {.status = "200 OK", .body = "{}"},
+        {.status = "503 Busy", .body = "{\"error\":\"the film store is being repaired\"}"},
+        {.status = "200 OK", .body = "{\"status\":\"completed\"}"}};
+    static const struct {
+        int columns;
+        const char *start, *end;
+    } cases[] = {
+        {200, "\ra-name-that-is-longer-than-anybody-would-like: pending, 0:0",
+         " s, the server failed with status 503: the film store is being repaired\033[K"},
+        {110,
+         "\ra-name-that-is-longer...: the server failed with status 503: the film store is "
+         "being repaired, again in 0.",
+         " s\033[K"},
+        {80,
+         "\ra-name-...: the server failed with status 503: the film store is being repaired\033[K",
+         ""},
+    };
+
+    (void)state;
+    setenv("TERM", "xterm", 1);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct scripted server;
+        struct run_result result;
+        const char *line;
+
+        scripted_start(&server, steps, COUNT(steps));
+        run_in_terminal(WORDS(VTSIM, "-u", server.url, "run",
+                              "a-name-that-is-longer-than-anybody-would-like", "-i", "10ms"),
+                        cases[i].columns, &result);
+        scripted_stop(&server);
+        assert_int_equal(result.status, 0);
+        line = strstr(result.out, cases[i].start);
+        if (!line || !strstr(line, cases[i].end))
+            fail_msg("%d columns: %s", cases[i].columns, result.out);
+        for (line = result.out; (line = strchr(line, '\r')); line++)
+            assert_true(strcspn(line + 1, "\r\033") < (size_t)cases[i].columns);
+        run_result_finish(&result);
+    }
+}
+
 static void a_dumb_terminal_gets_lines(void **state)
 {
     static const struct scripted_step steps[] = {PENDING, COMPLETED};
@@ -522,18 +753,24 @@ int main(void)
         cmocka_unit_test(run_prints_what_the_original_example_printed),
         cmocka_unit_test(each_command_does_what_it_says),
         cmocka_unit_test(errors_say_what_to_do),
+        cmocka_unit_test(a_list_without_end_stops_at_the_timeout),
+        cmocka_unit_test(suggestions_can_be_pasted),
         cmocka_unit_test(nobody_there_ends_at_once),
+        cmocka_unit_test(a_connection_that_broke_is_no_wrong_url),
         cmocka_unit_test(a_bad_server_is_told_from_a_lost_one),
         cmocka_unit_test(what_a_server_says_cannot_steer_the_terminal),
         cmocka_unit_test(json_is_for_machines),
+        cmocka_unit_test(json_tells_of_errors_too),
         cmocka_unit_test(a_json_list_is_one_object_a_line),
         cmocka_unit_test(options_stand_anywhere),
         cmocka_unit_test(usage_errors_help),
         cmocka_unit_test(help_and_version_go_to_standard_output),
         cmocka_unit_test(a_full_disk_is_noticed),
+        cmocka_unit_test(a_reader_that_left_ends_it_silently),
         cmocka_unit_test(the_man_page_is_complete),
         cmocka_unit_test(a_terminal_gets_one_line_that_is_rewritten),
         cmocka_unit_test(a_narrow_terminal_is_not_overrun),
+        cmocka_unit_test(a_terminal_shows_the_reason),
         cmocka_unit_test(a_dumb_terminal_gets_lines),
         cmocka_unit_test(libraries_export_public_names_alone),
         cmocka_unit_test(examples_run),

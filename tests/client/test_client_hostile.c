@@ -132,6 +132,7 @@ static void assert_breaks(const struct scripted_step *step)
     scripted_start(&server, step, 1);
     client = connect_to(server.url);
     result = vts_client_status_sync(client, "x", NULL);
+    assert_int_equal(result->polls, 1);
     snprintf(message, sizeof(message),
              "the connection to 127.0.0.1:%d broke before the answer to GET /status was complete",
              server.port);
@@ -277,7 +278,7 @@ static void a_wait_survives_what_passes(void **state)
         STARTED,  {.status = "404 Not Found", .body = "{}"},
         PENDING,  {.status = "502 Bad Gateway", .body = "<html>"},
         PENDING,  {.status = "200 OK", .body = "{\"job_id\":\"x\",\"status\":\"half\"}"},
-        PENDING,  {.end = SCRIPTED_RESET},
+        PENDING,  {.end = SCRIPTED_RESET}, /* of a kept-alive connection: no less a failed poll */
         COMPLETED};
     struct scripted server;
     struct seen seen = {0};
@@ -290,11 +291,44 @@ static void a_wait_survives_what_passes(void **state)
     result = vts_client_run_sync(client, "x", VTS_CLIENT_CALL(.poll = on_poll, .arg = &seen));
     assert_string_equal(result->error.message, "");
     assert_int_equal(result->job->status, VTS_CLIENT_COMPLETED);
-    assert_int_equal(result->polls, 7);
-    assert_int_equal(seen.polls, 7);
-    assert_int_equal(seen.failed, 3);
+    assert_int_equal(result->polls, 8);
+    assert_int_equal(seen.polls, 8);
+    assert_int_equal(seen.failed, 4);
     vts_client_destroy(client);
     scripted_stop(&server);
+    assert_int_equal(atomic_load(&server.requests), 9); /* the start, and each poll */
+}
+
+static void as_many_polls_break_as_were_ordered(void **state)
+{
+    static const struct scripted_step steps[] = {
+        STARTED,
+        PENDING,
+        {.end = SCRIPTED_RESET},
+        {.end = SCRIPTED_RESET},
+        PENDING,
+        {.raw = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"job", .end = SCRIPTED_CLOSE},
+        PENDING,
+        {.end = SCRIPTED_CLOSE},
+        COMPLETED};
+    struct scripted server;
+    struct seen seen = {0};
+    const struct vts_client_result *result;
+    struct vts_client *client;
+
+    (void)state;
+    scripted_start(&server, steps, COUNT(steps));
+    client = connect_to(server.url);
+    result = vts_client_run_sync(client, "x", VTS_CLIENT_CALL(.poll = on_poll, .arg = &seen));
+    assert_string_equal(result->error.message, "");
+    assert_int_equal(result->job->status, VTS_CLIENT_COMPLETED);
+    assert_int_equal(result->polls, 8);
+    assert_int_equal(seen.polls, 8);
+    assert_int_equal(seen.failed, 4);
+    assert_true(result->elapsed_ms >= 1125); /* 250 + 500, 250, 250, less a tenth */
+    vts_client_destroy(client);
+    scripted_stop(&server);
+    assert_int_equal(atomic_load(&server.requests), 9);
 }
 
 static void retry_after_is_waited_for(void **state)
@@ -383,8 +417,10 @@ static void assert_deadline(const struct scripted_step *steps, size_t count, con
     assert_int_equal(result->error.code, VTS_CLIENT_ERR_DEADLINE);
     assert_string_equal(result->error.message, message);
     assert_true(result->elapsed_ms >= 500);
+    assert_int_equal(result->polls, 1); /* one that is not answered yet was made all the same */
     vts_client_destroy(client);
     scripted_stop(&server);
+    assert_int_equal(atomic_load(&server.requests), 1);
 }
 
 static void the_deadline_stands_over_everything(void **state)
@@ -756,6 +792,7 @@ int main(void)
         cmocka_unit_test(nobody_there_is_unreachable),
         cmocka_unit_test(a_name_with_several_addresses_is_tried_to_the_end),
         cmocka_unit_test(a_wait_survives_what_passes),
+        cmocka_unit_test(as_many_polls_break_as_were_ordered),
         cmocka_unit_test(retry_after_is_waited_for),
         cmocka_unit_test(a_wait_ends_after_too_many_errors),
         cmocka_unit_test(an_unknown_job_and_a_refusal_end_a_wait_at_once),

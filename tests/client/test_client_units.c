@@ -402,6 +402,52 @@ static void refusals_are_told_apart(void **state)
                  "the answer to GET /status has the status 999");
 }
 
+static void assert_advice(enum protocol_question question, int status, const char *body,
+                          int64_t retry_after_ms, const char *message)
+{
+    char *copy = strdup(body);
+    struct reply reply = {.end = REPLY_ANSWERED,
+                          .status = status,
+                          .body = copy,
+                          .length = strlen(body),
+                          .retry_after_ms = retry_after_ms};
+    struct protocol_answer answer;
+
+    assert_non_null(copy);
+    protocol_read(question, question == PROTOCOL_LIST ? NULL : "x", "host:1", &reply, &answer);
+    assert_string_equal(answer.error.message, message);
+    protocol_answer_finish(&answer);
+    free(copy);
+}
+
+static void a_refusal_says_when_to_try_again(void **state)
+{
+    char body[1024], message[1024], said[301];
+
+    (void)state;
+    assert_advice(PROTOCOL_START, 503, "{\"error\":\"too many jobs\"}", 7000,
+                  "the server refused POST /start with status 503: too many jobs (the server says: "
+                  "try again in 7 s)");
+    assert_advice(PROTOCOL_START, 429, "", 1000,
+                  "the server refused POST /start with status 429 (the server says: try again in 1 "
+                  "s)");
+    assert_advice(PROTOCOL_LIST, 503, "", 3600000,
+                  "the server failed with status 503 (the server says: try again in 3600 s or "
+                  "later)");
+    assert_advice(PROTOCOL_STATUS, 503, "", 7000, "the server failed with status 503");
+    /* long words are cut at a character, and do not push it out */
+    for (size_t i = 0; i < 300; i++)
+        said[i] = "\xe2\x82\xac"[i % 3];
+    said[300] = '\0';
+    snprintf(body, sizeof(body), "{\"error\":\"a%s%s\"}", said, said);
+    said[297] = '\0';
+    snprintf(message, sizeof(message),
+             "the server refused POST /start with status 503: a%s (the server says: try again in 7 "
+             "s)",
+             said);
+    assert_advice(PROTOCOL_START, 503, body, 7000, message);
+}
+
 /* ---- options and URLs ------------------------------------------------------------------------ */
 
 static void assert_bad_options(const struct vts_client_options *options, const char *message)
@@ -505,6 +551,13 @@ static void urls_are_taken_apart(void **state)
     assert_bad_url("http://x/?a=b",
                    "the URL \"http://x/?a=b\": a query or fragment makes no sense here" RIGHT);
     assert_bad_url("http://x:0", "the URL \"http://x:0\": the port is not within 1 to 65535" RIGHT);
+    assert_bad_url("http://x:99999", "the URL \"http://x:99999\": the port is beyond 65535" RIGHT);
+    assert_bad_url("http://[::1]:65536/a:b",
+                   "the URL \"http://[::1]:65536/a:b\": the port is beyond 65535" RIGHT);
+    assert_bad_url("http://x:http", "the URL \"http://x:http\": the port is not a number" RIGHT);
+    assert_bad_url("http://[::1", "the URL \"http://[::1\": is not a URL" RIGHT);
+    assert_bad_url("http://x y:80", "the URL \"http://x y:80\": is not a URL" RIGHT);
+    assert_bad_url("http://x/ y", "the URL \"http://x/ y\": is not a URL" RIGHT);
     assert_bad_url("", "the URL \"\": does not begin with http://" RIGHT);
 #undef RIGHT
 }
@@ -555,6 +608,7 @@ int main(void)
         cmocka_unit_test(a_list_is_understood),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(refusals_are_told_apart),
+        cmocka_unit_test(a_refusal_says_when_to_try_again),
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(options_of_another_version_are_taken),
         cmocka_unit_test(urls_are_taken_apart),

@@ -8,13 +8,15 @@
  * up with getaddrinfo(3) at the first connection, and again where none of its addresses answers: that
  * blocks for as long as the system's resolver takes; a numeric address does not. Of several addresses
  * the first that takes a connection is used.
- * A GET that finds its kept-alive connection closed is sent once more at once (RFC 9110, 9.2.2).
+ * Connections are kept alive; one that the server closed while it was idle is found before it is used.
+ * No request is sent twice by itself: a connection that breaks under a request is that request's error,
+ * and in a wait a failed poll, repeated as the options say.
  *
  * Two faces, one engine:
  *
  *   - blocking: a handle made without an event_base; the calls that end in _sync;
- *   - asynchronous: a handle made on your own event_base; the calls without _sync, which return at
- *     once and tell their outcome through a callback from the loop.
+ *   - asynchronous: a handle made on your own libevent event_base; the calls without _sync, which
+ *     return at once and tell their outcome through a callback from the loop.
  *
  * Ten lines, blocking:
  *
@@ -25,6 +27,12 @@
  *     else
  *         fprintf(stderr, "%s\n", result->error.message);
  *     vts_client_destroy(client);
+ *
+ * Linking. A program that uses the blocking face needs this library alone; one with an event_base of
+ * its own calls libevent itself, and links it, too:
+ *
+ *     cc -o blocking blocking.c $(pkg-config --cflags --libs vtsim-client)
+ *     cc -o async async.c $(pkg-config --cflags --libs vtsim-client libevent_core)
  *
  * Units. Times are signed 64-bit milliseconds, and say so in their names; they are measured on a
  * clock that only goes forward. Sizes are bytes. Text is UTF-8 with a NUL behind it.
@@ -118,9 +126,9 @@ VTS_CLIENT_API const char *vts_client_strerror(enum vts_client_err code);
  *
  * A poll that fails is repeated on a schedule of its own, which begins anew after each success:
  * 250 ms at first, then twice the last, 5 s at most, with the same jitter. What counts as a failed
- * poll: UNREACHABLE, TIMEOUT, SERVER, PROTOCOL, the status 429 (RFC 6585), and UNKNOWN_JOB where the
- * job was known before. After max_errors of them in a row the wait ends with the last one. Any other
- * error ends the wait at once. */
+ * poll: UNREACHABLE (a connection that broke in the middle of an answer included), TIMEOUT, SERVER,
+ * PROTOCOL, the status 429 (RFC 6585), and UNKNOWN_JOB where the job was known before. After max_errors
+ * of them in a row the wait ends with the last one. Any other error ends the wait at once. */
 struct vts_client_options {
     size_t size;                /* set by vts_client_options_init */
     const char *url;            /* http://HOST[:PORT][/PATH]; default "http://127.0.0.1:5000" */
@@ -150,13 +158,15 @@ static inline void vts_client_options_init(struct vts_client_options *options)
 enum vts_client_status {
     VTS_CLIENT_PENDING = 0,
     VTS_CLIENT_COMPLETED = 1,
-    VTS_CLIENT_ERROR = 2 /* it ended in an error, or was cancelled */
+    VTS_CLIENT_ERROR = 2 /* it ended in an error, or was cancelled: the original API has one word */
 };
 
 /* "pending", "completed", "error", as on the wire; "unknown" for any other number. */
 VTS_CLIENT_API const char *vts_client_status_name(enum vts_client_status status);
 
-/* A job as a server described it. Members that it did not tell are NULL, progress below 0. */
+/* A job as a server described it. Members that it did not tell are NULL, progress below 0. The
+ * original API, which start, status, wait and run speak, tells no more than id and status, vtsimd's
+ * full API, which list and cancel speak, all of them. */
 struct vts_client_job {
     size_t size;
     const char *id;
@@ -179,7 +189,8 @@ struct vts_client_result {
     size_t job_count;
     const char *next; /* of list: hand it in as `after` for the next page; NULL: this was the last.
                          * A page may be short, even empty, while there is a next one */
-    uint64_t polls;   /* status requests that were made */
+    uint64_t polls; /* status requests that were made, whatever came of them: one that was under way
+                         * at the end counts, and so does one that found no server */
     int64_t elapsed_ms; /* since the call */
 };
 
