@@ -24,8 +24,8 @@
 /* One job; its record stands right behind. Small, because there are millions: the hash is computed
  * again where it is needed. */
 struct node {
-    struct node *next; /* in its bucket */
-    uint32_t heap_at;  /* its place in the heap, or NOT_DUE */
+    struct node *next;   /* in its bucket */
+    uint32_t heap_at;    /* its place in the heap, or NOT_DUE */
     uint32_t polls : 31; /* stays at its highest value */
     uint32_t polled : 1; /* since memory_each_polled looked */
 };
@@ -45,7 +45,7 @@ struct stripe {
     struct due *heap; /* a binary heap, the earliest first */
     size_t heap_count, heap_room;
     uint64_t states[VTS_CANCELLED + 1];
-    bool polled; /* a node of it was */
+    bool polled;              /* a node of it was */
     _Atomic vts_ms first_due; /* heap[0].moment, for those who do not hold the lock */
 };
 
@@ -416,7 +416,8 @@ static bool run_first(struct memory *memory, struct memory_port *port, struct st
     act = memory->options.due(memory->options.arg, port->index, record_of(node), &port->next,
                               now > record_of(node)->last_at ? now : record_of(node)->last_at);
     /* One that cannot be moved (no memory) is tried again later, and holds up nothing. */
-    if (act == RECORD_LEAVE || carry_out(memory, port->index, stripe, link, act, &port->next) != VTS_OK)
+    if (act == RECORD_LEAVE ||
+        carry_out(memory, port->index, stripe, link, act, &port->next) != VTS_OK)
         heap_place(stripe, node, now + 1000);
     return true;
 }

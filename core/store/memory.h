@@ -31,7 +31,7 @@ void memory_collect(struct store_port *port, struct store_list *list);
 enum vts_err memory_restore(struct store *store, const struct record *record, uint64_t polls);
 
 /* Tells the poll counts that were changed since the last time, with the stripe's lock held. */
-void memory_each_polled(struct store *store,
-                        void (*fn)(void *arg, struct bytes id, uint64_t polls), void *arg);
+void memory_each_polled(struct store *store, void (*fn)(void *arg, struct bytes id, uint64_t polls),
+                        void *arg);
 
 #endif

@@ -272,7 +272,7 @@ static char *object_end(char *at)
 
 static void see_row(struct model *model, char *row, int64_t asked_at)
 {
-    unsigned long long number;
+    unsigned long long number = 0;
     struct model_job *job;
     const char *dash = strchr(row, '-');
 

@@ -54,7 +54,7 @@ static struct image image_of(const char *suffix)
 {
     char name[FOLDER_ROOM + 32];
     struct image image = {NULL, 0};
-    struct stat stat;
+    struct stat stat = {0};
     int fd;
 
     snprintf(name, sizeof(name), "%s%s", path, suffix);
@@ -512,6 +512,8 @@ static void damaged_files_are_refused_as_they_are(void **state)
     int refused = 0, trial;
 
     (void)state;
+    if (whole.length == 0)
+        fail_msg("the file is empty");
     for (trial = 0; trial < 300; trial++) {
         uint64_t key = rng_key(1, (uint64_t)trial, "damage", 6);
         size_t at = rng_draw(key, 0) % whole.length, length = 1 + rng_draw(key, 1) % 32;
