@@ -130,31 +130,50 @@ static bool too_many(const struct worker *worker, struct bufferevent *buffereven
            worker->server->config->server.max_connections;
 }
 
+/* A connection that was just accepted, and holds a reference to its bufferevent. */
+struct fresh {
+    LIST_ENTRY(fresh) link;
+    struct bufferevent *bufferevent;
+};
+
+static void fresh_end(struct fresh *fresh)
+{
+    LIST_REMOVE(fresh, link);
+    bufferevent_decref(fresh->bufferevent);
+    free(fresh);
+}
+
 /* A connection beyond the limit is told so when it asks for something, and has a second for that. */
 static void on_connected(evutil_socket_t fd, short what, void *arg)
 {
-    struct bufferevent *bufferevent = arg;
+    struct worker *worker = arg;
     const struct timeval second = {1, 0};
+    struct fresh *fresh;
 
     (void)fd;
     (void)what;
-    if (bufferevent_getfd(bufferevent) >= 0 && too_many(own_worker, bufferevent))
-        bufferevent_set_timeouts(bufferevent, &second, &second);
-    bufferevent_decref(bufferevent);
+    while ((fresh = LIST_FIRST(&worker->fresh))) {
+        if (bufferevent_getfd(fresh->bufferevent) >= 0 && too_many(worker, fresh->bufferevent))
+            bufferevent_set_timeouts(fresh->bufferevent, &second, &second);
+        fresh_end(fresh);
+    }
 }
 
-/* evhttp asks for a bufferevent for a connection that it has accepted, and sets the socket afterwards. */
+/* evhttp asks for a bufferevent for a connection that it has accepted, and sets the socket afterwards:
+ * it is looked at in the loop's next round. */
 static struct bufferevent *make_bufferevent(struct event_base *base, void *arg)
 {
+    struct worker *worker = arg;
     struct bufferevent *bufferevent = bufferevent_socket_new(base, -1, 0);
+    struct fresh *fresh = bufferevent ? malloc(sizeof(*fresh)) : NULL;
     const struct timeval now = {0, 0};
 
-    (void)arg;
-    if (!bufferevent)
-        return NULL;
+    if (!fresh)
+        return bufferevent;
     bufferevent_incref(bufferevent);
-    if (event_base_once(base, -1, EV_TIMEOUT, on_connected, bufferevent, &now) != 0)
-        bufferevent_decref(bufferevent);
+    fresh->bufferevent = bufferevent;
+    LIST_INSERT_HEAD(&worker->fresh, fresh, link);
+    evtimer_add(worker->connected, &now);
     return bufferevent;
 }
 
@@ -239,7 +258,8 @@ static bool make_events(struct worker *worker)
         event_new(worker->base, worker->command_fd, EV_READ | EV_PERSIST, on_command, worker);
     worker->accept_again = evtimer_new(worker->base, on_accept_again, worker);
     worker->drain_over = evtimer_new(worker->base, on_drain_over, worker);
-    return worker->command && worker->accept_again && worker->drain_over &&
+    worker->connected = evtimer_new(worker->base, on_connected, worker);
+    return worker->connected && worker->command && worker->accept_again && worker->drain_over &&
            event_add(worker->command, NULL) == 0;
 }
 
@@ -275,6 +295,7 @@ static bool worker_init(struct worker *worker, struct http_server *server, size_
     worker->date_second = -1;
     LIST_INIT(&worker->parked);
     LIST_INIT(&worker->spare);
+    LIST_INIT(&worker->fresh);
     if (config) {
         /* A request turns interest in its socket off and on again: only the sum of it need reach
          * epoll. (A base that is used by one thread needs no lock either.) */
@@ -297,6 +318,7 @@ static bool worker_init(struct worker *worker, struct http_server *server, size_
 
 static void worker_finish(struct worker *worker)
 {
+    struct fresh *fresh;
     struct exchange *exchange;
 
     /* First the store forgets what it was still asked. */
@@ -306,6 +328,8 @@ static void worker_finish(struct worker *worker)
         exchange->called = false;
         exchange_abandon(exchange);
     }
+    while ((fresh = LIST_FIRST(&worker->fresh)))
+        fresh_end(fresh);
     if (worker->http)
         evhttp_free(worker->http);
     while ((exchange = LIST_FIRST(&worker->spare))) {
@@ -322,6 +346,8 @@ static void worker_finish(struct worker *worker)
         event_free(worker->accept_again);
     if (worker->drain_over)
         event_free(worker->drain_over);
+    if (worker->connected)
+        event_free(worker->connected);
     if (worker->command_fd > 0)
         close(worker->command_fd);
     if (worker->base)

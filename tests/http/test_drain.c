@@ -215,6 +215,32 @@ static void idle_connections_do_not_hold_it_up(void **state)
     vtsimd_finish(&vtsimd);
 }
 
+/* Connections that were accepted, or not even that, in the moment of the signal. What the leak
+ * sanitizer finds shows in the exit status. */
+static void connections_that_have_just_come(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 30; round++) {
+        struct http_connection connections[3];
+        struct vtsimd vtsimd;
+        char *log;
+        int status;
+
+        server_start(&vtsimd, NULL);
+        for (int i = 0; i < 3; i++)
+            http_connect(&connections[i], vtsimd.port);
+        kill(vtsimd.pid, SIGTERM);
+        status = ended(&vtsimd, EVENT_MS);
+        log = vtsimd_log(&vtsimd);
+        if (status != 0)
+            fail_msg("vtsimd ended with %d and logged:\n%s", status, log);
+        free(log);
+        for (int i = 0; i < 3; i++)
+            http_close(&connections[i]);
+        vtsimd_finish(&vtsimd);
+    }
+}
+
 static void drain_timeout(void **state)
 {
     struct vtsimd vtsimd;
@@ -299,6 +325,7 @@ int main(void)
         cmocka_unit_test(a_large_answer_that_nobody_reads),
         cmocka_unit_test(a_second_signal_ends_at_once),
         cmocka_unit_test(idle_connections_do_not_hold_it_up),
+        cmocka_unit_test(connections_that_have_just_come),
         cmocka_unit_test(drain_timeout),
         cmocka_unit_test(a_client_that_leaves_meanwhile),
         cmocka_unit_test(while_it_drains),
