@@ -53,3 +53,11 @@ install(FILES ${PROJECT_SOURCE_DIR}/client/cli/vtsim.1 DESTINATION ${CMAKE_INSTA
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
               ${PROJECT_SOURCE_DIR}/CHANGELOG.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
+# The pages that README.md leads to, where its links expect them.
+install(FILES ${PROJECT_SOURCE_DIR}/config/vtsimd.ini DESTINATION ${CMAKE_INSTALL_DOCDIR}/config)
+foreach(room core plugins client)
+    install(FILES ${PROJECT_SOURCE_DIR}/${room}/README.md
+            DESTINATION ${CMAKE_INSTALL_DOCDIR}/${room})
+endforeach()
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/client/examples
+        DESTINATION ${CMAKE_INSTALL_DOCDIR}/client FILES_MATCHING PATTERN "*.c")

@@ -16,7 +16,7 @@
 
 struct arguments {
     const char *file;         /* -c */
-    const char **assignments; /* -s, and -l as one of them, in their order */
+    const char **assignments; /* -s, and -l as `server/listen=...`, in their order */
     size_t assignment_count;
     struct text listen; /* "server/listen=..." */
     bool check, describe;
@@ -68,6 +68,23 @@ static int usage(void)
     return EXIT_USAGE;
 }
 
+/* Keeps the place of -l among the settings, which is filled when the last one is known. */
+static bool take_listen(struct arguments *arguments, const char *address)
+{
+    struct vts_error error;
+    char host[256];
+    int port;
+
+    if (!config_address(address, host, sizeof(host), &port, &error)) {
+        fprintf(stderr, "vtsimd: -l: %s\n", error.message);
+        return false;
+    }
+    text_reset(&arguments->listen);
+    text_printf(&arguments->listen, "server/listen=%s", address);
+    arguments->assignments[arguments->assignment_count++] = NULL;
+    return !arguments->listen.failed;
+}
+
 /* Tells by -1 that there is something to do, else the exit status. */
 static int read_arguments(struct arguments *arguments, int argc, char **argv)
 {
@@ -80,7 +97,7 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
                                             {"version", no_argument, NULL, VERSION},
                                             {"help", no_argument, NULL, HELP},
                                             {NULL, 0, NULL, 0}};
-    const char *listen = NULL;
+    size_t i;
     int option;
 
     arguments->assignments = calloc((size_t)argc + 1, sizeof(char *));
@@ -92,7 +109,8 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
             arguments->file = optarg;
             break;
         case 'l':
-            listen = optarg;
+            if (!take_listen(arguments, optarg))
+                return EXIT_USAGE;
             break;
         case 's':
             arguments->assignments[arguments->assignment_count++] = optarg;
@@ -120,12 +138,9 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
         fprintf(stderr, "vtsimd: what is \"%s\"?\n", argv[optind]);
         return usage();
     }
-    if (listen) {
-        text_printf(&arguments->listen, "server/listen=%s", listen);
-        if (arguments->listen.failed)
-            return EXIT_USAGE;
-        arguments->assignments[arguments->assignment_count++] = arguments->listen.bytes;
-    }
+    for (i = 0; i < arguments->assignment_count; i++)
+        if (!arguments->assignments[i])
+            arguments->assignments[i] = arguments->listen.bytes;
     return -1;
 }
 
@@ -202,13 +217,16 @@ static int describe_one(const struct plugins *plugins, const char *name)
         return EXIT_USAGE;
     }
     table = plugin->options ? plugin->options : none;
-    snprintf(section, sizeof(section), "%s my %s",
-             plugin->kind == VTS_FILTER ? "filter" : "behaviour", plugin->name);
+    snprintf(section, sizeof(section), "behaviour my %s", plugin->name);
     text_printf(&out, "%s: %s\n\n", plugin->name, plugin->summary ? plugin->summary : "");
     options_describe(table, &out);
-    text_puts(&out, "\nReady to paste:\n\n");
-    options_paste(table, section, plugin->name, &out);
-    text_puts(&out, "\n");
+    if (plugin->kind == VTS_FILTER) {
+        text_puts(&out, "\nA filter: this vtsimd cannot be told to use one yet.\n");
+    } else {
+        text_puts(&out, "\nReady to paste:\n\n");
+        options_paste(table, section, plugin->name, &out);
+        text_puts(&out, "\n");
+    }
     fputs(out.failed ? "" : out.bytes, stdout);
     text_finish(&out);
     return EXIT_SUCCESS;
@@ -249,6 +267,19 @@ static void on_worker_done(evutil_socket_t fd, short what, void *arg)
         event_base_loopbreak(daemon->base);
 }
 
+static void on_event_log(int severity, const char *message)
+{
+    static const enum vts_level levels[] = {VTS_DEBUG, VTS_INFO, VTS_WARNING, VTS_ERROR};
+
+    log_line(levels[severity & 3], "libevent", "%s", message);
+}
+
+static void on_event_fatal(int error)
+{
+    (void)error; /* it has logged why */
+    _exit(EXIT_USAGE);
+}
+
 static bool watch_signals(struct daemon *daemon)
 {
     static const int numbers[] = {SIGTERM, SIGINT};
@@ -256,6 +287,8 @@ static bool watch_signals(struct daemon *daemon)
 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error for its writer */
+    event_set_log_callback(on_event_log);
+    event_set_fatal_callback(on_event_fatal);
     daemon->base = event_base_new();
     for (i = 0; daemon->base && i < 2; i++) {
         daemon->signals[i] = evsignal_new(daemon->base, numbers[i], on_signal, daemon);
@@ -368,5 +401,9 @@ int main(int argc, char **argv)
     problems_finish(&problems);
     text_finish(&arguments.listen);
     free((void *)arguments.assignments);
+    if (status == EXIT_SUCCESS && (fflush(stdout) != 0 || ferror(stdout))) {
+        fprintf(stderr, "vtsimd: standard output could not be written: %s\n", strerror(errno));
+        status = EXIT_USAGE;
+    }
     return status;
 }

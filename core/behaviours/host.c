@@ -6,11 +6,9 @@
 #include <json-c/json.h>
 #include <math.h>
 
+#include "../base/json.h"
 #include "../base/log.h"
 #include "../base/rng.h"
-#include "json.h"
-
-#define TEXT_LIMIT ((size_t)64 * 1024)
 
 /* struct vts_job is the first member of struct hook, and only ever made as a part of one. */
 static struct hook *hook_of(const struct vts_job *job) { return (struct hook *)job; }
@@ -250,19 +248,21 @@ static void note_failure(struct hook *hook, const char *code, const char *messag
 {
     hook->end = VTS_FAILED;
     copy_text(hook, &hook->texts->code, code ? code : "error", 255);
-    copy_text(hook, &hook->texts->message, message ? message : "the job failed", TEXT_LIMIT);
+    copy_text(hook, &hook->texts->message, message ? message : "the job failed", VTS_TEXT_MAX);
 }
 
 static void host_complete(struct vts_job *job, const char *json)
 {
     struct hook *hook = hook_of(job);
-    size_t length = json ? strnlen(json, TEXT_LIMIT + 1) : 0;
+    size_t length = json ? strnlen(json, VTS_TEXT_MAX + 1) : 0;
 
     if (!may_end(hook))
         return;
-    if (length > TEXT_LIMIT) {
+    if (length > VTS_TEXT_MAX) {
+        warn(hook, INSTANCE_WARN_RESULT, "its result is of more than 64 KiB: the job was failed");
         note_failure(hook, "behaviour_error", "the behaviour gave a result of more than 64 KiB");
     } else if (json && !json_valid(json, length)) {
+        warn(hook, INSTANCE_WARN_RESULT, "its result is not JSON: the job was failed");
         note_failure(hook, "behaviour_error", "the behaviour gave a result that is not JSON");
     } else {
         hook->end = VTS_COMPLETED;
@@ -292,20 +292,30 @@ static void host_cancel(struct vts_job *job)
 
 /* ---- answer ---- */
 
-static bool can_be_sent(const struct vts_answer *answer)
+/* The member that cannot be sent, or NULL. */
+static const char *unsendable(const struct vts_answer *answer)
 {
-    return (answer->status == 0 || (answer->status >= 200 && answer->status <= 599)) &&
-           answer->retry_after >= -1 && answer->retry_after <= VTS_TIME_END && answer->stall >= 0 &&
-           answer->stall <= VTS_TIME_END && answer->dribble >= 0 &&
-           answer->dribble <= VTS_TIME_END && answer->cut >= VTS_BREAK_NONE &&
-           answer->cut <= VTS_BREAK_GARBAGE && answer->body >= VTS_BODY_USUAL &&
-           answer->body <= VTS_BODY_NO_STATUS;
+    if (answer->status != 0 && (answer->status < 200 || answer->status > 599))
+        return "a status outside 200 to 599";
+    if (answer->retry_after < -1 || answer->retry_after > VTS_TIME_END)
+        return "a retry_after below -1 or beyond all time";
+    if (answer->stall < 0 || answer->stall > VTS_TIME_END)
+        return "a stall below 0 or beyond all time";
+    if (answer->dribble < 0 || answer->dribble > VTS_TIME_END)
+        return "a dribble below 0 or beyond all time";
+    if (answer->cut < VTS_BREAK_NONE || answer->cut > VTS_BREAK_GARBAGE)
+        return "a cut that is not of enum vts_break";
+    if (answer->body < VTS_BODY_USUAL || answer->body > VTS_BODY_NO_STATUS)
+        return "a body that is not of enum vts_body";
+    return NULL;
 }
 
 static void host_bend(struct vts_job *job, const struct vts_answer *given)
 {
     struct hook *hook = hook_of(job);
     struct vts_answer answer = {0};
+    const char *wrong;
+    char message[96];
     size_t size = given->size < sizeof(answer) ? given->size : sizeof(answer);
 
     if (hook->kind != HOOK_ADMIT && hook->kind != HOOK_START && hook->kind != HOOK_POLL) {
@@ -314,8 +324,12 @@ static void host_bend(struct vts_job *job, const struct vts_answer *given)
     }
     memcpy(&answer, given, size);
     answer.size = sizeof(answer);
-    if (given->size < offsetof(struct vts_answer, retry_after) || !can_be_sent(&answer)) {
-        warn(hook, INSTANCE_WARN_BEND, "it bent an answer to something that cannot be sent");
+    wrong =
+        given->size < offsetof(struct vts_answer, retry_after) ? "no size" : unsendable(&answer);
+    if (wrong) {
+        snprintf(message, sizeof(message), "it bent an answer with %s: it was left as it is",
+                 wrong);
+        warn(hook, INSTANCE_WARN_BEND, message);
         return;
     }
     if (answer.word) {

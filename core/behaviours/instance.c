@@ -69,7 +69,7 @@ static bool open_plugin(struct instance *instance, struct ini_section *section, 
         options_report(section, label, &error, problems);
         return false;
     }
-    if (instance->base.state_size > (size_t)64 * 1024) {
+    if (instance->base.state_size > VTS_STATE_MAX) {
         vts_error_set(&error, VTS_ERR_INVALID,
                       "the plugin wants %zu bytes of state for each job, 65536 is the most",
                       instance->base.state_size);
@@ -254,7 +254,8 @@ static const struct vts_plugin *plugin_of(struct ini_section *section,
     }
     if (!plugin)
         problems_add(problems, ini_where(section, entry, 1, where, sizeof(where)), label, "plugin",
-                     "%s", error.message);
+                     "%s%s",
+                     entry ? "" : "it is not given, so it is the section's name: ", error.message);
     return plugin;
 }
 
@@ -303,6 +304,21 @@ static bool open_plain(struct instances *instances, const struct plugins *plugin
     return good;
 }
 
+/* Why a plugin does not run on its fallbacks. */
+static void tell_why(const struct vts_plugin *plugin, struct vts_error *error)
+{
+    struct problems why = PROBLEMS_INIT;
+    const char *lines;
+
+    instance_destroy(instance_create(plugin->name, plugin, NULL, &why));
+    lines = why.lines.length > 0 ? why.lines.bytes : "";
+    vts_error_set(error, VTS_ERR_INVALID,
+                  "the plugin \"%s\" does not run on its defaults (%.*s): give it a section "
+                  "[behaviour %s]",
+                  plugin->name, (int)strcspn(lines, "\n"), lines, plugin->name);
+    problems_finish(&why);
+}
+
 /* Every behaviour that [server] or a rule names must be there. */
 static bool check_named(const struct instances *instances, const struct config *config,
                         const struct plugins *plugins, const char *kind, const char *section_name,
@@ -328,9 +344,7 @@ static bool check_named(const struct instances *instances, const struct config *
     if (plugin && plugin->kind != VTS_BEHAVIOUR)
         vts_error_set(&error, VTS_ERR_INVALID, "\"%s\" is a filter, not a behaviour", behaviour);
     else if (plugin)
-        vts_error_set(&error, VTS_ERR_INVALID,
-                      "the plugin \"%s\" needs settings: give it a section [behaviour %s]",
-                      behaviour, behaviour);
+        tell_why(plugin, &error);
     else if (error.code != VTS_ERR_NOT_FOUND)
         nearest = NULL; /* the plugin is there and broken: its reason says more */
     else if (nearest)

@@ -83,7 +83,7 @@ bool plugin_check(const struct vts_plugin *plugin, const char *name, struct vts_
             name, plugin->name ? plugin->name : "");
     if (!check_hooks(plugin, error))
         return false;
-    if (plugin->state_size > (size_t)64 * 1024)
+    if (plugin->state_size > VTS_STATE_MAX)
         return vts_error_set(error, VTS_ERR_LOAD,
                              "%s wants %zu bytes of state for each job, 65536 is the most", name,
                              plugin->state_size);
@@ -118,6 +118,7 @@ static lt_dlhandle open_module(const char *path, struct vts_error *error)
     /* The dynamic linker first: it tells its reason, and it binds all symbols at once, whatever the module
      * was linked with. libltdl binds them lazily: one that is missing would end the process when a hook
      * first calls it. The handle is kept, for the module stays. */
+    // cppcheck-suppress leakReturnValNotUsed
     if (!dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE)) {
         vts_error_set(error, VTS_ERR_LOAD, "%s cannot be loaded: %s", path, dlerror());
         return NULL;

@@ -71,6 +71,10 @@ static const char *split_address(const char *text, char *host, size_t size, cons
 
     if (text[0] == '[' && !end)
         return "has no \"]\" behind its IPv6 address";
+    if (!*text)
+        return "has no address and no port; write ADDRESS:PORT, such as 127.0.0.1:5000";
+    if (!end && text[strspn(text, "0123456789")] == '\0')
+        return "is a port without an address; write ADDRESS:PORT, such as 127.0.0.1:5000";
     if (!end || (text[0] == '[' && end[1] != ':'))
         return "has no port; write ADDRESS:PORT, such as 127.0.0.1:5000";
     *port = text[0] == '[' ? end + 2 : end + 1;

@@ -7,7 +7,7 @@
 
 #include "exchange.h"
 
-const char *answer_http_date(vts_ms moment, char *buffer, size_t size)
+static const char *http_date(vts_ms moment, char *buffer, size_t size)
 {
     /* RFC 9110, 5.6.7. Not strftime: %a and %b follow the locale. */
     static const char days[][4] = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -18,18 +18,18 @@ const char *answer_http_date(vts_ms moment, char *buffer, size_t size)
 
     if (!gmtime_r(&seconds, &tm))
         memset(&tm, 0, sizeof(tm));
-    snprintf(buffer, size, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
+    snprintf(buffer, size, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days[tm.tm_wday], tm.tm_mday,
              months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
     return buffer;
 }
 
-const char *answer_date(struct worker *worker)
+static const char *date_of(struct worker *worker)
 {
     vts_ms second = clock_now(worker->server->service->clock) / 1000;
 
     if (second != worker->date_second) {
         worker->date_second = second;
-        answer_http_date(second * 1000, worker->date, sizeof(worker->date));
+        http_date(second * 1000, worker->date, sizeof(worker->date));
     }
     return worker->date;
 }
@@ -40,9 +40,9 @@ static void each_field(struct exchange *exchange,
 {
     const struct answer *answer = &exchange->answer;
     struct worker *worker = exchange->worker;
-    char value[64];
+    char value[96];
 
-    add(to, "Date", answer_date(worker));
+    add(to, "Date", date_of(worker));
     add(to, "Content-Type", answer->type);
     if (answer->allow)
         add(to, "Allow", answer->allow);
@@ -50,8 +50,8 @@ static void each_field(struct exchange *exchange,
         add(to, "Location", answer->location.bytes);
     if (answer->retry_after >= 0) {
         if (answer->retry_after_date)
-            answer_http_date(clock_now(worker->server->service->clock) + answer->retry_after * 1000,
-                             value, sizeof(value));
+            http_date(clock_now(worker->server->service->clock) + answer->retry_after * 1000, value,
+                      sizeof(value));
         else
             snprintf(value, sizeof(value), "%lld", (long long)answer->retry_after);
         add(to, "Retry-After", value);

@@ -89,29 +89,40 @@ static void send_piece(struct exchange *exchange, size_t length)
         exchange_abandon(exchange);
 }
 
+/* The bytes of one piece, and how many pieces that makes: the last one leaves when the span is over. */
+static size_t piece_of(const struct exchange *exchange, size_t *pieces)
+{
+    size_t length = exchange->answer.body.length, piece;
+
+    *pieces = (size_t)(exchange->call.answer.dribble / PIECE_MS) + 1;
+    if (*pieces > length)
+        *pieces = length;
+    piece = (length + *pieces - 1) / *pieces;
+    *pieces = (length + piece - 1) / piece;
+    return piece;
+}
+
 static void on_piece(evutil_socket_t fd, short what, void *arg)
 {
     struct exchange *exchange = arg;
-    vts_ms span = exchange->call.answer.dribble;
-    size_t length = exchange->answer.body.length, pieces, piece;
+    const struct clock *clock = exchange->worker->server->service->clock;
+    size_t pieces, piece = piece_of(exchange, &pieces), next;
     struct timeval wait;
     int64_t wait_us;
-    vts_ms now;
 
     (void)fd;
     (void)what;
-    pieces = (size_t)(span / PIECE_MS) + 1;
-    if (pieces > length)
-        pieces = length;
-    piece = (length + pieces - 1) / pieces;
-    if (exchange->sent + piece < length) {
-        now = clock_now(exchange->worker->server->service->clock);
+    next = exchange->sent / piece + 1;
+    if (next < pieces) {
         wait_us =
-            clock_wait_us(exchange->worker->server->service->clock, now + span / (vts_ms)pieces);
+            clock_wait_us(clock, exchange->dribble_since + exchange->call.answer.dribble *
+                                                               (vts_ms)next / (vts_ms)(pieces - 1));
         wait.tv_sec = wait_us / 1000000;
         wait.tv_usec = wait_us % 1000000;
-        if (wait_us >= 0)
-            evtimer_add(exchange->timer, &wait);
+        if (wait_us >= 0 && evtimer_add(exchange->timer, &wait) != 0) {
+            exchange_abandon(exchange);
+            return;
+        }
     }
     send_piece(exchange, piece);
 }
@@ -141,6 +152,7 @@ void broken_send(struct exchange *exchange)
         send_piece(exchange, exchange->answer.body.length);
         return;
     }
+    exchange->dribble_since = clock_now(exchange->worker->server->service->clock);
     exchange->timer = evtimer_new(exchange->worker->base, on_piece, exchange);
     if (exchange->timer)
         on_piece(-1, 0, exchange);

@@ -80,6 +80,8 @@ void exchange_end(struct exchange *exchange)
     exchange_unpark(exchange);
     json_object_put(exchange->body);
     exchange->body = NULL;
+    free(exchange->listing);
+    exchange->listing = NULL;
     forget_if_large(&exchange->answer.body);
     forget_if_large(&exchange->call.record);
     forget_if_large(&exchange->input);
@@ -135,15 +137,18 @@ static bool watch(struct exchange *exchange)
     return exchange->watch && event_add(exchange->watch, NULL) == 0;
 }
 
-static void on_call_done(struct service_call *call)
+void exchange_called_back(struct exchange *exchange)
 {
-    struct exchange *exchange = (struct exchange *)call;
-
     exchange->called = false;
     if (exchange->request)
         exchange->then(exchange);
     else
         exchange_end(exchange);
+}
+
+static void on_call_done(struct service_call *call)
+{
+    exchange_called_back((struct exchange *)call);
 }
 
 void exchange_call(struct exchange *exchange, void (*operation)(struct service_call *),

@@ -39,12 +39,14 @@ struct exchange {
     char id[RECORD_ID_MAX + 1];
     struct json_object *body; /* the request's */
     struct text input;
+    struct listing *listing; /* jobs.c's; freed with free(3) at the end */
     struct answer answer;
     void (*then)(struct exchange *); /* what follows the service call */
     bool called;                     /* the service has not called back yet */
     bool parked;                     /* the answer does not come at once */
     struct event *timer, *watch;
-    size_t sent; /* of a dribbled answer */
+    size_t sent;          /* of a dribbled answer, */
+    vts_ms dribble_since; /* which began then */
 };
 
 LIST_HEAD(exchange_list, exchange);
@@ -65,7 +67,7 @@ struct worker {
     pthread_t thread;
     struct json_tokener *tokener;
     vts_ms date_second; /* what `date` says */
-    char date[32];
+    char date[96];
 };
 
 /* A new one for a request that has arrived. NULL where there was no memory. */
@@ -74,6 +76,9 @@ struct exchange *exchange_create(struct worker *worker, struct evhttp_request *r
 /* Makes a service call; `then` follows when it is done, unless the client has left by then. */
 void exchange_call(struct exchange *exchange, void (*operation)(struct service_call *),
                    void (*then)(struct exchange *));
+
+/* The service is done with what exchange_call asked. */
+void exchange_called_back(struct exchange *exchange);
 
 /* Sends exchange->answer, bent as the call's behaviour wants it. The exchange is gone afterwards, or
  * waits for its stall to be over. */
@@ -103,8 +108,6 @@ void answer_send(struct exchange *exchange);
 void answer_head(struct exchange *exchange, struct text *head);
 /* RFC 9110, 6.4.1: an answer to HEAD has none, nor have some statuses. */
 bool answer_has_body(const struct exchange *exchange);
-const char *answer_date(struct worker *worker);
-const char *answer_http_date(vts_ms moment, char *buffer, size_t size);
 
 /* broken.c: answers that are cut, dribbled or no answers at all. */
 void broken_send(struct exchange *exchange);

@@ -11,6 +11,7 @@
 #define PAGE_LIMIT   1000
 #define PAGE_DEFAULT 100
 #define PAGE_SCAN    10000
+#define PAGE_BYTES   ((size_t)256 * 1024) /* a page that has as many takes no more jobs */
 
 /* ---- a job as JSON ---- */
 
@@ -45,14 +46,14 @@ static void add_words(struct text *body, const struct job *job, const struct vts
 static void add_job(struct text *body, const struct service *service, const struct job *job,
                     uint64_t polls, vts_ms now, const struct vts_answer *bent)
 {
-    const struct instance *instance = instances_hashed(service->engine.instances, job->instance);
+    const char *behaviour = service_behaviour_name(service, job->instance);
 
     text_puts(body, "{\"id\": ");
     text_json(body, job->id.at, job->id.length);
     add_words(body, job, bent);
     text_printf(body, ", \"progress\": %.6g, \"behaviour\": ", job_progress(job, now));
-    if (instance)
-        text_json(body, instance->name, strlen(instance->name));
+    if (behaviour)
+        text_json(body, behaviour, strlen(behaviour));
     else
         text_puts(body, "null");
     add_moment(body, "created_at", job->created_at);
@@ -189,9 +190,8 @@ static bool take_behaviour(struct exchange *exchange)
         exchange_error(exchange, 400, "behaviour is not a string");
         return false;
     }
-    exchange->call.instance =
-        instances_named(service->engine.instances, json_object_get_string(name),
-                        (size_t)json_object_get_string_len(name));
+    exchange->call.instance = service_behaviour_named(service, json_object_get_string(name),
+                                                      (size_t)json_object_get_string_len(name));
     if (!exchange->call.instance)
         exchange_error(
             exchange, 400,
@@ -209,6 +209,8 @@ static bool take_input(struct exchange *exchange)
 
     if (!json_object_object_get_ex(exchange->body, "input", &input))
         return true;
+    if (!request_numbers_fit(exchange))
+        return false;
     bytes = json_object_to_json_string_length(input, JSON_C_TO_STRING_PLAIN, &length);
     text_reset(&exchange->input);
     if (bytes)
@@ -250,35 +252,42 @@ static void list_row(struct service_list *list, const struct job *job, uint64_t 
 
     text_puts(body, listing->rows++ ? ", " : "");
     add_job(body, list->port->service, job, polls, now, NULL);
+    if (body->length > PAGE_BYTES)
+        list->store.limit = 0; /* the page is full */
 }
 
-static void list_done(struct service_list *list)
+static void write_list(struct exchange *exchange)
 {
-    struct listing *listing = (struct listing *)list;
-    struct exchange *exchange = listing->exchange;
+    const struct service_list *list = &exchange->listing->list;
     struct text *body = &exchange->answer.body;
 
+    if (list->store.err != VTS_OK) {
+        exchange->call.result = SERVICE_BUSY;
+        exchange_refusal(exchange);
+        return;
+    }
     text_puts(body, "], \"next\": ");
     if (list->store.more)
         text_json(body, list->store.after, list->store.after_length);
     else
         text_puts(body, "null");
     text_puts(body, "}");
-    if (list->store.err != VTS_OK)
-        exchange->call.result = SERVICE_BUSY;
-    exchange->called = false;
-    free(listing);
-    if (!exchange->request)
-        exchange_end(exchange);
-    else if (exchange->call.result == SERVICE_BUSY)
-        exchange_refusal(exchange);
-    else
-        exchange_answer(exchange);
+    exchange_answer(exchange);
+}
+
+static void list_done(struct service_list *list)
+{
+    exchange_called_back(((struct listing *)list)->exchange);
+}
+
+static void ask_list(struct service_call *call)
+{
+    service_list(&((struct exchange *)call)->listing->list);
 }
 
 static bool read_state(struct exchange *exchange, int *state)
 {
-    char word[16];
+    char word[RECORD_ID_MAX + 1];
     size_t length;
 
     *state = -1;
@@ -295,7 +304,7 @@ static bool read_state(struct exchange *exchange, int *state)
 
 static bool read_limit(struct exchange *exchange, size_t *limit)
 {
-    char digits[8], *end;
+    char digits[RECORD_ID_MAX + 1], *end;
     size_t length;
 
     *limit = PAGE_DEFAULT;
@@ -319,7 +328,6 @@ void jobs_list(struct exchange *exchange)
                                 .row = list_row,
                                 .done = list_done,
                                 .store.scan = PAGE_SCAN};
-    struct listing *listing;
     size_t length;
 
     if (!request_parameters_known(exchange, known) || !read_state(exchange, &list.state) ||
@@ -327,14 +335,12 @@ void jobs_list(struct exchange *exchange)
         !request_parameter(exchange, "after", list.store.after, sizeof(list.store.after), &length))
         return;
     list.store.after_length = length == SIZE_MAX ? 0 : length;
-    listing = malloc(sizeof(*listing));
-    if (!listing) {
+    exchange->listing = malloc(sizeof(*exchange->listing));
+    if (!exchange->listing) {
         exchange_error(exchange, 503, "no memory for the listing");
         return;
     }
-    *listing = (struct listing){.list = list, .exchange = exchange};
+    *exchange->listing = (struct listing){.list = list, .exchange = exchange};
     text_puts(&exchange->answer.body, "{\"jobs\": [");
-    exchange->call.result = SERVICE_DONE;
-    exchange->called = true;
-    service_list(&listing->list);
+    exchange_call(exchange, ask_list, write_list);
 }

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
  * Reads and checks requests. See request.h. evhttp's own query parser is not used: it cuts a value at
- * %00. json-c takes duplicate members, lone surrogates and numbers that are none: they are looked for
- * here. */
+ * %00. json-c takes duplicate members, lone surrogates and more than JSON: they are looked for here. */
 #include "request.h"
 
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/keyvalq_struct.h>
 #include <math.h>
+#include <stdlib.h>
 #include <strings.h>
+
+#include "../base/json.h"
 
 bool request_open(struct exchange *exchange)
 {
@@ -16,7 +19,7 @@ bool request_open(struct exchange *exchange)
     const struct evkeyvalq *headers = evhttp_request_get_input_headers(exchange->request);
     const struct evkeyval *header;
     int lengths = 0, encodings = 0;
-    bool understood = true;
+    bool understood = true, plain = true;
 
     if (strncasecmp(uri, "http://", 7) == 0) {
         mark = strchr(uri + 7, '/');
@@ -27,17 +30,22 @@ bool request_open(struct exchange *exchange)
     exchange->path_length = mark ? (size_t)(mark - uri) : strlen(uri);
     exchange->query = mark ? mark + 1 : NULL;
     for (header = headers->tqh_first; header; header = header->next.tqe_next) {
-        lengths += strcasecmp(header->key, "Content-Length") == 0;
+        if (strcasecmp(header->key, "Content-Length") == 0) {
+            lengths++;
+            plain = header->value[strspn(header->value, "0123456789")] == '\0';
+        }
         if (strcasecmp(header->key, "Transfer-Encoding") == 0) {
             encodings++;
             understood = strcasecmp(header->value, "chunked") == 0;
         }
     }
-    if (lengths + encodings <= 1 && understood)
+    if (lengths + encodings <= 1 && understood && plain)
         return true;
     exchange->answer.close = true;
     if (!understood) /* RFC 9112, 6.1 */
         exchange_error(exchange, 501, "chunked is the only transfer encoding that is understood");
+    else if (!plain) /* RFC 9110, 8.6 */
+        exchange_error(exchange, 400, "the Content-Length is not a number");
     else /* RFC 9112, 6.3: such a message may be an attempt at request smuggling. */
         exchange_error(exchange, 400, "the length of the body is given more than once");
     return false;
@@ -86,7 +94,7 @@ bool request_parameter(struct exchange *exchange, const char *name, char *value,
             return false;
         }
         if (raw.length >= 3 * size) {
-            exchange_error(exchange, 400, "%s is too long", name);
+            exchange_error(exchange, 400, "%s is too long: %zu bytes are the most", name, size - 1);
             return false;
         }
         /* Decoding only shortens; what still does not fit is told apart below. */
@@ -168,38 +176,7 @@ static bool names_member(const char *at, const char *end)
     return at < end && *at == ':';
 }
 
-static const char *pass_digits(const char *at)
-{
-    while (*at >= '0' && *at <= '9')
-        at++;
-    return at;
-}
-
-/* Passes over the number at `at` as RFC 8259 has it: json-c also takes 1. and -01, and bends whole
- * numbers of more than 64 bits. NULL where it is none. Something that is no number's follows. */
-static const char *pass_number(const char *at)
-{
-    const char *from = at + (*at == '-'), *digits = pass_digits(from);
-    bool whole = *digits != '.' && *digits != 'e' && *digits != 'E';
-
-    if (digits == from || (*from == '0' && digits > from + 1) || (whole && digits - from > 18))
-        return NULL;
-    if (*digits == '.') {
-        from = digits + 1;
-        digits = pass_digits(from);
-        if (digits == from)
-            return NULL;
-    }
-    if (*digits == 'e' || *digits == 'E') {
-        from = digits + 1 + (digits[1] == '+' || digits[1] == '-');
-        digits = pass_digits(from);
-        if (digits == from)
-            return NULL;
-    }
-    return digits;
-}
-
-/* Looks through a JSON text, well formed as json-c has it, for what json-c lets through. Counts the
+/* Looks through a JSON text, which ends with a NUL, for what json-c would change without a word. Counts the
  * members of all its objects. NULL, or what is wrong. */
 static const char *scan_json(const char *at, size_t length, size_t *members)
 {
@@ -215,11 +192,6 @@ static const char *scan_json(const char *at, size_t length, size_t *members)
             nul = false;
         } else if (*at == ':' && !in_string) {
             ++*members;
-        } else if (!in_string && (*at == '-' || (*at >= '0' && *at <= '9'))) {
-            at = pass_number(at);
-            if (!at)
-                return "a number that is none, or a whole one of more than 18 digits";
-            at--;
         } else if (*at == '\\' && in_string) {
             at = pass_escape(at + 1, end, &nul);
             if (!at)
@@ -229,36 +201,22 @@ static const char *scan_json(const char *at, size_t length, size_t *members)
     return NULL;
 }
 
-/* Counts the members of all objects in a value; SIZE_MAX where it holds a number that JSON has not. */
+/* Counts the members of all objects in a value. */
 static size_t count_members(struct json_object *value)
 {
-    size_t members = 0, inner, i;
+    size_t members = 0, i;
 
-    switch (json_object_get_type(value)) {
-    case json_type_object: {
+    if (json_object_is_type(value, json_type_object)) {
         json_object_object_foreach(value, key, member)
         {
             (void)key;
-            inner = count_members(member);
-            if (inner == SIZE_MAX)
-                return SIZE_MAX;
-            members += inner + 1;
+            members += count_members(member) + 1;
         }
-        return members;
+    } else if (json_object_is_type(value, json_type_array)) {
+        for (i = 0; i < json_object_array_length(value); i++)
+            members += count_members(json_object_array_get_idx(value, i));
     }
-    case json_type_array:
-        for (i = 0; i < json_object_array_length(value); i++) {
-            inner = count_members(json_object_array_get_idx(value, i));
-            if (inner == SIZE_MAX)
-                return SIZE_MAX;
-            members += inner;
-        }
-        return members;
-    case json_type_double:
-        return isfinite(json_object_get_double(value)) ? 0 : SIZE_MAX;
-    default:
-        return 0;
-    }
+    return members;
 }
 
 static bool body_bytes(struct exchange *exchange, const char **bytes, size_t *length)
@@ -276,7 +234,8 @@ static bool body_bytes(struct exchange *exchange, const char **bytes, size_t *le
         exchange_error(exchange, 400, "the body is empty: send a JSON object");
         return false;
     }
-    *bytes = (const char *)evbuffer_pullup(buffer, -1);
+    /* A NUL behind it, which does not count. */
+    *bytes = evbuffer_add(buffer, "", 1) == 0 ? (const char *)evbuffer_pullup(buffer, -1) : NULL;
     if (!*bytes) {
         exchange_error(exchange, 503, "no memory for the body");
         return false;
@@ -327,19 +286,61 @@ bool request_body(struct exchange *exchange)
         exchange_error(exchange, 400, "the body is JSON, but not an object");
         return false;
     }
+    if (!json_valid(bytes, length)) {
+        exchange_error(
+            exchange, 400,
+            "the body is not JSON (RFC 8259): a number, a word or a string in it is none");
+        return false;
+    }
     wrong = scan_json(bytes, length, &members);
     if (wrong) {
         exchange_error(exchange, 400, "the body has %s", wrong);
         return false;
     }
-    end = count_members(exchange->body);
-    if (end == SIZE_MAX) {
-        exchange_error(exchange, 400, "the body has a number that JSON does not know");
-        return false;
-    }
-    if (end != members) {
+    if (count_members(exchange->body) != members) {
         exchange_error(exchange, 400, "the body gives a member twice");
         return false;
+    }
+    return true;
+}
+
+/* Whether json-c keeps the number as it is: it bends whole ones into 64 bits. */
+static bool number_fits(const char *at)
+{
+    size_t digits = strspn(at + (*at == '-'), "0123456789");
+    bool whole = strspn(at, "0123456789+-.eE") == digits + (*at == '-');
+
+    errno = 0;
+    if (!whole)
+        return !isinf(strtod(at, NULL));
+    if (*at == '-')
+        strtoll(at, NULL, 10);
+    else
+        strtoull(at, NULL, 10);
+    return errno != ERANGE;
+}
+
+bool request_numbers_fit(struct exchange *exchange)
+{
+    struct evbuffer *buffer = evhttp_request_get_input_buffer(exchange->request);
+    const char *at = (const char *)evbuffer_pullup(buffer, -1);
+    bool in_string = false;
+
+    /* The body, as it was read, ends with a NUL. */
+    for (; *at; at++) {
+        if (*at == '"')
+            in_string = !in_string;
+        else if (*at == '\\' && in_string)
+            at++;
+        else if (!in_string && (*at == '-' || (*at >= '0' && *at <= '9'))) {
+            if (!number_fits(at)) {
+                exchange_error(exchange, 400,
+                               "the body has a number that is too large: whole ones have 64 bits, "
+                               "others go to 1e308");
+                return false;
+            }
+            at += strspn(at, "0123456789+-.eE") - 1;
+        }
     }
     return true;
 }

@@ -21,6 +21,9 @@ bool request_parameters_known(struct exchange *exchange, const char *const *name
 /* Parses the body as one JSON object into exchange->body. */
 bool request_body(struct exchange *exchange);
 
+/* Whether every number in the body is kept as it was given; for bodies that are kept. */
+bool request_numbers_fit(struct exchange *exchange);
+
 /* Checks and takes the job's id. `what` names it in messages. */
 bool request_take_id(struct exchange *exchange, const char *what, const char *id, size_t length);
 

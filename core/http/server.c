@@ -124,12 +124,38 @@ failed:
 
 /* Descriptors are given out from the lowest free number, so one with a high number tells that as many
  * were open when it was accepted: all connections of all workers are counted without a counter. */
-static bool too_many(const struct worker *worker, struct evhttp_request *request)
+static bool too_many(const struct worker *worker, struct bufferevent *bufferevent)
 {
-    struct evhttp_connection *connection = evhttp_request_get_connection(request);
-    int fd = bufferevent_getfd(evhttp_connection_get_bufferevent(connection));
+    return bufferevent_getfd(bufferevent) - worker->server->first_fd >=
+           worker->server->config->server.max_connections;
+}
 
-    return fd - worker->server->first_fd >= worker->server->config->server.max_connections;
+/* A connection beyond the limit is told so when it asks for something, and has a second for that. */
+static void on_connected(evutil_socket_t fd, short what, void *arg)
+{
+    struct bufferevent *bufferevent = arg;
+    const struct timeval second = {1, 0};
+
+    (void)fd;
+    (void)what;
+    if (bufferevent_getfd(bufferevent) >= 0 && too_many(own_worker, bufferevent))
+        bufferevent_set_timeouts(bufferevent, &second, &second);
+    bufferevent_decref(bufferevent);
+}
+
+/* evhttp asks for a bufferevent for a connection that it has accepted, and sets the socket afterwards. */
+static struct bufferevent *make_bufferevent(struct event_base *base, void *arg)
+{
+    struct bufferevent *bufferevent = bufferevent_socket_new(base, -1, 0);
+    const struct timeval now = {0, 0};
+
+    (void)arg;
+    if (!bufferevent)
+        return NULL;
+    bufferevent_incref(bufferevent);
+    if (event_base_once(base, -1, EV_TIMEOUT, on_connected, bufferevent, &now) != 0)
+        bufferevent_decref(bufferevent);
+    return bufferevent;
 }
 
 static void on_request(struct evhttp_request *request, void *arg)
@@ -137,7 +163,8 @@ static void on_request(struct evhttp_request *request, void *arg)
     struct worker *worker = arg;
     struct evkeyvalq *headers;
 
-    if (!too_many(worker, request)) {
+    if (!too_many(worker,
+                  evhttp_connection_get_bufferevent(evhttp_request_get_connection(request)))) {
         route_request(worker, request);
         return;
     }
@@ -179,8 +206,8 @@ static void on_drain_over(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    log_line(VTS_WARNING, "http",
-             "%zu answers were still under way when the time to drain was over", worker->under_way);
+    log_line(VTS_WARNING, "http", "the time to drain is over, answers cut off: %zu",
+             worker->under_way);
     event_base_loopbreak(worker->base);
 }
 
@@ -230,6 +257,7 @@ static bool make_http(struct worker *worker, int fd)
     evhttp_set_timeout_tv(worker->http, &idle);
     evhttp_set_allowed_methods(worker->http, UINT16_MAX);
     evhttp_set_gencb(worker->http, on_request, worker);
+    evhttp_set_bevcb(worker->http, make_bufferevent, worker);
     worker->listener = evhttp_accept_socket_with_handle(worker->http, fd);
     if (!worker->listener)
         return false;
@@ -271,6 +299,9 @@ static void worker_finish(struct worker *worker)
 {
     struct exchange *exchange;
 
+    /* First the store forgets what it was still asked. */
+    if (worker->port)
+        service_port_detach(worker->port);
     while ((exchange = LIST_FIRST(&worker->parked))) {
         exchange->called = false;
         exchange_abandon(exchange);
@@ -285,8 +316,6 @@ static void worker_finish(struct worker *worker)
         text_finish(&exchange->answer.location);
         free(exchange);
     }
-    if (worker->port)
-        service_port_detach(worker->port);
     if (worker->command)
         event_free(worker->command);
     if (worker->accept_again)

@@ -12,12 +12,12 @@ void sim_health(struct exchange *exchange)
     vts_ms up = clock_now(server->service->clock) - server->started_at;
     int state;
 
-    store_count(server->service->store, counts);
+    service_count(server->service, counts);
     text_printf(body,
                 "{\"status\": \"%s\", \"version\": \"" VTSIM_VERSION
                 "\", \"uptime\": %.3f, \"workers\": %zu, \"store\": \"%s\", \"jobs\": {",
                 exchange->worker->draining ? "draining" : "ok", (double)up / 1000,
-                server->worker_count, server->service->store->ops->kind);
+                server->worker_count, service_store_kind(server->service));
     for (state = VTS_QUEUED; state <= VTS_CANCELLED; state++)
         text_printf(body, "%s\"%s\": %llu", state > VTS_QUEUED ? ", " : "", state_name(state),
                     (unsigned long long)counts[state]);

@@ -58,7 +58,7 @@ static void end_job(struct engine_work *work, enum vts_state state, vts_ms now)
     job->waits = 0;
     job->progress =
         state == VTS_COMPLETED ? (struct ramp){0} : (struct ramp){progress, progress, now, 0};
-    work->ended = true;
+    work->ended = work->moved = true;
     if (work->instance && work->instance->base.plugin->finish)
         run_hook(work, HOOK_FINISH, work->instance->base.plugin->finish, 0, now, &hook);
 }
@@ -192,6 +192,7 @@ static void advance(struct engine_work *work, vts_ms now)
     int run = 0;
 
     while (alive(job) && job->wake_at <= now) {
+        work->moved = true;
         due = job->wake_at > job->last_at ? job->wake_at : job->last_at;
         run = due == moment ? run + 1 : 1;
         moment = due;
@@ -216,7 +217,7 @@ static void advance(struct engine_work *work, vts_ms now)
 static void begin(struct engine_work *work)
 {
     work->err = VTS_OK;
-    work->bent = work->refused = work->ended = false;
+    work->bent = work->refused = work->ended = work->moved = false;
 }
 
 /* Gives the hooks a copy of the plugin's bytes that they may write to. */
@@ -378,32 +379,29 @@ enum record_act engine_advance(struct engine_work *work, const struct record *ol
 {
     if (!load(work, old, now))
         return RECORD_LEAVE;
-    if (work->instance && alive(&work->job) && work->job.wake_at <= now)
+    if (work->instance)
         advance(work, now);
-    else if (!work->ended)
-        return RECORD_LEAVE;
-    return keep(work);
+    return work->moved ? keep(work) : RECORD_LEAVE;
 }
 
-/* Whether the poll itself may move the job, and so has to be kept. */
-static bool poll_moves(struct engine_work *work, const struct job *before)
+static bool noted_anything(const struct hook *hook)
 {
-    const struct job *job = &work->job;
+    return hook->has_wake || hook->has_waits || hook->has_progress || hook->end != VTS_ASKED;
+}
 
-    return work->ended || job->last_at != before->last_at || job->draws != before->draws ||
-           (work->instance && work->instance->base.counts_polls &&
-            work->instance->base.state_size &&
-            (!job->plugin_state.at || memcmp(work->plugin_state.bytes, job->plugin_state.at,
-                                             work->instance->base.state_size) != 0));
+static bool state_changed(const struct engine_work *work)
+{
+    size_t size = work->instance->base.state_size;
+
+    return size > 0 && (!work->job.plugin_state.at ||
+                        memcmp(work->plugin_state.bytes, work->job.plugin_state.at, size) != 0);
 }
 
 enum record_act engine_poll(struct engine_work *work, const struct record *old, uint64_t polls,
                             vts_ms now)
 {
     const struct instance *instance = instances_hashed(work->engine->instances, old->instance);
-    struct job before;
     struct hook hook;
-    bool moves;
 
     begin(work);
     /* Most polls tell nothing new: nothing is due, and nobody wants to hear of the poll. */
@@ -413,25 +411,26 @@ enum record_act engine_poll(struct engine_work *work, const struct record *old, 
         return RECORD_LEAVE;
     instance = work->instance;
     if (!instance)
-        return work->ended ? keep(work) : RECORD_LEAVE;
-    before = work->job;
+        return work->moved ? keep(work) : RECORD_LEAVE;
     advance(work, now);
-    moves = poll_moves(work, &before);
     if (!instance->base.plugin->poll)
-        return moves ? keep(work) : RECORD_LEAVE;
+        return work->moved ? keep(work) : RECORD_LEAVE;
     /* A hook that does not count writes to a copy: what was due is kept without it. */
-    if (!instance->base.counts_polls && moves && keep(work) != RECORD_PUT)
+    if (!instance->base.counts_polls && work->moved && keep(work) != RECORD_PUT)
         return RECORD_LEAVE;
     run_hook(work, HOOK_POLL, instance->base.plugin->poll, polls, now, &hook);
     note_answer(work, &hook);
     if (!instance->base.counts_polls)
-        return moves ? RECORD_PUT : RECORD_LEAVE;
-    if (alive(&work->job)) {
-        apply(work, &hook);
-        check_settled(work, HOOK_POLL, now);
-        advance(work, now);
+        return work->moved ? RECORD_PUT : RECORD_LEAVE;
+    if (noted_anything(&hook) || state_changed(work)) {
+        work->moved = true;
+        if (alive(&work->job)) {
+            apply(work, &hook);
+            check_settled(work, HOOK_POLL, now);
+            advance(work, now);
+        }
     }
-    return poll_moves(work, &before) ? keep(work) : RECORD_LEAVE;
+    return work->moved ? keep(work) : RECORD_LEAVE;
 }
 
 enum record_act engine_cancel(struct engine_work *work, const struct record *old, vts_ms now)
@@ -443,7 +442,7 @@ enum record_act engine_cancel(struct engine_work *work, const struct record *old
     if (work->instance)
         advance(work, now);
     if (!alive(&work->job))
-        return work->ended ? keep(work) : RECORD_LEAVE;
+        return work->moved ? keep(work) : RECORD_LEAVE;
     if (work->instance && work->instance->base.plugin->cancel) {
         run_hook(work, HOOK_CANCEL, work->instance->base.plugin->cancel, 0, now, &hook);
         apply(work, &hook);

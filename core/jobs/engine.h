@@ -29,6 +29,7 @@ struct engine_work {
     bool bent;                /* the client is to be told `answer` */
     bool refused;             /* the start was refused, by `answer` */
     bool ended;               /* the job ended in this call */
+    bool moved;               /* something of it changed */
     struct vts_answer answer; /* valid until the next call; its word is texts.word's */
 
     /* Used inside. */

@@ -8,11 +8,9 @@
 
 #include "../base/text.h"
 
-#define RECORD_FORMAT    1
-#define RECORD_NEVER     INT64_MAX
-#define RECORD_ID_MAX    255
-#define RECORD_STATE_MAX ((size_t)64 * 1024) /* bytes of a behaviour's state */
-#define RECORD_TEXT_MAX  ((size_t)64 * 1024) /* bytes of a result or a message */
+#define RECORD_FORMAT 1
+#define RECORD_NEVER  INT64_MAX
+#define RECORD_ID_MAX 255
 
 /* The order keeps the head without holes: a million jobs are a million heads. */
 struct record {

@@ -222,6 +222,26 @@ const struct instance *service_behaviour(const struct service *service, struct b
     return instances_named(service->engine.instances, name, strlen(name));
 }
 
+const struct instance *service_behaviour_named(const struct service *service, const char *name,
+                                               size_t length)
+{
+    return instances_named(service->engine.instances, name, length);
+}
+
+const char *service_behaviour_name(const struct service *service, uint64_t hash)
+{
+    const struct instance *instance = instances_hashed(service->engine.instances, hash);
+
+    return instance ? instance->name : NULL;
+}
+
+void service_count(const struct service *service, uint64_t counts[VTS_CANCELLED + 1])
+{
+    store_count(service->store, counts);
+}
+
+const char *service_store_kind(const struct service *service) { return service->store->ops->kind; }
+
 /* ---- calls ---- */
 
 void service_call_init(struct service_call *call) { memset(call, 0, sizeof(*call)); }
@@ -292,8 +312,10 @@ static bool there(struct service_call *call, const struct record *old)
     return false;
 }
 
-static enum record_act move_status(struct store_call *store, const struct record *old,
-                                   struct text *next)
+/* Lets the engine move a job that is there, and takes the outcome. */
+static enum record_act move_with(
+    enum record_act (*move)(struct engine_work *, const struct record *, const struct store_call *),
+    struct store_call *store, const struct record *old, struct text *next)
 {
     struct service_call *call = call_of(store);
     struct engine_work *work = &call->port->work;
@@ -302,24 +324,33 @@ static enum record_act move_status(struct store_call *store, const struct record
     if (!there(call, old))
         return RECORD_LEAVE;
     work->next = next;
-    act = engine_poll(work, old, store->polls, store->now);
+    act = move(work, old, store);
     take_outcome(call, work, kept(act, old, next));
     return act;
+}
+
+static enum record_act poll_job(struct engine_work *work, const struct record *old,
+                                const struct store_call *store)
+{
+    return engine_poll(work, old, store->polls, store->now);
+}
+
+static enum record_act cancel_job(struct engine_work *work, const struct record *old,
+                                  const struct store_call *store)
+{
+    return engine_cancel(work, old, store->now);
+}
+
+static enum record_act move_status(struct store_call *store, const struct record *old,
+                                   struct text *next)
+{
+    return move_with(poll_job, store, old, next);
 }
 
 static enum record_act move_cancel(struct store_call *store, const struct record *old,
                                    struct text *next)
 {
-    struct service_call *call = call_of(store);
-    struct engine_work *work = &call->port->work;
-    enum record_act act;
-
-    if (!there(call, old))
-        return RECORD_LEAVE;
-    work->next = next;
-    act = engine_cancel(work, old, store->now);
-    take_outcome(call, work, kept(act, old, next));
-    return act;
+    return move_with(cancel_job, store, old, next);
 }
 
 static void call_done(struct store_call *store)
@@ -351,27 +382,18 @@ void service_cancel(struct service_call *call) { enter(call, move_cancel, false)
 
 /* ---- listing ---- */
 
-/* A job that is due is shown as it will be when the store gets to it. */
+/* A job is shown as it is kept: hooks are run by events, and a look is none. */
 static bool list_row(struct store_list *store, const struct record *record, uint64_t polls,
                      vts_ms now)
 {
     struct service_list *list = (struct service_list *)store;
-    struct engine_work *work = &list->port->work;
-    struct text next = TEXT_INIT;
     struct job job;
-    bool taken = false;
 
-    work->next = &next;
-    if (!state_ended(record->state) && record->wake_at <= now &&
-        engine_advance(work, record, now) == RECORD_PUT)
-        record = (const struct record *)next.bytes;
-    if (record->state != VTS_ASKED && (list->state < 0 || record->state == list->state) &&
-        record_read(record, record->size, &job)) {
-        list->row(list, &job, polls, now);
-        taken = true;
-    }
-    text_finish(&next);
-    return taken;
+    if (record->state == VTS_ASKED || (list->state >= 0 && record->state != list->state) ||
+        !record_read(record, record->size, &job))
+        return false;
+    list->row(list, &job, polls, now);
+    return true;
 }
 
 static void list_done(struct store_list *store)

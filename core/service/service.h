@@ -90,6 +90,16 @@ void service_finish(struct service *service);
 /* The behaviour for a job of this id: that of the first rule that matches, else the server's. */
 const struct instance *service_behaviour(const struct service *service, struct bytes id);
 
+/* The one of this name, for jobs that name their own; NULL where there is none. And the name of the one
+ * that a job carries. */
+const struct instance *service_behaviour_named(const struct service *service, const char *name,
+                                               size_t length);
+const char *service_behaviour_name(const struct service *service, uint64_t hash);
+
+/* How many jobs are in each state; what kind of store holds them. */
+void service_count(const struct service *service, uint64_t counts[VTS_CANCELLED + 1]);
+const char *service_store_kind(const struct service *service);
+
 /* Make a call ready; free what it holds. The caller sets id, port, done and what is said above. */
 void service_call_init(struct service_call *call);
 void service_call_finish(struct service_call *call);

@@ -16,7 +16,6 @@
 #include "memory.h"
 
 #define STRIPES           64u
-#define STRIPE_BITS       6
 #define NOT_DUE           UINT32_MAX
 #define BUCKETS_MIN       16u
 /* Growing by a quarter leaves less unused than doubling: the heap is a tenth of a job's memory. */

@@ -133,7 +133,7 @@ struct redis_port {
     struct redis_ops ops;
     int backoff_ms;
     bool loading;     /* the scripts are on their way */
-    char reason[256]; /* why the last greeting failed */
+    char reason[sizeof(((struct vts_error *)0)->message)]; /* why the last greeting failed */
 
     bool claiming, claim_again;
     int64_t tick_us; /* when `tick` goes off */

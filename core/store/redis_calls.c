@@ -14,6 +14,7 @@
 
 #define TRIES_MOST 1000 /* each means that somebody else got on */
 #define MISSING_US 10000000
+#define VALUE_KEPT ((size_t)64 * 1024) /* memory that a port keeps for the next record */
 
 static void on_record(struct redisAsyncContext *link, void *answer, void *arg);
 static void on_put(struct redisAsyncContext *link, void *answer, void *arg);
@@ -167,6 +168,10 @@ static void put(struct redis_op *op, const struct text *next, bool fresh)
     arguments[5] = (struct bytes){fresh ? "1" : "0", 1};
     op->due = due;
     send_or_finish(op, COMMAND_PUT, arguments, on_put);
+    if (port->value.room > VALUE_KEPT) {
+        text_finish(&port->value);
+        text_finish(&port->out);
+    }
 }
 
 static void carry_out(struct redis_op *op, enum record_act act, bool fresh)

@@ -179,10 +179,12 @@ static void on_watchdog(evutil_socket_t fd, short what, void *arg)
 
 /* ---- its beginning ---- */
 
-/* What is wrong is told when it is new, not at each attempt. */
-static void greeting_failed(struct redis_port *port, const char *why)
+/* What is wrong is told when it is new, not at each attempt. Loading its data is nothing wrong. */
+static void greeting_failed(struct redis_port *port, const struct vts_error *error)
 {
-    if (strncmp(port->reason, why, sizeof(port->reason) - 1) != 0) {
+    const char *why = error->message;
+
+    if (error->code != VTS_ERR_BUSY && strncmp(port->reason, why, sizeof(port->reason) - 1) != 0) {
         snprintf(port->reason, sizeof(port->reason), "%s", why);
         log_line(VTS_ERROR, "redis", "%s", why);
     }
@@ -215,7 +217,7 @@ static void on_greeting(struct redisAsyncContext *link, void *answer, void *arg)
         redis_link_ended(link);
     if (port->link == link) {
         if (!redis_greeting_check(redis, step, reply, &error))
-            greeting_failed(port, error.message);
+            greeting_failed(port, &error);
         else if (last)
             link_up(port);
     }
@@ -368,7 +370,7 @@ static void on_reload(struct redisAsyncContext *link, void *answer, void *arg)
     if (!answer)
         redis_link_ended(link);
     else if (port->link == link && !redis_greeting_check(redis_of(port), step, answer, &error))
-        greeting_failed(port, error.message);
+        greeting_failed(port, &error);
     if (port->link == link)
         port->loading = false;
 }

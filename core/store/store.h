@@ -54,7 +54,7 @@ struct store_list {
     /* Given. */
     char after[RECORD_ID_MAX + 1]; /* go on behind this id; "" from the beginning */
     size_t after_length;
-    size_t limit; /* rows that `row` may take */
+    size_t limit; /* rows that may be taken; `row` may lower it */
     size_t scan;  /* records looked at, at the most: a page may be short */
 
     /* Called for each record, with nobody else at it. True where it was taken. */
@@ -167,7 +167,8 @@ static inline void store_list(struct store_port *port, struct store_list *list)
 
 /* Carries out what is due by `now` for this port, `most` records at the most, each at its own moment,
  * and drops what need not be kept any longer. The moment of the next one, which is not after `now`
- * where there is more to do at once; RECORD_NEVER: nothing. */
+ * where there is more to do at once; RECORD_NEVER: nothing, or nothing that needs this call, since the
+ * store sees to it from the port's event loop. */
 static inline vts_ms store_run_due(struct store_port *port, vts_ms now, size_t most)
 {
     return port->store->ops->run_due(port, now, most);
@@ -199,7 +200,7 @@ static inline bool store_each_instance(struct store *store, store_instance_fn *f
     return !store->ops->each_instance || store->ops->each_instance(store, fn, arg, error);
 }
 
-/* How many records there are in each state. */
+/* How many records there are in each state; what other processes changed may be told a moment later. */
 static inline void store_count(struct store *store, uint64_t counts[VTS_CANCELLED + 1])
 {
     store->ops->count(store, counts);

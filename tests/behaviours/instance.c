@@ -199,9 +199,11 @@ static void plugins_that_cannot_be_used(void **state)
     assert_problem("[behaviour a]\nplugin = quik\nany = 1\n",
                    "2: [behaviour a] plugin: no plugin \"quik\" in %s; did you mean \"quick\"?",
                    plugins.searched);
-    assert_problem("\n[behaviour nothing_like_it]\n",
-                   "2: [behaviour nothing_like_it] plugin: no plugin \"nothing_like_it\" in %s",
-                   plugins.searched);
+    assert_problem(
+        "\n[behaviour nothing_like_it]\n",
+        "2: [behaviour nothing_like_it] plugin: it is not given, so it is the section's name: "
+        "no plugin \"nothing_like_it\" in %s",
+        plugins.searched);
     assert_problem(
         "[behaviour a]\nplugin = ./quick.so\n",
         "2: [behaviour a] plugin: \"./quick.so\" is a path: give the plugin's name alone, "
@@ -228,8 +230,9 @@ static void behaviours_that_are_not_there(void **state)
         "you mean \"slow\"?");
     assert_problem(
         "[server]\nbehaviour = required\n",
-        "2: [server] behaviour: the plugin \"required\" needs settings: give it a section "
-        "[behaviour required]");
+        "2: [server] behaviour: the plugin \"required\" does not run on its defaults ([behaviour "
+        "required] delay: it is required, and not given (TIME: how long it takes)): give it a "
+        "section [behaviour required]");
     assert_problem("[server]\nbehaviour = sieve\n",
                    "2: [server] behaviour: \"sieve\" is a filter, not a behaviour");
     assert_problem("[server]\nbehaviour = no_start\n",

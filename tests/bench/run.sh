@@ -116,6 +116,8 @@ done
 stop_all
 
 echo
+echo "Medians of the rounds; a ratio is the median of the rounds' own ratios, which need not be that of"
+echo "the two medians: what is compared is measured in turns, since machines change their pace."
 row '' vtsimd beside 'ratio (rounds)' bar ''
 compare 'GET /status, one worker, against bare evhttp' status_vtsimd status_bare 1.0
 compare 'GET /status, one worker, against nginx' status_vtsimd status_nginx

@@ -23,6 +23,11 @@ static void wake_in_100(struct vts_job *job) { vts_wake_after(job, 100); }
 static void complete(struct vts_job *job) { vts_complete(job, "{\"ok\": true}"); }
 static void wait_for_ever(struct vts_job *job) { vts_wait(job, VTS_FOR_EVER); }
 static void wait_for_poll(struct vts_job *job) { vts_wait(job, VTS_FOR_POLL); }
+static void progress_and_wake_in_5s(struct vts_job *job)
+{
+    vts_progress(job, 0.5);
+    vts_wake_after(job, 5000);
+}
 static void wait_for_slot(struct vts_job *job) { vts_wait(job, VTS_FOR_SLOT); }
 
 static int group_setup(void **state)
@@ -381,7 +386,7 @@ static void waiting_for_a_poll_that_counts(void **state)
     assert_int_equal(life_job(&life).state, VTS_RUNNING);
     assert_int_equal(life_job(&life).waits, VTS_FOR_POLL);
     life_poll(&life, T0 + 10);
-    assert_int_equal(life.act, RECORD_PUT);
+    assert_int_equal(life.act, RECORD_LEAVE); /* it noted nothing */
     assert_int_equal(life_job(&life).state, VTS_RUNNING);
     probe.poll = complete;
     life_poll(&life, T0 + 20);
@@ -389,6 +394,20 @@ static void waiting_for_a_poll_that_counts(void **state)
     assert_int_equal(life_job(&life).ended_at, T0 + 20);
     assert_string_equal(life_job(&life).result.at, "{\"ok\": true}");
     assert_trace("admit#1@0 start@0 poll#1@10 poll#2@20 finish@20");
+}
+
+/* What a poll asks for is kept also where it comes at the moment of the start. */
+static void a_poll_that_counts_at_the_moment_of_the_start(void **state)
+{
+    (void)state;
+    probe.start = wait_for_poll;
+    probe.poll = progress_and_wake_in_5s;
+    probe.wake = complete;
+    life_ask(&life, probes.counting, "a", NULL, T0);
+    life_poll(&life, T0);
+    assert_int_equal(life.act, RECORD_PUT);
+    assert_int_equal(life_job(&life).wake_at, T0 + 5000);
+    assert_true(job_progress(&(struct job){.progress = life_job(&life).progress}, T0) == 0.5);
 }
 
 static void waiting_for_a_poll_that_does_not_count(void **state)
@@ -1033,6 +1052,7 @@ int main(void)
         TEST(a_poll_that_leaves_nothing),
         TEST(a_cancel_that_leaves_nothing),
         TEST(waiting_for_a_poll_that_counts),
+        TEST(a_poll_that_counts_at_the_moment_of_the_start),
         TEST(waiting_for_a_poll_that_does_not_count),
         TEST(waiting_for_a_poll_and_a_wake),
         TEST(waiting_for_a_slot),

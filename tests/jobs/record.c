@@ -146,15 +146,15 @@ static void each_section_alone(void **state)
 
 static void large_sections(void **state)
 {
-    char *large = malloc(RECORD_STATE_MAX);
+    char *large = malloc(VTS_STATE_MAX);
     struct job job = full_job();
 
     (void)state;
     assert_non_null(large);
-    memset(large, 'y', RECORD_STATE_MAX);
+    memset(large, 'y', VTS_STATE_MAX);
     job.plugin_state = job.input = job.result = job.message =
-        (struct bytes){large, RECORD_STATE_MAX - 1};
-    large[RECORD_STATE_MAX - 1] = '\0';
+        (struct bytes){large, VTS_STATE_MAX - 1};
+    large[VTS_STATE_MAX - 1] = '\0';
     assert_round_trip(&job);
     free(large);
 }

@@ -107,21 +107,21 @@ static void ids_are_compared_whole(void **state)
 
 static void large_records(void **state)
 {
-    char *large = malloc(RECORD_STATE_MAX + 1);
+    char *large = malloc(VTS_STATE_MAX + 1);
     struct job job = rig_job("large", T0 + 10);
     struct call call;
 
     (void)state;
     assert_non_null(large);
-    memset(large, 'x', RECORD_STATE_MAX);
-    large[RECORD_STATE_MAX] = '\0';
-    job.plugin_state = job.input = job.result = (struct bytes){large, RECORD_STATE_MAX};
+    memset(large, 'x', VTS_STATE_MAX);
+    large[VTS_STATE_MAX] = '\0';
+    job.plugin_state = job.input = job.result = (struct bytes){large, VTS_STATE_MAX};
     rig_open(&rig);
     assert_int_equal(rig_put(&rig, 0, &job), VTS_OK);
     call_init(&call, "large", RECORD_LEAVE);
     call_make(&call, &rig, 0);
-    assert_int_equal(call.was.input.length, RECORD_STATE_MAX);
-    assert_memory_equal(call.was.result.at, large, RECORD_STATE_MAX + 1);
+    assert_int_equal(call.was.input.length, VTS_STATE_MAX);
+    assert_memory_equal(call.was.result.at, large, VTS_STATE_MAX + 1);
     call_finish(&call);
     free(large);
 }

@@ -290,8 +290,8 @@ static void addresses(void **state)
         const char *text, *said;
     } wrong[] = {
         {"127.0.0.1", missing},
-        {"5000", missing},
-        {"", missing},
+        {"5000", "is a port without an address; write ADDRESS:PORT, such as 127.0.0.1:5000"},
+        {"", "has no address and no port; write ADDRESS:PORT, such as 127.0.0.1:5000"},
         {"[::1]", missing},
         {"[::1]x5000", missing},
         {"127.0.0.1:", no_port},

@@ -20,6 +20,9 @@
  * mutable data in its instance says .serial = true, and the core then calls that instance one hook
  * at a time.
  *
+ * Again. A hook can be run once more for the same event, where what it noted could not be kept (another
+ * server was faster, no memory): only one outcome is ever kept, but a log line may come twice.
+ *
  * Memory. What a host function returns belongs to the core and lives until the hook returns; what
  * is handed to a host function is copied before the call returns.
  *
@@ -57,6 +60,10 @@ typedef int64_t vts_ms;
 
 /* The last moment that vtsim knows: 9999-12-31T23:59:59.999Z. Wakes beyond it are set to it. */
 #define VTS_TIME_END INT64_C(253402300799999)
+
+/* Bytes, at the most: of one job's state, and of a result or a message. */
+#define VTS_STATE_MAX ((size_t)64 * 1024)
+#define VTS_TEXT_MAX  ((size_t)64 * 1024)
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
@@ -559,7 +566,7 @@ struct vts_plugin {
      * time) or vts_wait (it refuses to stop). If NULL or silent: it ends as cancelled. */
     void (*cancel)(struct vts_job *job);
 
-    /* The job has ended; called once, at the moment of its end. It can change nothing but state. */
+    /* The job has ended, at this moment. One outcome is kept. It can change nothing but state. */
     void (*finish)(struct vts_job *job);
 };
 

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -65,6 +66,7 @@ static bool learn(void *arg, uint64_t hash, struct bytes text)
 
 void replica_init(struct replica *replica, const char *url)
 {
+    signal(SIGPIPE, SIG_IGN); /* as vtsimd does */
     memset(replica, 0, sizeof(*replica));
     clock_init_virtual(&replica->clock, T0);
     replica->due_act = RECORD_PUT;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "../base/text.h"
+#include "text.h"
 
 static const char *value(const char *at, int depth);
 

@@ -3,8 +3,8 @@
  * Whether a text is JSON (RFC 8259) to the letter. json-c is no judge of that: even its strict mode takes
  * NaN, Infinity, "1." and control characters in strings, which a client's parser would then refuse. Knows
  * nothing of what the text means. */
-#ifndef VTSIM_BEHAVIOURS_JSON_H
-#define VTSIM_BEHAVIOURS_JSON_H
+#ifndef VTSIM_BASE_JSON_H
+#define VTSIM_BASE_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>
