@@ -22,10 +22,11 @@
 #include "memory.h"
 #include "sqlite_file.h"
 
-#define RECENT   65536u
-#define POISONED UINT64_MAX /* a change that could not be queued: its id is not served any more */
-#define RETRY_MS 500
-#define SWEEP_MS 10000 /* how often poll counts are written */
+#define RECENT    65536u
+#define POISONED  UINT64_MAX /* a change that could not be queued: its id is not served any more */
+#define RETRY_MS  500
+#define SWEEP_MS  10000 /* how often poll counts are written */
+#define GATHER_US 200
 
 /* Calls and listings that wait for a commit, in the order in which they came. */
 struct waiters {
@@ -55,8 +56,8 @@ struct sqlite {
     pthread_mutex_t lock;
     pthread_cond_t work;
     struct change *first, **last;
-    size_t queued;
-    uint64_t given; /* the number of the last change */
+    size_t queued, grouped; /* and as the writer took them the last time */
+    uint64_t given;         /* the number of the last change */
     bool closing;
 
     _Atomic uint64_t committed;
@@ -293,9 +294,11 @@ static void set_failing(struct sqlite *sqlite, bool failing, const char *why)
     ring_waiting(sqlite);
 }
 
-/* Takes the whole queue; waits for one up to `ms`. NULL where nothing came. */
+/* Takes the whole queue; waits for one up to `ms`. NULL where nothing came. Where changes come several at a
+ * time, others are given a moment to join the commit: that is cheaper than one commit more. */
 static struct change *take_queue(struct sqlite *sqlite, int ms, uint64_t *number, bool *closing)
 {
+    static const struct timespec gather = {0, GATHER_US * 1000};
     struct timespec until;
     struct change *first;
 
@@ -310,7 +313,13 @@ static struct change *take_queue(struct sqlite *sqlite, int ms, uint64_t *number
     while (!sqlite->first && !sqlite->closing &&
            pthread_cond_timedwait(&sqlite->work, &sqlite->lock, &until) == 0)
         ;
+    if (sqlite->first && sqlite->grouped > 1 && !sqlite->closing) {
+        pthread_mutex_unlock(&sqlite->lock);
+        nanosleep(&gather, NULL);
+        pthread_mutex_lock(&sqlite->lock);
+    }
     first = sqlite->first;
+    sqlite->grouped = sqlite->queued;
     sqlite->first = NULL;
     sqlite->last = &sqlite->first;
     sqlite->queued = 0;
