@@ -7,6 +7,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -33,7 +34,8 @@ struct daemon {
     struct service service;
     struct http_server http;
     struct event_base *base;
-    struct event *signals[2], *done;
+    struct event *signal, *done;
+    int signal_fd;
     size_t workers_done;
     bool draining;
 };
@@ -242,16 +244,19 @@ static int describe(const struct daemon *daemon, const char *name)
 
 /* ---- serving ---- */
 
-static void on_signal(evutil_socket_t number, short what, void *arg)
+static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
     struct daemon *daemon = arg;
+    struct signalfd_siginfo signal;
 
     (void)what;
+    if (read(fd, &signal, sizeof(signal)) != sizeof(signal))
+        return;
     if (daemon->draining)
-        _exit(128 + (int)number);
+        _exit(128 + (int)signal.ssi_signo);
     daemon->draining = true;
     log_line(VTS_INFO, "vtsimd", "%s: finishing the answers under way (again: end at once)",
-             strsignal((int)number));
+             strsignal((int)signal.ssi_signo));
     http_server_drain(&daemon->http);
 }
 
@@ -280,22 +285,27 @@ static void on_event_fatal(int error)
     _exit(EXIT_USAGE);
 }
 
+/* Signals are read from a descriptor: none is lost, whichever thread the system would have chosen. */
 static bool watch_signals(struct daemon *daemon)
 {
-    static const int numbers[] = {SIGTERM, SIGINT};
-    size_t i;
+    sigset_t set;
 
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error for its writer */
     event_set_log_callback(on_event_log);
     event_set_fatal_callback(on_event_fatal);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
+        return false;
     daemon->base = event_base_new();
-    for (i = 0; daemon->base && i < 2; i++) {
-        daemon->signals[i] = evsignal_new(daemon->base, numbers[i], on_signal, daemon);
-        if (!daemon->signals[i] || event_add(daemon->signals[i], NULL) != 0)
-            return false;
-    }
-    return daemon->base != NULL;
+    daemon->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (!daemon->base || daemon->signal_fd < 0)
+        return false;
+    daemon->signal =
+        event_new(daemon->base, daemon->signal_fd, EV_READ | EV_PERSIST, on_signal, daemon);
+    return daemon->signal && event_add(daemon->signal, NULL) == 0;
 }
 
 static size_t worker_count(const struct config *config)
@@ -361,11 +371,10 @@ static int serve(struct daemon *daemon)
 
 static void finish(struct daemon *daemon)
 {
-    size_t i;
-
-    for (i = 0; i < 2; i++)
-        if (daemon->signals[i])
-            event_free(daemon->signals[i]);
+    if (daemon->signal)
+        event_free(daemon->signal);
+    if (daemon->signal_fd > 0)
+        close(daemon->signal_fd);
     if (daemon->base)
         event_base_free(daemon->base);
     store_choice_finish(&daemon->store);
