@@ -216,7 +216,7 @@ static void a_client_that_does_not_read(void **state)
     char body[600], word[256];
 
     (void)state;
-    server_start(&vtsimd, "-s", "server/idle_timeout=300ms", NULL);
+    server_start(&vtsimd, "-s", "server/idle_timeout=3s", NULL);
     memset(word, 'i', 255);
     word[255] = '\0';
     for (int i = 0; i < 300; i++) {
