@@ -12,8 +12,7 @@
 
 #include "base/log.h"
 #include "http/http.h"
-
-#define EXIT_USAGE 2
+#include "tools/tools.h"
 
 struct arguments {
     const char *file;         /* -c */
@@ -22,6 +21,9 @@ struct arguments {
     struct text listen; /* "server/listen=..." */
     bool check, describe;
     const char *describe_plugin;
+    const char *vet; /* a module file; the -s are then its settings */
+    struct preview preview;
+    bool has_seed, has_count; /* --seed and --jobs, which go with --preview */
 };
 
 /* All that a running vtsimd is made of, in the order in which it is made. */
@@ -45,6 +47,9 @@ struct daemon {
 static const char help[] =
     "usage: vtsimd [-c FILE] [-l ADDR:PORT] [-s 'SECTION/KEY=VALUE']...\n"
     "              [--check] [--describe [PLUGIN]] [--version] [--help]\n"
+    "       vtsimd --preview BEHAVIOUR [--jobs N] [--seed N] [--json | --csv] [-c FILE] [-s "
+    "...]...\n"
+    "       vtsimd --vet FILE.so [-s KEY=VALUE]...\n"
     "\n"
     "Stands in for a video-translation service: runs pretended jobs through behaviour plugins.\n"
     "Without a configuration every job completes after 10 s, on http://127.0.0.1:5000.\n"
@@ -55,12 +60,20 @@ static const char help[] =
     "                           one setting, over the file's: -s 'behaviour quick/delay=1s'\n"
     "      --check              tell what is wrong with the configuration, and end\n"
     "      --describe [PLUGIN]  list the behaviours there are, or tell all of one, and end\n"
+    "      --preview BEHAVIOUR  run jobs of it through virtual time, show what came of them, and "
+    "end\n"
+    "      --jobs N             how many (1000)\n"
+    "      --seed N             where their chance starts from (the configured seed)\n"
+    "      --json, --csv        as numbers: a JSON object, or a line for each job\n"
+    "      --vet FILE.so        try whether a plugin keeps the rules, and end\n"
     "      --version            tell the version, and end\n"
     "      --help               tell this, and end\n"
     "\n"
     "When it serves it prints one line: vtsimd: listening on http://127.0.0.1:5000\n"
     "SIGTERM and SIGINT end it once the answers under way are out; a second one at once.\n"
-    "Exit status: 0 ended as asked; 2 wrong arguments or configuration, or cannot serve.\n";
+    "Exit status: 0 ended as asked; 1 --vet found a broken rule; 2 wrong arguments or "
+    "configuration,\n"
+    "or cannot serve.\n";
 
 static int usage(void)
 {
@@ -87,59 +100,144 @@ static bool take_listen(struct arguments *arguments, const char *address)
     return !arguments->listen.failed;
 }
 
+/* A whole number of an option, from `least`. */
+static bool take_number(const char *option, const char *text, uint64_t least, uint64_t *number)
+{
+    char *end = NULL;
+
+    errno = 0;
+    *number = *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+    if (end && *end == '\0' && errno == 0 && *number >= least && *number <= INT64_MAX)
+        return true;
+    fprintf(stderr, "vtsimd: %s: \"%s\" is not a whole number from %llu to %lld\n", option, text,
+            (unsigned long long)least, (long long)INT64_MAX);
+    return false;
+}
+
+/* What can be asked for together. */
+static bool check_together(const struct arguments *arguments)
+{
+    const struct preview *preview = &arguments->preview;
+    const char *wrong = NULL;
+    int asked = arguments->check + arguments->describe + (arguments->vet != NULL) +
+                (preview->behaviour != NULL);
+
+    if (asked > 1)
+        wrong = "--check, --describe, --preview and --vet are asked for one at a time";
+    else if (!preview->behaviour &&
+             (arguments->has_count || arguments->has_seed || preview->format != PREVIEW_TEXT))
+        wrong = "--jobs, --seed, --json and --csv go with --preview";
+    else if (arguments->vet && (arguments->file || arguments->listen.length > 0))
+        wrong = "--vet reads no configuration: give settings with -s KEY=VALUE";
+    if (wrong)
+        fprintf(stderr, "vtsimd: %s\n", wrong);
+    return !wrong;
+}
+
+enum long_option {
+    OPTION_CHECK = 256,
+    OPTION_DESCRIBE,
+    OPTION_VERSION,
+    OPTION_HELP,
+    OPTION_PREVIEW,
+    OPTION_JOBS,
+    OPTION_SEED,
+    OPTION_JSON,
+    OPTION_CSV,
+    OPTION_VET
+};
+
+/* One option, with its argument in optarg. -1: go on; else the exit status. */
+static int take_option(struct arguments *arguments, int option)
+{
+    switch (option) {
+    case 'c':
+        arguments->file = optarg;
+        break;
+    case 'l':
+        if (!take_listen(arguments, optarg))
+            return EXIT_USAGE;
+        break;
+    case 's':
+        arguments->assignments[arguments->assignment_count++] = optarg;
+        break;
+    case OPTION_CHECK:
+        arguments->check = true;
+        break;
+    case OPTION_DESCRIBE:
+        arguments->describe = true;
+        arguments->describe_plugin = optarg;
+        break;
+    case OPTION_PREVIEW:
+        arguments->preview.behaviour = optarg;
+        break;
+    case OPTION_JOBS:
+        if (!take_number("--jobs", optarg, 1, &arguments->preview.jobs))
+            return EXIT_USAGE;
+        arguments->has_count = true;
+        break;
+    case OPTION_SEED:
+        if (!take_number("--seed", optarg, 0, &arguments->preview.seed))
+            return EXIT_USAGE;
+        arguments->has_seed = true;
+        break;
+    case OPTION_JSON:
+        arguments->preview.format = PREVIEW_JSON;
+        break;
+    case OPTION_CSV:
+        arguments->preview.format = PREVIEW_CSV;
+        break;
+    case OPTION_VET:
+        arguments->vet = optarg;
+        break;
+    case OPTION_VERSION:
+        puts("vtsimd " VTSIM_VERSION);
+        return EXIT_SUCCESS;
+    case OPTION_HELP:
+        fputs(help, stdout);
+        return EXIT_SUCCESS;
+    default:
+        return usage();
+    }
+    return -1;
+}
+
 /* Tells by -1 that there is something to do, else the exit status. */
 static int read_arguments(struct arguments *arguments, int argc, char **argv)
 {
-    enum { CHECK = 256, DESCRIBE, VERSION, HELP };
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                             {"listen", required_argument, NULL, 'l'},
                                             {"set", required_argument, NULL, 's'},
-                                            {"check", no_argument, NULL, CHECK},
-                                            {"describe", optional_argument, NULL, DESCRIBE},
-                                            {"version", no_argument, NULL, VERSION},
-                                            {"help", no_argument, NULL, HELP},
+                                            {"check", no_argument, NULL, OPTION_CHECK},
+                                            {"describe", optional_argument, NULL, OPTION_DESCRIBE},
+                                            {"preview", required_argument, NULL, OPTION_PREVIEW},
+                                            {"jobs", required_argument, NULL, OPTION_JOBS},
+                                            {"seed", required_argument, NULL, OPTION_SEED},
+                                            {"json", no_argument, NULL, OPTION_JSON},
+                                            {"csv", no_argument, NULL, OPTION_CSV},
+                                            {"vet", required_argument, NULL, OPTION_VET},
+                                            {"version", no_argument, NULL, OPTION_VERSION},
+                                            {"help", no_argument, NULL, OPTION_HELP},
                                             {NULL, 0, NULL, 0}};
+    int option, status = -1;
     size_t i;
-    int option;
 
     arguments->assignments = calloc((size_t)argc + 1, sizeof(char *));
     if (!arguments->assignments)
         return EXIT_USAGE;
-    while ((option = getopt_long(argc, argv, "c:l:s:", options, NULL)) != -1) {
-        switch (option) {
-        case 'c':
-            arguments->file = optarg;
-            break;
-        case 'l':
-            if (!take_listen(arguments, optarg))
-                return EXIT_USAGE;
-            break;
-        case 's':
-            arguments->assignments[arguments->assignment_count++] = optarg;
-            break;
-        case CHECK:
-            arguments->check = true;
-            break;
-        case DESCRIBE:
-            arguments->describe = true;
-            arguments->describe_plugin = optarg;
-            break;
-        case VERSION:
-            puts("vtsimd " VTSIM_VERSION);
-            return EXIT_SUCCESS;
-        case HELP:
-            fputs(help, stdout);
-            return EXIT_SUCCESS;
-        default:
-            return usage();
-        }
-    }
+    arguments->preview.jobs = 1000;
+    while (status < 0 && (option = getopt_long(argc, argv, "c:l:s:", options, NULL)) != -1)
+        status = take_option(arguments, option);
+    if (status >= 0)
+        return status;
     if (arguments->describe && !arguments->describe_plugin && optind < argc)
         arguments->describe_plugin = argv[optind++];
     if (optind < argc) {
         fprintf(stderr, "vtsimd: what is \"%s\"?\n", argv[optind]);
         return usage();
     }
+    if (!check_together(arguments))
+        return usage();
     for (i = 0; i < arguments->assignment_count; i++)
         if (!arguments->assignments[i])
             arguments->assignments[i] = arguments->listen.bytes;
@@ -172,74 +270,6 @@ static void warn_of_broken(const struct plugins *plugins)
 
     for (i = 0; i < plugins->broken_count; i++)
         log_line(VTS_WARNING, "plugins", "passed over: %s", plugins->broken[i].reason);
-}
-
-/* ---- --describe ---- */
-
-static void describe_server(void)
-{
-    struct text out = TEXT_INIT;
-
-    text_puts(&out, "\nThe server's own settings:\n\n[server]\n");
-    options_describe(config_server_options, &out);
-    text_puts(&out, "\n[rule NAME]\n");
-    options_describe(config_rule_options, &out);
-    fputs(out.failed ? "" : out.bytes, stdout);
-    text_finish(&out);
-}
-
-static void describe_all(const struct plugins *plugins)
-{
-    size_t i;
-
-    puts("Behaviours and filters (vtsimd --describe NAME tells all of one):\n");
-    for (i = 0; i < plugins->loaded_count; i++)
-        printf("  %-20s %s\n  %-20s %s%s\n", plugins->loaded[i].plugin->name,
-               plugins->loaded[i].plugin->summary ? plugins->loaded[i].plugin->summary : "", "",
-               plugins->loaded[i].path,
-               plugins->loaded[i].plugin->kind == VTS_FILTER ? " (filter)" : "");
-    for (i = 0; i < plugins->broken_count; i++)
-        printf("  %-20s cannot be used: %s\n", plugins->broken[i].name, plugins->broken[i].reason);
-    printf("\nSearched: %s\n", plugins->searched);
-    describe_server();
-}
-
-static int describe_one(const struct plugins *plugins, const char *name)
-{
-    static const struct vts_option none[] = {VTS_OPTIONS_END};
-    const struct vts_option *table;
-    const struct vts_plugin *plugin;
-    struct text out = TEXT_INIT;
-    struct vts_error error;
-    char section[128];
-
-    plugin = plugins_find(plugins, name, &error);
-    if (!plugin) {
-        fprintf(stderr, "vtsimd: %s\n", error.message);
-        return EXIT_USAGE;
-    }
-    table = plugin->options ? plugin->options : none;
-    snprintf(section, sizeof(section), "behaviour my %s", plugin->name);
-    text_printf(&out, "%s: %s\n\n", plugin->name, plugin->summary ? plugin->summary : "");
-    options_describe(table, &out);
-    if (plugin->kind == VTS_FILTER) {
-        text_puts(&out, "\nA filter: this vtsimd cannot be told to use one yet.\n");
-    } else {
-        text_puts(&out, "\nReady to paste:\n\n");
-        options_paste(table, section, plugin->name, &out);
-        text_puts(&out, "\n");
-    }
-    fputs(out.failed ? "" : out.bytes, stdout);
-    text_finish(&out);
-    return EXIT_SUCCESS;
-}
-
-static int describe(const struct daemon *daemon, const char *name)
-{
-    if (name)
-        return describe_one(&daemon->plugins, name);
-    describe_all(&daemon->plugins);
-    return EXIT_SUCCESS;
 }
 
 /* ---- serving ---- */
@@ -384,6 +414,15 @@ static void finish(struct daemon *daemon)
     libevent_global_shutdown();
 }
 
+static int preview(const struct daemon *daemon, const struct arguments *arguments)
+{
+    struct preview preview = arguments->preview;
+
+    if (!arguments->has_seed)
+        preview.seed = (uint64_t)daemon->config.server.seed;
+    return tool_preview(&preview, &daemon->plugins, &daemon->instances);
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
@@ -392,14 +431,18 @@ int main(int argc, char **argv)
     int status = read_arguments(&arguments, argc, argv);
     bool good;
 
+    if (status < 0 && arguments.vet)
+        status = tool_vet(arguments.vet, arguments.assignments, arguments.assignment_count);
     if (status < 0) {
         good = configure(&daemon, &arguments, &problems);
         if (problems.lines.length > 0)
             fputs(problems.lines.bytes, stderr);
         if (arguments.describe)
-            status = describe(&daemon, arguments.describe_plugin);
+            status = tool_describe(&daemon.plugins, arguments.describe_plugin);
         else if (!good)
             status = EXIT_USAGE;
+        else if (arguments.preview.behaviour)
+            status = preview(&daemon, &arguments);
         else if (arguments.check)
             status =
                 printf("%s: nothing is wrong\n", arguments.file ? arguments.file : "vtsimd") < 0;

@@ -126,23 +126,18 @@ static bool read_canonical(struct ini *ini, const char *at, const char *end,
     return good;
 }
 
-struct instance *instance_revive(const struct plugins *plugins, const char *canonical,
-                                 size_t length, struct vts_error *error)
+/* Opens a plugin with the settings of a canonical text. NULL, with the reason, where they would come out
+ * otherwise. */
+static struct instance *reopen(const struct vts_plugin *plugin, const char *canonical,
+                               size_t length, struct vts_error *error)
 {
-    const char *end = canonical + length, *plugin_name = memchr(canonical, 0, length);
+    const char *settings = canonical + strlen(canonical) + 1;
     struct problems problems = PROBLEMS_INIT;
     struct instance *instance = NULL;
-    const struct vts_plugin *plugin;
     struct ini ini = {0};
 
-    if (length == 0 || end[-1] != '\0' || ++plugin_name == end) {
-        vts_error_set(error, VTS_ERR_DAMAGED, "its text cannot be understood");
-        return NULL;
-    }
-    plugin = plugins_find(plugins, plugin_name, error);
-    if (!plugin)
-        return NULL;
-    if (read_canonical(&ini, plugin_name + strlen(plugin_name) + 1, end, &problems))
+    settings += strlen(settings) + 1; /* the plugin's name */
+    if (read_canonical(&ini, settings, canonical + length, &problems))
         instance =
             instance_create(canonical, plugin, ini_section(&ini, "behaviour", "stored"), &problems);
     if (!instance) {
@@ -152,12 +147,33 @@ struct instance *instance_revive(const struct plugins *plugins, const char *cano
         vts_error_set(error, VTS_ERR_INVALID, "its plugin has other options now");
         instance_destroy(instance);
         instance = NULL;
-    } else {
-        instance->revived = true;
     }
     ini_finish(&ini);
     problems_finish(&problems);
     return instance;
+}
+
+struct instance *instance_revive(const struct plugins *plugins, const char *canonical,
+                                 size_t length, struct vts_error *error)
+{
+    const char *end = canonical + length, *plugin_name = memchr(canonical, 0, length);
+    const struct vts_plugin *plugin;
+    struct instance *instance;
+
+    if (length == 0 || end[-1] != '\0' || ++plugin_name == end) {
+        vts_error_set(error, VTS_ERR_DAMAGED, "its text cannot be understood");
+        return NULL;
+    }
+    plugin = plugins_find(plugins, plugin_name, error);
+    instance = plugin ? reopen(plugin, canonical, length, error) : NULL;
+    if (instance)
+        instance->revived = true;
+    return instance;
+}
+
+struct instance *instance_again(const struct instance *like, struct vts_error *error)
+{
+    return reopen(like->base.plugin, like->canonical.bytes, like->canonical.length, error);
 }
 
 void instance_destroy(struct instance *instance)

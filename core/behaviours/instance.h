@@ -59,6 +59,9 @@ void instance_destroy(struct instance *instance);
 struct instance *instance_revive(const struct plugins *plugins, const char *canonical,
                                  size_t length, struct vts_error *error);
 
+/* Opens one again: the same plugin with the same settings, and data of its own. NULL, with the reason. */
+struct instance *instance_again(const struct instance *like, struct vts_error *error);
+
 /* Takes it over. False where there was no memory, and it was destroyed. */
 bool instances_add(struct instances *instances, struct instance *instance);
 /* The same from any thread, while others read. It is found by its hash alone. */
