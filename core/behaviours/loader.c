@@ -214,7 +214,7 @@ const struct vts_plugin *plugin_load_file(const char *path, struct vts_error *er
         return NULL;
     }
     return module_name(path, name, sizeof(name)) && plugin_check(plugin, name, error) ? plugin
-                                                                                       : NULL;
+                                                                                      : NULL;
 }
 
 /* ---- folders ---- */

@@ -132,7 +132,7 @@ struct redis_port {
     struct redis_op *greeting;
     struct redis_ops ops;
     int backoff_ms;
-    bool loading;     /* the scripts are on their way */
+    bool loading;                                          /* the scripts are on their way */
     char reason[sizeof(((struct vts_error *)0)->message)]; /* why the last greeting failed */
 
     bool claiming, claim_again;

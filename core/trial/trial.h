@@ -30,6 +30,7 @@ struct trial_seen {
     const struct vts_answer *answer; /* how its client's answer is bent; NULL: not at all */
     bool refused;                    /* TRIAL_ASK: the start was refused, by `answer` */
     bool exists;                     /* TRIAL_ASK: the id is taken */
+    bool kept;                       /* the record was changed: a store would have to write it */
 };
 
 struct trial {
@@ -46,6 +47,9 @@ struct trial {
 /* Opens the behaviour of `like` once more, with the same settings and data of its own. False, with a
  * message, where it cannot be opened. trial_finish is called in any case. */
 bool trial_init(struct trial *trial, const struct instance *like, uint64_t seed,
+                struct vts_error *error);
+/* The same with an instance of the caller's, which it takes over in any case. */
+bool trial_take(struct trial *trial, struct instance *instance, uint64_t seed,
                 struct vts_error *error);
 void trial_finish(struct trial *trial);
 
