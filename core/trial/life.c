@@ -170,8 +170,9 @@ static void on_event(void *arg, struct trial_job *trial_job, const struct trial_
         tried_broken(tried, 5, life->id, moment, "its progress went from %g to %g", life->progress,
                      progress);
     life->progress = progress;
-    /* A poll that does not count is none of its life. */
-    if (seen->event == TRIAL_POLL && !life->trial->instance->base.counts_polls)
+    /* A poll that does not count is none of its life, nor is what comes after its end. */
+    if ((seen->event == TRIAL_POLL && !life->trial->instance->base.counts_polls) ||
+        (life->count > 0 && state_ended(life->events[life->count - 1].state)))
         return;
     if (!add_event(life, &event))
         tried->no_memory = true;
