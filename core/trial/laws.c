@@ -52,12 +52,29 @@ static void run_restore(struct stage *stage, struct tried *tried)
         return;
     result->verdict = LAW_NOT_TRIED;
     snprintf(result->message, sizeof(result->message),
-             "the same seed and id do not give the same life, stored or not");
+             "no job was seen to live the same life twice, stored or not");
 }
 
 static void run_limits(struct stage *stage, struct tried *tried)
 {
     limits_try(tried, stage->shared->setting, sizeof(stage->shared->setting));
+}
+
+/* What is known to be broken is not looked at again. Hooks that are slow are not tried for long. */
+static void leave_out(const struct stage *stage, struct tried *tried)
+{
+    const struct law_result *of = stage->shared->report.of;
+    int law;
+
+    if (stage->run == run_restore)
+        tried->laws_set = 1u << 2;
+    for (law = 1; law <= LAW_COUNT; law++)
+        if (of[law].verdict == LAW_BROKEN)
+            tried->laws_set &= ~(1u << law);
+    if (of[4].verdict == LAW_BROKEN) {
+        tried->most_nanoseconds = INT64_MAX;
+        tried->until = probe_clock() + INT64_C(1000000) * LAWS_SLOW_MS;
+    }
 }
 
 static void run_stage(void *arg)
@@ -69,8 +86,7 @@ static void run_stage(void *arg)
 
     again = laws->module ? module_again(laws->module, plugin->name) : NULL;
     tried_init(&tried, laws, &stage->shared->report, &stage->shared->spot, again ? again : plugin);
-    if (stage->run == run_restore)
-        tried.laws_set = 1u << 2;
+    leave_out(stage, &tried);
     stage->run(stage, &tried);
     stage->shared->no_memory = tried.no_memory;
 }

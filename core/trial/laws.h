@@ -21,24 +21,30 @@
 
 #include "trial.h"
 
-/* The bounds. What takes longer is tried again before it breaks a law: the machine may be busy. */
-#define LAWS_SEEDS   8
-#define LAWS_IDS     16
+/* How much is tried unless something else is said. */
+#define LAWS_SEEDS 8
+#define LAWS_IDS   16
+
+/* The bounds. A hook that took longer than LAWS_HOOK_MS is tried again before it breaks a law: the machine
+ * may be busy. After LAWS_HANG_MS it is taken for endless. */
 #define LAWS_WAKES   100000                      /* of one job */
 #define LAWS_SPAN    (INT64_C(36525) * 86400000) /* from start to end: a hundred years */
-#define LAWS_HOOK_MS 10                          /* for one hook */
-#define LAWS_HANG_MS 5000                        /* after which a hook is taken for endless */
-#define LAWS_BUDGET_MS                                                                             \
-    10000 /* after which no further jobs are tried: the report tells how many were */
+#define LAWS_HOOK_MS 10
+#define LAWS_HANG_MS 5000
+
+/* For each of the parts (lives, restored lives, limits): no further jobs are begun then. The second where
+ * hooks were seen to be slow. */
+#define LAWS_BUDGET_MS 10000
+#define LAWS_SLOW_MS   1000
 
 #define LAW_COUNT 7
 
 struct laws {
-    const struct instance
-        *like;          /* opened; it is opened again as often as needed, and not used itself */
+    /* Opened; it is opened again as often as needed, and not used itself. */
+    const struct instance *like;
     const char *module; /* its file, for the laws 2 and 6; NULL: linked in, law 6 is passed over */
     /* 0: as above. */
-    uint64_t seeds; /* 1 and up */
+    uint64_t seeds; /* 1, 2 and so on */
     size_t ids;     /* of each seed */
     vts_ms hang_ms, budget_ms;
 };

@@ -13,9 +13,8 @@
 #define STRIKES     5    /* as often as a hook must have been slow, each time */
 #define RESTARTS                                                                                   \
     100 /* for slow hooks that were not so again; then the machine is too busy to tell */
-#define SECOND        1000
-#define AFTER_SLOW_MS 2000 /* for the rest, when hooks are known to be slow */
-#define FEW_WAKES     1000 /* for the rest, when jobs are known to have no end */
+#define SECOND    1000
+#define FEW_WAKES 200 /* for the rest, when jobs are known to have no end */
 
 /* ---- the trying ---- */
 
@@ -260,27 +259,38 @@ void life_ask(struct life *life)
     }
 }
 
+/* The law is broken. Later lives are cut sooner: this one is like none of them. */
+static void break_bounds(struct life *life, vts_ms wake_at)
+{
+    struct tried *tried = life->tried;
+    struct job job;
+    vts_ms moment = trial_look(&life->job, &job) ? job.last_at - TRIAL_START : 0;
+
+    if (wake_at - TRIAL_START > LAWS_SPAN)
+        tried_broken(
+            tried, 3, life->id, moment,
+            "it wants to wake more than a hundred years after its start; to wait for ever, say "
+            "vts_wait(job, VTS_FOR_EVER)");
+    else
+        tried_broken(tried, 3, life->id, moment, "after %zu wakes it has not ended",
+                     tried->most_wakes);
+    life->stopped = true;
+    tried->bounded = false;
+    tried->most_wakes = FEW_WAKES;
+}
+
 /* Whether the next wake keeps the bounds. */
 static bool in_bounds(struct life *life, vts_ms wake_at)
 {
     struct tried *tried = life->tried;
-    vts_ms moment = wake_at - TRIAL_START;
+    bool many = life->wakes >= tried->most_wakes;
 
-    if (life->wakes++ < tried->most_wakes && (!tried->bounded || moment <= LAWS_SPAN))
-        return true;
-    life->stopped = true;
-    if (!tried->bounded)
-        return false;
-    if (moment > LAWS_SPAN)
-        tried_broken(
-            tried, 3, life->id, moment,
-            "it wants to wake more than a hundred years after its start; where it is to wait "
-            "for ever, say vts_wait(job, VTS_FOR_EVER)");
+    life->wakes++;
+    if (tried->bounded && (many || wake_at - TRIAL_START > LAWS_SPAN))
+        break_bounds(life, wake_at);
     else
-        tried_broken(tried, 3, life->id, moment, "after %zu wakes it has not ended",
-                     tried->most_wakes);
-    tried->most_wakes = FEW_WAKES;
-    return false;
+        life->cut |= many;
+    return !many && !life->stopped;
 }
 
 void life_step(struct life *life, vts_ms to)
@@ -318,7 +328,7 @@ static size_t poll_moments(const struct life *life, vts_ms moments[POLLS])
 static void poll_or_cancel(struct life *life, enum trial_event event, vts_ms at)
 {
     life_step(life, at);
-    if (!before(life))
+    if (life->cut || !before(life))
         return;
     after(life, event == TRIAL_POLL ? trial_poll(life->trial, &life->job, at)
                                     : trial_cancel(life->trial, &life->job, at));
@@ -361,7 +371,8 @@ void life_run(struct life *life)
     if (!trial_look(&life->job, &job) || job.state == VTS_ASKED)
         return;
     start = job.started_at;
-    while (!life->stopped && !state_ended((int)state_of(life)) && (i < count || !cancelled)) {
+    while (!life->stopped && !life->cut && !state_ended((int)state_of(life)) &&
+           (i < count || !cancelled)) {
         if (!cancelled && (i == count || plan->cancel_at <= polls[i])) {
             poll_or_cancel(life, TRIAL_CANCEL, start + plan->cancel_at);
             cancelled = true;
@@ -388,9 +399,8 @@ static void strike(struct tried *tried, const char *id)
             tried->slow_hook, (double)tried->slow_nanoseconds / 1e6, LAWS_HOOK_MS, STRIKES);
     if (tried->strikes >= STRIKES || ++tried->restarts > RESTARTS)
         tried->most_nanoseconds = INT64_MAX;
-    if (tried->strikes >= STRIKES &&
-        tried->until > probe_clock() + INT64_C(1000000) * AFTER_SLOW_MS)
-        tried->until = probe_clock() + INT64_C(1000000) * AFTER_SLOW_MS;
+    if (tried->strikes >= STRIKES && tried->until > probe_clock() + INT64_C(1000000) * LAWS_SLOW_MS)
+        tried->until = probe_clock() + INT64_C(1000000) * LAWS_SLOW_MS;
 }
 
 bool lone_run(struct lone *lone, struct tried *tried, const struct instance *watched,

@@ -87,7 +87,8 @@ struct life {
     size_t count, room, wakes;
     struct text states; /* the plugin's bytes after each event, as far as LIFE_STATES goes */
     double progress;
-    bool stopped; /* cut off: a bound, no time, no memory */
+    bool cut;     /* at a bound, where another life like it is cut, too */
+    bool stopped; /* somewhere: no time, no memory, a hook that was slow */
 };
 
 /* Opens a trial whose events come to lives. */

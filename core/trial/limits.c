@@ -255,8 +255,10 @@ void limits_try(struct tried *tried, char *setting, size_t size)
     tried->bounded = false;
     tried->most_wakes = MOST_WAKES;
     tried->seed = 0;
-    if (!options_check(option, tried->probe.plugin.settings_size, &error))
+    if (!options_check(option, tried->probe.plugin.settings_size, &error)) {
         tried_broken(tried, 7, "", 0, "its option table is broken: %s", error.message);
+        return;
+    }
     for (; option && option->type != VTS_OPTION_END_TYPE && tried_goes_on(tried); option++)
         try_option(tried, option, setting, size);
 }

@@ -138,7 +138,8 @@ static void run_at_once(struct one *all, size_t count)
         next = NULL;
         at = RECORD_NEVER;
         for (i = 0; i < count; i++)
-            if (!all[i].among.stopped && trial_wake_at(&all[i].among.job) < at) {
+            if (!all[i].among.stopped && !all[i].among.cut &&
+                trial_wake_at(&all[i].among.job) < at) {
                 next = &all[i].among;
                 at = trial_wake_at(&next->job);
             }

@@ -22,36 +22,36 @@ static const struct ban bans[] = {
     {" time clock clock_gettime clock_getres gettimeofday ftime timespec_get times getrusage "
      "ntp_gettime"
      " adjtime clock_settime settimeofday stime localtime localtime_r ",
-     "asks the system for the time or its zone; use vts_now(job)"},
+     ": it asks the system for the time; use vts_now(job)"},
     {" rand srand rand_r random srandom random_r srandom_r initstate setstate drand48 erand48 "
      "lrand48"
      " nrand48 mrand48 jrand48 srand48 seed48 lcong48 drand48_r erand48_r lrand48_r nrand48_r "
      "mrand48_r"
      " jrand48_r getrandom getentropy arc4random arc4random_uniform arc4random_buf ",
-     "draws chance that cannot be repeated; use vts_random(job)"},
+     ": it draws chance that cannot be repeated; use vts_random(job)"},
     {" sleep usleep nanosleep clock_nanosleep pause alarm ualarm setitimer getitimer timer_* "
      "timerfd_*"
      " poll ppoll select pselect epoll_* sigwait sigwaitinfo sigtimedwait sigsuspend thrd_sleep ",
-     "waits; use vts_wake_after(job, span)"},
+     ": it waits; use vts_wake_after(job, span)"},
     {" pthread_create thrd_create clone fork vfork _Fork daemon system popen posix_spawn "
      "posix_spawnp"
      " execl execlp execle execv execvp execvpe execve fexecve wait waitpid wait3 wait4 waitid ",
-     "starts threads or processes; a plugin has hooks alone"},
+     ": it starts threads or processes; a plugin has hooks alone"},
     {" socket socketpair connect bind listen accept accept4 send sendto sendmsg sendmmsg recv "
      "recvfrom"
      " recvmsg recvmmsg shutdown getaddrinfo gethostbyname gethostbyname_r gethostbyaddr "
      "getnameinfo"
      " getpid getppid gettid pthread_self uname gethostname ",
-     "depends on the machine or the network; a job depends on its record alone"},
+     ": it depends on the machine or the network; a job depends on its record alone"},
     {" strtok gmtime ctime asctime ctime_r tmpnam setlocale localeconv setenv putenv unsetenv "
      "clearenv"
      " chdir fchdir umask hsearch hcreate hdestroy lgamma lgammaf ttyname getlogin crypt ",
-     "keeps or changes data of the whole process; hooks of other jobs run at the same time"},
+     ": it keeps or changes data of the whole process; hooks of other jobs run at the same time"},
     {" exit _exit _Exit quick_exit atexit on_exit kill raise tgkill signal sigaction sigprocmask"
      " pthread_sigmask sigaltstack longjmp siglongjmp ",
-     "ends or changes the server's process"},
+     ": it ends or changes the server's process"},
     {" syscall ioctl dlopen dlmopen dlsym dlvsym ptrace prctl mprotect io_* ",
-     "goes past what can be checked"},
+     ": it goes past what can be checked"},
 };
 
 /* Whether it is one of these. */
@@ -88,7 +88,8 @@ static const char *plain(const char *name, char *buffer, size_t size)
     return buffer;
 }
 
-static const char *ban_of(const char *name)
+/* Its group; as many as there are where it is in none. */
+static size_t ban_of(const char *name)
 {
     char buffer[128];
     size_t i;
@@ -96,8 +97,8 @@ static const char *ban_of(const char *name)
     name = plain(name, buffer, sizeof(buffer));
     for (i = 0; i < sizeof(bans) / sizeof(bans[0]); i++)
         if (listed(bans[i].names, name))
-            return bans[i].reason;
-    return NULL;
+            break;
+    return i;
 }
 
 /* ---- what is nobody's doing ---- */
@@ -149,31 +150,25 @@ static bool in_libc(const char *name)
 
 struct look {
     Elf *elf;
-    struct text found; /* one finding after the other, with "; " between */
-    bool symbols;      /* there is a symbol table, with local ones */
+    bool local; /* there are symbols that only this file sees */
     bool serial;
+    /* Names of each kind, with ", " between. */
+    struct text banned[sizeof(bans) / sizeof(bans[0])], unknown, statics;
 };
 
-VTS_PRINTF(2, 3)
-static void find(struct look *look, const char *format, ...)
+static void add_name(struct text *names, const char *name, int length)
 {
-    va_list args;
-
-    if (look->found.length > 0)
-        text_puts(&look->found, "; ");
-    va_start(args, format);
-    text_vprintf(&look->found, format, args);
-    va_end(args);
+    text_printf(names, "%s%.*s", names->length > 0 ? ", " : "", length, name);
 }
 
 static void look_at_undefined(struct look *look, const char *name, const GElf_Sym *symbol)
 {
-    const char *reason = ban_of(name);
+    size_t ban = ban_of(name);
 
-    if (reason)
-        find(look, "it calls %s, which %s", name, reason);
+    if (ban < sizeof(bans) / sizeof(bans[0]))
+        add_name(&look->banned[ban], name, (int)strlen(name));
     else if (!is_toolchains(name) && !in_libc(name) && GELF_ST_BIND(symbol->st_info) != STB_WEAK)
-        find(look, "it uses %s, which neither libc nor libm has", name);
+        add_name(&look->unknown, name, (int)strlen(name));
 }
 
 /* Sections that are writable for the dynamic linker alone, or that sanitizers have made. */
@@ -213,15 +208,12 @@ static void look_at_defined(struct look *look, const char *name, const GElf_Sym 
 {
     int type = GELF_ST_TYPE(symbol->st_info);
 
-    if (look->serial || symbol->st_size == 0 ||
-        (type != STT_OBJECT && type != STT_TLS && type != STT_COMMON) || is_toolchains(name) ||
-        !is_data(look, symbol))
+    if (symbol->st_size == 0 || is_toolchains(name) || type == STT_SECTION || type == STT_FILE)
         return;
-    find(look,
-         "it has the writable static %.*s (%llu bytes): make it const, keep it in the job's state, "
-         "or in "
-         "the instance's data with .serial",
-         source_length(name), name, (unsigned long long)symbol->st_size);
+    if (GELF_ST_BIND(symbol->st_info) == STB_LOCAL)
+        look->local = true;
+    if ((type == STT_OBJECT || type == STT_TLS || type == STT_COMMON) && is_data(look, symbol))
+        add_name(&look->statics, name, source_length(name));
 }
 
 /* All symbols of one table. */
@@ -236,8 +228,6 @@ static void look_at_table(struct look *look, Elf_Scn *section, const GElf_Shdr *
         name = elf_strptr(look->elf, head->sh_link, symbol.st_name);
         if (!name || !*name)
             continue;
-        if (head->sh_type == SHT_SYMTAB && GELF_ST_BIND(symbol.st_info) == STB_LOCAL)
-            look->symbols = true;
         if (head->sh_type == SHT_DYNSYM && symbol.st_shndx == SHN_UNDEF)
             look_at_undefined(look, name, &symbol);
         else if (head->sh_type == SHT_SYMTAB && symbol.st_shndx != SHN_UNDEF)
@@ -254,33 +244,58 @@ static void look_at_all(struct look *look)
         if (gelf_getshdr(section, &head) &&
             (head.sh_type == SHT_SYMTAB || head.sh_type == SHT_DYNSYM))
             look_at_table(look, section, &head);
-    if (!look->symbols)
-        find(look,
-             "it is stripped: its statics cannot be seen. Vet it as it was linked, and strip it "
-             "afterwards");
+}
+
+/* One kind of finding: the names, and what is said of them. */
+static void tell(struct text *out, const char *what, struct text *names, const char *of_them)
+{
+    if (names->length > 0)
+        text_printf(out, "%s%s %s%s", out->length > 0 ? "; " : "", what, names->bytes, of_them);
+    out->failed |= names->failed;
+    text_finish(names);
+}
+
+static void tell_all(struct look *look, struct text *out)
+{
+    size_t i;
+
+    /* VTS_PLUGIN makes one, at least. */
+    if (!look->local)
+        text_puts(out,
+                  "it is stripped, so that its statics cannot be seen: vet it as it was linked, "
+                  "and strip it afterwards");
+    for (i = 0; i < sizeof(bans) / sizeof(bans[0]); i++)
+        tell(out, "it calls", &look->banned[i], bans[i].reason);
+    tell(out, "it uses", &look->unknown, ", which is neither in libc nor in libm");
+    if (look->serial)
+        text_finish(&look->statics);
+    tell(out, "it has the writable static", &look->statics,
+         ": make it const, keep it in a job's state, or say .serial");
 }
 
 void module_check(const char *path, bool serial, struct law_result *result)
 {
     struct look look = {.serial = serial};
     int file = open(path, O_RDONLY | O_CLOEXEC);
+    struct text found = TEXT_INIT;
 
     elf_version(EV_CURRENT);
     look.elf = file >= 0 ? elf_begin(file, ELF_C_READ, NULL) : NULL;
-    if (look.elf && elf_kind(look.elf) == ELF_K_ELF)
+    if (look.elf && elf_kind(look.elf) == ELF_K_ELF) {
         look_at_all(&look);
-    else
-        find(&look, "%s cannot be read as an ELF file", path);
+        tell_all(&look, &found);
+    } else {
+        text_printf(&found, "%s cannot be read as an ELF file", path);
+    }
     if (look.elf)
         elf_end(look.elf);
     if (file >= 0)
         close(file);
-    result->verdict = look.found.length > 0 || look.found.failed ? LAW_BROKEN : LAW_HOLDS;
-    snprintf(result->message, sizeof(result->message), "%s",
-             look.found.failed   ? "no memory to read the module"
-             : look.found.length ? look.found.bytes
-                                 : "");
-    text_finish(&look.found);
+    result->verdict = found.length > 0 || found.failed ? LAW_BROKEN : LAW_HOLDS;
+    if (result->verdict == LAW_BROKEN)
+        snprintf(result->message, sizeof(result->message), "%s",
+                 found.failed ? "no memory to read the module" : found.bytes);
+    text_finish(&found);
 }
 
 /* ---- once more ---- */

@@ -12,6 +12,7 @@
 /* A life with more events than these moves at every 64th of the rest. */
 #define MOVES      200
 #define MOVES_REST 64
+#define MOST_WAKES 2000
 
 #define CANCEL_STREAM 0x72657374ULL
 
@@ -152,6 +153,9 @@ uint64_t restore_try(struct tried *tried, uint64_t seeds, size_t ids)
     size_t i;
 
     tried->most_nanoseconds = INT64_MAX;
+    tried->bounded = false;
+    if (tried->most_wakes > MOST_WAKES)
+        tried->most_wakes = MOST_WAKES;
     for (tried->seed = 1; tried->seed <= seeds && tried_goes_on(tried); tried->seed++)
         for (i = 0; i < ids && tried_goes_on(tried); i++) {
             life_id(i, ids, id);
