@@ -119,8 +119,14 @@ struct vts_harness *vts_harness_load_at(const char *module, const char *settings
 {
     struct vts_error mine = {.code = VTS_ERR_INVALID, .message = "no memory"};
     const struct vts_plugin *plugin = plugin_load_file(module, &mine);
+    struct vts_harness *harness = open_harness(plugin, settings, seed, &mine, &place);
 
-    return done(open_harness(plugin, settings, seed, &mine, &place), &mine, error, &place);
+    if (harness && !(harness->module = strdup(module))) {
+        vts_harness_destroy(harness);
+        harness = NULL;
+        vts_error_set(&mine, VTS_ERR_MEMORY, "no memory");
+    }
+    return done(harness, &mine, error, &place);
 }
 
 bool vts_harness_begin(struct vts_harness *harness, vts_ms date)
@@ -173,6 +179,7 @@ void vts_harness_destroy(struct vts_harness *harness)
     free((void *)harness->jobs);
     trial_finish(harness->trial);
     free(harness->trial);
+    free(harness->module);
     free(harness);
 }
 

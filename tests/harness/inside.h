@@ -21,6 +21,7 @@ struct entry {
 struct vts_harness {
     struct trial *trial; /* by itself, because it does not move */
     vts_ms begin, now;   /* the date; ms since then */
+    char *module;        /* the file that it was loaded from; NULL: it is linked in */
     struct entry **jobs;
     size_t count, room;
     struct vts_harness_place made; /* where, and how failures are told there */

@@ -263,6 +263,7 @@ static pid_t start_in_a_child(void (*then)(void), pid_t *vtsimd)
 
 static void wait_for_ever(void)
 {
+    alarm(60); /* should this test itself be killed */
     for (;;)
         pause();
 }

@@ -297,6 +297,29 @@ struct vts_harness_batch {
 bool vts_harness_run_batch(struct vts_harness *harness, const char *prefix, size_t jobs,
                            const char *input, struct vts_harness_batch *batch);
 
+/* ---- the laws --------------------------------------------------------------------------------- */
+
+/* Tries whether the behaviour keeps the seven laws, under the settings of the harness: many lives under many
+ * seeds, with many and few polls, stored and restored at any moment; its options at their limits; and a look
+ * into the module's file. `vtsimd --vet` does the same.
+ *
+ *     1 the same seed and id give the same life     5 progress never goes down and stays in 0 to 1
+ *     2 a stored and restored job goes on unchanged 6 the module calls nothing but libc and libm, does not
+ *     3 every job ends, or waits as declared          ask the system for time or chance, and has no writable
+ *     4 no hook takes long; after the end only        statics unless it is .serial
+ *       answers change                              7 options read at both ends of their ranges
+ *
+ * `module` is the file of a behaviour that is linked in, for law 6; NULL: law 6 is passed over, unless the
+ * harness has it from vts_harness_load. The harness and its jobs are not touched.
+ *
+ * True where all hold; else a failure that names each broken law with the seed, the job and the moment that
+ * show it. The hooks run in child processes: call it while the process has but one thread. */
+#define vts_harness_check_laws(harness, module)                                                    \
+    vts_harness_check_laws_at((harness), (module), VTS_HARNESS_HERE_)
+
+bool vts_harness_check_laws_at(struct vts_harness *harness, const char *module,
+                               struct vts_harness_place place);
+
 /* ---- a vtsimd --------------------------------------------------------------------------------- *
  *
  * For the tests of clients: a real one, as a process of its own, on a free port of 127.0.0.1. It ends with the
