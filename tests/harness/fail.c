@@ -175,3 +175,14 @@ bool vts_harness_expect_status_at(const struct vts_harness_job *job, int status,
     return job->status == status ||
            unexpected(job, &place, "its client to be told %d, not %d", status, job->status);
 }
+
+bool vts_harness_require_at(const struct vts_harness *harness, bool holds, const char *condition,
+                            struct vts_harness_place place)
+{
+    struct text text = TEXT_INIT;
+
+    if (holds)
+        return true;
+    text_printf(&text, "expected %s\n", condition);
+    return harness_fail(harness, &place, &text);
+}

@@ -159,6 +159,14 @@ static void a_long_result_is_cut_in_the_history(void **state)
     assert_non_null(strstr(vts_harness_history(job), "xxx... (502 bytes)\n"));
 }
 
+static void of_whatever_is_no_job(void **state)
+{
+    (void)state;
+    begin("");
+    assert_true(vts_harness_require(harness, 1 + 1 == 2));
+    refused(vts_harness_require(harness, 1 + 1 == 3), "expected 1 + 1 == 3\n");
+}
+
 /* ---- how failures are told ---- */
 
 /* What a child printed that ran `function`, and how it ended. */
@@ -289,6 +297,7 @@ int main(void)
         cmocka_unit_test_teardown(of_a_job_that_completed, teardown),
         cmocka_unit_test_teardown(of_a_job_that_failed, teardown),
         cmocka_unit_test_teardown(of_a_job_whose_start_was_refused, teardown),
+        cmocka_unit_test_teardown(of_whatever_is_no_job, teardown),
         cmocka_unit_test_teardown(a_long_result_is_cut_in_the_history, teardown),
         cmocka_unit_test_teardown(without_a_handler_it_is_printed_and_aborts, teardown),
         cmocka_unit_test_teardown(a_behaviour_that_nobody_asks_about_must_open, teardown),

@@ -260,6 +260,10 @@ bool vts_harness_run(struct vts_harness *harness);
 #define vts_harness_expect(job, condition)                                                         \
     vts_harness_expect_at((job), (condition), #condition, VTS_HARNESS_HERE_)
 
+/* Whatever else is to be true, and of no job: vts_harness_require(harness, batch.max < 8000). */
+#define vts_harness_require(harness, condition)                                                    \
+    vts_harness_require_at((harness), (condition), #condition, VTS_HARNESS_HERE_)
+
 bool vts_harness_expect_state_at(const struct vts_harness_job *job, enum vts_state state,
                                  struct vts_harness_place place);
 bool vts_harness_expect_ended_after_at(const struct vts_harness_job *job, vts_ms span,
@@ -276,6 +280,8 @@ bool vts_harness_expect_status_at(const struct vts_harness_job *job, int status,
                                   struct vts_harness_place place);
 bool vts_harness_expect_at(const struct vts_harness_job *job, bool holds, const char *condition,
                            struct vts_harness_place place);
+bool vts_harness_require_at(const struct vts_harness *harness, bool holds, const char *condition,
+                            struct vts_harness_place place);
 
 /* ---- many jobs -------------------------------------------------------------------------------- */
 
