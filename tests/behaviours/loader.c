@@ -113,6 +113,19 @@ static void a_good_module(void **state)
     assert_string_equal(plugin->summary, "the second");
 }
 
+/* What a later header of the same ABI has put behind the record is not looked at. */
+static void a_record_that_has_grown(void **state)
+{
+    struct vts_error error = {0};
+    const struct vts_plugin *plugin = plugin_load_file(GOOD "/grown.so", &error);
+
+    (void)state;
+    if (!plugin)
+        fail_msg("%s", error.message);
+    assert_string_equal(plugin->name, "grown");
+    assert_true(plugin->size > sizeof(*plugin));
+}
+
 static void files_that_are_no_modules(void **state)
 {
     const char *path = inside("text.so");
@@ -460,6 +473,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_module),
+        cmocka_unit_test(a_record_that_has_grown),
         cmocka_unit_test(files_that_are_no_modules),
         cmocka_unit_test(names_that_no_plugin_has),
         cmocka_unit_test(a_name_of_more_than_64_bytes),
