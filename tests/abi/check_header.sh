@@ -3,7 +3,7 @@
 #
 # Compiles vtsim/plugin.h, and all that the tree has of plugins, as their authors may: with gcc and clang,
 # as strict C11 and as C++17, every warning an error. And what must not compile: options whose fields are of
-# another type than they write. Usage: check_header.sh SOURCE-FOLDER
+# another type than they write. Usage: check_header.sh SOURCE-FOLDER [VTSIMD]
 set -eu
 root=$1
 folder=$(mktemp -d "${TMPDIR:-/tmp}/vtsim-header.XXXXXX")
@@ -85,6 +85,22 @@ extern "C" VTS_EXPORT const struct vts_plugin *alone_LTX_vts_plugin(void)
 }
 END
 
+# C++20 has them: VTS_PLUGIN and VTS_BEND are for it, and the module's symbol is one of C.
+cat >"$folder/twenty.cc" <<'END'
+#include <vtsim/plugin.h>
+struct settings { vts_ms delay; };
+static const struct vts_option options[] = {
+    VTS_OPTION_TIME(struct settings, delay, "10s", "from start to completion"), VTS_OPTIONS_END};
+static void start(struct vts_job *job)
+{
+    vts_wake_after(job, static_cast<const settings *>(vts_settings(job))->delay);
+}
+static void wake(struct vts_job *job) { vts_complete(job, nullptr); }
+static void poll(struct vts_job *job) { VTS_BEND(job, .status = 503, .retry_after = 2000); }
+VTS_PLUGIN(twenty, .summary = "in C++", .options = options, .settings_size = sizeof(struct settings),
+           .start = start, .wake = wake, .poll = poll)
+END
+
 # shellcheck disable=SC2086 # lists of flags
 for compiler in gcc clang; do
     for source in "$folder/alone.c" "$root"/plugins/*.c; do
@@ -108,5 +124,12 @@ done
 # shellcheck disable=SC2086
 for compiler in g++ clang++; do
     "$compiler" -std=c++17 $strict "$include" -fsyntax-only "$folder/alone.cc" || fail "$compiler alone.cc"
+    "$compiler" -std=c++20 $strict -Wno-missing-field-initializers "$include" -shared -fPIC \
+        -o "$folder/twenty.so" "$folder/twenty.cc" || fail "$compiler twenty.cc"
+    nm -D "$folder/twenty.so" | grep -q ' T twenty_LTX_vts_plugin$' || fail "$compiler twenty.so has no entry"
+    if [ $# -gt 1 ]; then
+        "$2" -s "server/plugin_path=$folder" -s server/behaviour=twenty --check >/dev/null ||
+            fail "vtsimd does not take $compiler's twenty.so"
+    fi
 done
 echo "the header compiles as it says"

@@ -501,8 +501,17 @@ static inline void vts_bend(struct vts_job *job, const struct vts_answer *answer
     job->host->bend(job, answer);
 }
 
+#ifdef __cplusplus
+static inline void vts_bend_by_value_(struct vts_job *job, struct vts_answer answer)
+{
+    vts_bend(job, &answer);
+}
+#define VTS_BEND(job, ...)                                                                         \
+    vts_bend_by_value_((job), vts_answer{.size = sizeof(struct vts_answer), __VA_ARGS__})
+#else
 #define VTS_BEND(job, ...)                                                                         \
     vts_bend((job), &(struct vts_answer){.size = sizeof(struct vts_answer), __VA_ARGS__})
+#endif
 
 /* ---- say ------------------------------------------------------------------------------------- */
 
@@ -611,9 +620,18 @@ struct vts_plugin {
  * so that several plugins can also be linked into one program. */
 typedef const struct vts_plugin *vts_plugin_fn(void);
 
+#ifdef __cplusplus
+#define VTS_ENTRY_ extern "C" VTS_EXPORT
+#else
+#define VTS_ENTRY_ VTS_EXPORT
+#endif
+
+/* VTS_PLUGIN(NAME, .member = value, ...), at the end of the source: defines that function, and the record
+ * that it hands out. In C++ it needs designated initializers, so C++20 (earlier ones: fill a static const
+ * struct vts_plugin yourself, and hand it out from an extern "C" function of that name). */
 #define VTS_PLUGIN(plugin_name, ...)                                                               \
-    VTS_EXPORT const struct vts_plugin *plugin_name##_LTX_vts_plugin(void);                        \
-    VTS_EXPORT const struct vts_plugin *plugin_name##_LTX_vts_plugin(void)                         \
+    VTS_ENTRY_ const struct vts_plugin *plugin_name##_LTX_vts_plugin(void);                        \
+    VTS_ENTRY_ const struct vts_plugin *plugin_name##_LTX_vts_plugin(void)                         \
     {                                                                                              \
         static const struct vts_plugin plugin = {.abi = VTS_ABI,                                   \
                                                  .size = sizeof(struct vts_plugin),                \
