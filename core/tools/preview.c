@@ -4,10 +4,10 @@
 #include "tools.h"
 
 int tool_preview(const struct preview *preview, const struct plugins *plugins,
-                 const struct instances *instances)
+                 const struct behaviours *behaviours)
 {
     (void)preview;
     (void)plugins;
-    (void)instances;
+    (void)behaviours;
     return EXIT_USAGE;
 }

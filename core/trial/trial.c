@@ -15,9 +15,7 @@ bool trial_init(struct trial *trial, const struct instance *like, uint64_t seed,
     instance = instance_again(like, error);
     if (!instance)
         return false;
-    if (!instances_add(&trial->instances, instance))
-        return vts_error_set(error, VTS_ERR_MEMORY, "no memory");
-    trial->instance = instance;
+    trial->instance = instances_add(&trial->instances, instance);
     return true;
 }
 
