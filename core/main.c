@@ -29,7 +29,8 @@ struct arguments {
 /* All that a running vtsimd is made of, in the order in which it is made. */
 struct daemon {
     const struct arguments *arguments;
-    struct assignment *assignment; /* as the configuration was read at the start */
+    struct assignment *assignment; /* held: as the configuration was read at the start */
+    struct assignment *latest;     /* held: and as it was read last without a problem */
     struct clock clock;
     struct service service;
     struct http_server http;
@@ -69,6 +70,7 @@ static const char help[] =
     "\n"
     "When it serves it prints one line: vtsimd: listening on http://127.0.0.1:5000\n"
     "SIGTERM and SIGINT end it once the answers under way are out; a second one at once.\n"
+    "SIGHUP reads the configuration anew, for new jobs.\n"
     "Exit status: 0 ended as asked; 1 --vet found a broken rule; 2 wrong arguments or "
     "configuration,\n"
     "or cannot serve.\n";
@@ -282,20 +284,22 @@ static void reload(struct daemon *daemon)
         problems_add(&problems, file, NULL, NULL,
                      "the configuration came from standard input, and cannot be read again");
     else
-        next = configure(daemon->arguments, daemon->assignment, &problems);
+        next = configure(daemon->arguments, daemon->latest, &problems);
     if (problems.count > 0) {
         log_lines(VTS_ERROR, "reload", &problems.lines);
         log_line(VTS_ERROR, "reload", "%s: new jobs get what they got before", file);
+        assignment_release(next);
     } else {
         assignment_changes(daemon->assignment, next, &changes);
         log_lines(VTS_WARNING, "reload", &changes);
         warn_of_broken(&next->plugins);
         service_assign(&daemon->service, next);
         log_line(VTS_INFO, "reload", "%s: read anew, for new jobs", file);
+        assignment_release(daemon->latest);
+        daemon->latest = next;
     }
     text_finish(&changes);
     problems_finish(&problems);
-    assignment_release(next);
 }
 
 static void on_signal(evutil_socket_t fd, short what, void *arg)
@@ -394,6 +398,8 @@ static int serve(struct daemon *daemon)
     struct vts_error error = {0};
     int status = EXIT_USAGE;
 
+    daemon->latest = daemon->assignment;
+    assignment_hold(daemon->latest);
     clock_init_real(&daemon->clock);
     warn_of_broken(&daemon->assignment->plugins);
     if (!watch_signals(daemon)) {
@@ -436,6 +442,7 @@ static void finish(struct daemon *daemon)
         close(daemon->signal_fd);
     if (daemon->base)
         event_base_free(daemon->base);
+    assignment_release(daemon->latest);
     assignment_release(daemon->assignment);
     libevent_global_shutdown();
 }
