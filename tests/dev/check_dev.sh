@@ -59,6 +59,7 @@ done
 all='build-essential cmake pkg-config libevent-dev libltdl-dev libjson-c-dev libsqlite3-dev'
 all="$all libhiredis-dev libcmocka-dev curl redis-server"
 [ -x /usr/sbin/nginx ] || all="$all nginx-light" # it is looked for there, whatever PATH says
+all="$all clang"
 expect 1 env PATH="$folder/bare" "$root/dev" setup
 said "dev: missing: $all"
 said "dev: (Debian's names.) There is no apt-get here: install them with this system's tools."
