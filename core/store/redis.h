@@ -6,6 +6,7 @@
  *   redis_server.c   the url, and what is said to a Redis before it is used (the greeting)
  *   redis_commands.c the keys, the scripts, and how a command is written
  *   redis_link.c     a port's connection: coming and going, timeouts, commands under way
+ *   redis_reader.c   answers that nobody asked for
  *   redis_calls.c    calls through the door, and what is done with a record that is due
  *   redis_due.c      claiming what is due
  *   redis_list.c     listings
@@ -129,6 +130,8 @@ struct redis_port {
 
     struct redisAsyncContext *link;
     enum redis_link_state state;
+    redisReplyObjectFunctions guarded, *usual; /* what makes hiredis's replies: ours and its own */
+    bool unasked;                              /* an answer came that nobody had asked for */
     struct redis_op *greeting;
     struct redis_ops ops;
     int backoff_ms;
@@ -257,6 +260,11 @@ void redis_accepted(struct redis_port *port);
 /* hiredis has ended it, as an answer that is NULL tells; or we give it up. */
 void redis_link_ended(const struct redisAsyncContext *link);
 void redis_link_drop(struct redis_port *port, const char *why);
+
+/* ---- redis_reader.c ---- */
+
+/* Ends a connection on which an answer comes that nobody asked for, and leaves `unasked`. */
+void redis_reader_guard(struct redis_port *port, redisAsyncContext *link);
 
 /* ---- redis.c ---- */
 

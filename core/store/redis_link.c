@@ -131,7 +131,7 @@ void redis_link_ended(const struct redisAsyncContext *link)
     struct redis_port *port = link->data;
 
     if (port->link == link)
-        lose(port, link->c.errstr);
+        lose(port, port->unasked ? "an answer that nobody asked for" : link->c.errstr);
 }
 
 void redis_link_drop(struct redis_port *port, const char *why)
@@ -268,6 +268,7 @@ static void connect_link(struct redis_port *port, enum redis_link_state state)
     }
     redisEnableKeepAlive(&link->c);
     link->data = port;
+    redis_reader_guard(port, link);
     port->link = link;
     port->state = state;
     redisAsyncSetConnectCallback(link, on_connect);

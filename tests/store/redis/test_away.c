@@ -301,6 +301,34 @@ static void a_redis_that_was_made_a_replica(void **state)
 }
 
 /* Each port has a connection of its own; that they went is told once. */
+/* As from something else than Redis that has taken its place; hiredis would end the process. */
+static void answers_that_nobody_asked_for(void **state)
+{
+    static const char *const answers[] = {"+OK\r\n", ":1\r\n", "$-1\r\n", "*1\r\n:1\r\n", "$1\r\nx\r\n"};
+    struct call call;
+    char *log;
+
+    (void)state;
+    replica_open(&a);
+    put("a");
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        redisAsyncContext *link = ((struct redis *)a.store)->ports[0].link;
+
+        saved = capture_begin();
+        assert_int_equal(redisReaderFeed(link->c.reader, answers[i], strlen(answers[i])), REDIS_OK);
+        call_init(&call, "a", RECORD_LEAVE);
+        call.base.is_poll = true;
+        replica_begin(&a, &call);
+        replica_wait(&a, &call);
+        assert_int_equal(call.base.err, VTS_ERR_BUSY);
+        call_finish(&call);
+        turn_until("a", true);
+        log = log_so_far();
+        assert_int_equal(times(log, "/0 is away (an answer that nobody asked for): "), 1);
+        free(log);
+    }
+}
+
 static void several_ports_tell_it_once(void **state)
 {
     int64_t until_ms = run_now_ms() + EVENT_MS;
@@ -396,6 +424,7 @@ int main(void)
         TEST(a_password_that_it_wants_since),
         TEST(a_redis_that_is_full),
         TEST(a_redis_that_was_made_a_replica),
+        TEST(answers_that_nobody_asked_for),
         TEST(several_ports_tell_it_once),
         TEST(calls_that_still_wait_are_forgotten),
         TEST(done_may_call_again_when_it_goes),
