@@ -5,6 +5,7 @@
  * said when the store is opened, waiting for each answer, and on every connection of a port. */
 #include <errno.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -129,7 +130,9 @@ bool redis_server_parse(struct redis_server *server, const char *url, struct vts
 
 size_t redis_greeting_first(const struct redis *redis)
 {
-    return redis->server.password[0] ? REDIS_STEP_PASSWORD : REDIS_STEP_DATABASE;
+    bool login = redis->server.user[0] || redis->server.password[0];
+
+    return login ? REDIS_STEP_PASSWORD : REDIS_STEP_DATABASE;
 }
 
 static const struct redis_instance *instance_at(const struct redis *redis, size_t index)
@@ -223,6 +226,12 @@ static bool refusal(const struct redis *redis, size_t step, const char *says,
 
     if (strncmp(says, "LOADING", 7) == 0)
         return vts_error_set(error, VTS_ERR_BUSY, "Redis at %s is still loading its data", where);
+    /* Said instead of the first answer, whatever was asked. */
+    if (strncmp(says, "ERR max number of clients", 25) == 0)
+        return vts_error_set(error, VTS_ERR_INVALID,
+                             "Redis at %s takes no more connections: %s; raise its maxclients, "
+                             "each worker of a vtsimd keeps one",
+                             where, says);
     if (step == REDIS_STEP_PASSWORD)
         return vts_error_set(error, VTS_ERR_INVALID,
                              "Redis at %s refuses the password of [store] url: %s", where, says);
@@ -231,7 +240,7 @@ static bool refusal(const struct redis *redis, size_t step, const char *says,
                              "Redis at %s wants a password: write [store] url = "
                              "redis://:PASSWORD@HOST:PORT",
                              where);
-    if (step == REDIS_STEP_DATABASE)
+    if (step == REDIS_STEP_DATABASE && strstr(says, "DB index"))
         return vts_error_set(error, VTS_ERR_INVALID, "Redis at %s has no database %d: %s", where,
                              redis->server.db, says);
     return vts_error_set(error, VTS_ERR_INVALID, "Redis at %s cannot be used: %s", where, says);
@@ -346,6 +355,15 @@ static bool try_start(struct redis *redis, struct vts_error *error)
     return greet(redis, error);
 }
 
+/* Whether a signal waits to end us: vtsimd reads them when it serves, which may be long from now. */
+static bool told_to_end(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
 bool redis_start(struct redis *redis, struct vts_error *error)
 {
     const struct timespec pause = {0, 100000000};
@@ -354,6 +372,11 @@ bool redis_start(struct redis *redis, struct vts_error *error)
     while (!try_start(redis, error)) {
         if (error->code != VTS_ERR_BUSY || ++tries > LOADING_TRIES)
             return false;
+        if (told_to_end())
+            return vts_error_set(error, VTS_ERR_BUSY,
+                                 "Redis at %s was still loading its data when vtsimd was told to "
+                                 "end",
+                                 redis->server.where);
         if (tries == 1)
             log_line(VTS_INFO, "redis", "%s: waiting for it", error->message);
         nanosleep(&pause, NULL);

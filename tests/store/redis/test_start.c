@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -220,6 +221,39 @@ static void what_answers_says_nothing(void **state)
     listener_finish(&listener);
 }
 
+static void no_more_connections(void **state)
+{
+    (void)state;
+    redis_do(&process, "CONFIG SET maxclients 1");
+    a.settings.url = process.url;
+    assert_refused("Redis at 127.0.0.1:%d/0 takes no more connections: ERR max number of clients "
+                   "reached; raise its maxclients, each worker of a vtsimd keeps one",
+                   process.port);
+    redis_do(&process, "CONFIG SET maxclients 100");
+}
+
+/* A signal is not kept waiting by a Redis that takes its time; vtsimd has it blocked by then. */
+static void told_to_end_while_redis_loads(void **state)
+{
+    struct listener listener;
+    sigset_t set, before;
+    int signal;
+
+    (void)state;
+    listener_start(&listener, "-LOADING Redis is loading the dataset in memory\r\n");
+    a.settings.url = listener.url;
+    a.settings.timeout = 1000; /* it answers the first connection alone */
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &set, &before), 0);
+    assert_int_equal(raise(SIGTERM), 0);
+    assert_refused("Redis at 127.0.0.1:%d/0 was still loading its data when vtsimd was told to end",
+                   listener.port);
+    assert_int_equal(sigwait(&set, &signal), 0);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+    listener_finish(&listener);
+}
+
 /* ---- passwords ---- */
 
 static void passwords(void **state)
@@ -249,6 +283,18 @@ static void passwords(void **state)
     replica_open(&a);
     assert_int_equal(replica_state(&a, "a"), -1);
     replica_finish(&a);
+    /* one who needs no password is still another than the one that needs it */
+    redis_do(&locked, "ACL SETUSER free on nopass ~vtsim:* +@all");
+    snprintf(url, sizeof(url), "redis://free:@127.0.0.1:%d", locked.port);
+    replica_open(&a);
+    assert_int_equal(replica_state(&a, "a"), -1);
+    replica_finish(&a);
+    /* the command that it may not use is told, and not taken for a database that is missing */
+    redis_do(&locked, "ACL SETUSER free -select");
+    assert_false(replica_try(&a, &error));
+    snprintf(url, sizeof(url), "Redis at 127.0.0.1:%d/0 cannot be used: NOPERM ", locked.port);
+    assert_memory_equal(error.message, url, strlen(url));
+    snprintf(url, sizeof(url), "redis://me:mine@127.0.0.1:%d", locked.port);
     redis_do(&locked, "ACL SETUSER me resetkeys ~other:*");
     assert_false(replica_try(&a, &error)); /* each version has words of its own for it */
     snprintf(url, sizeof(url), "Redis at 127.0.0.1:%d/0 cannot be used: NOPERM ", locked.port);
@@ -376,6 +422,8 @@ int main(void)
         TEST(what_answers_is_no_redis),
         TEST(what_answers_says_something_else),
         TEST(what_answers_says_nothing),
+        TEST(no_more_connections),
+        TEST(told_to_end_while_redis_loads),
         TEST(passwords),
         TEST(no_such_database),
         TEST(databases_and_prefixes_are_apart),
