@@ -8,6 +8,7 @@
 #include <sys/random.h>
 
 #include "../base/log.h"
+#include "../base/rng.h"
 
 /* ---- counts ---- */
 
@@ -18,12 +19,24 @@ static uint64_t number_of(const redisReply *reply)
     return number > 0 ? (uint64_t)number : 0;
 }
 
+/* Sees whether these are the data that the port was greeted at. */
+static bool same_data(struct redis_port *port, const redisReply *born)
+{
+    const char *is = born->type == REDIS_REPLY_STRING ? born->str : "";
+
+    if (!port->born[0])
+        snprintf(port->born, sizeof(port->born), "%s", is);
+    port->emptied = strcmp(is, port->born) != 0;
+    return !port->emptied;
+}
+
 void redis_publish(struct redis_port *port, const redisReply *reply)
 {
     struct redis_counts *counts = &port->counts;
     size_t state;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != VTS_CANCELLED + 2)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != VTS_CANCELLED + 3 ||
+        !same_data(port, reply->element[VTS_CANCELLED + 2]))
         return;
     atomic_fetch_add(&counts->turn, 1);
     atomic_store(&counts->number, number_of(reply->element[0]));
@@ -212,8 +225,12 @@ static bool prepare(struct redis *redis, struct vts_error *error)
     snprintf(redis->fingerprint, sizeof(redis->fingerprint),
              "seed %llu, record format %d, %s-endian", (unsigned long long)redis->options.seed,
              RECORD_FORMAT, *(const uint8_t *)&one ? "little" : "big");
-    return redis_server_parse(&redis->server, redis->settings.url, error) &&
-           make_ports(redis, error) &&
+    if (!redis_server_parse(&redis->server, redis->settings.url, error) ||
+        !make_ports(redis, error))
+        return false;
+    snprintf(redis->born, sizeof(redis->born), "%016llx",
+             (unsigned long long)rng_draw(redis->ports[0].chance, redis->ports[0].draws++));
+    return
            (redis_make_keys(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory")) &&
            redis_start(redis, error) &&
            (redis_make_heads(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory"));

@@ -15,7 +15,8 @@
  * changes share; `due` a sorted set of ids by the moment of record_due; `leased` one of those that a
  * replica has claimed, by Redis's own time until which they are its; `polls` one by poll count, and `ids`
  * one without scores, which is the order of listings; `states` the number of records in each state, and
- * in `n` that of all changes. `instances` is a hash, `fingerprint` a string. A change of any of them but
+ * in `n` that of all changes, and in `born` what they were given when the prefix was new: random, so that
+ * who finds another there knows that all was emptied meanwhile. `instances` is a hash, `fingerprint` a string. A change of any of them but
  * a poll count is made by a script that compares the stamp first.
  *
  * Threads. A port belongs to its worker, its connection included. The ports share what is set before
@@ -133,6 +134,8 @@ struct redis_port {
     redisReplyObjectFunctions guarded, *usual; /* what makes hiredis's replies: ours and its own */
     bool unasked;                              /* an answer came that nobody had asked for */
     struct redis_op *greeting;
+    char born[24]; /* of what it was greeted at; "": not greeted yet */
+    bool emptied;  /* it is another's now, or nobody's: to be greeted again */
     struct redis_ops ops;
     int backoff_ms;
     bool loading;     /* the scripts are on their way */
@@ -165,6 +168,7 @@ struct redis {
     struct text keys[REDIS_KEYS], heads[REDIS_COMMANDS];
     char shas[REDIS_SCRIPTS][41];
     char fingerprint[128];
+    char born[24]; /* what this vtsimd gives to a prefix that is new */
     struct redis_instance *instances; /* those that this vtsimd keeps there */
     redisContext *start;              /* until there are workers */
     struct redis_port *ports;
@@ -200,6 +204,7 @@ enum redis_step {
     REDIS_STEP_MARK =
         REDIS_STEP_SCRIPTS + REDIS_SCRIPTS, /* leaves the fingerprint if there is none */
     REDIS_STEP_CHECK,
+    REDIS_STEP_BORN, /* the same with `born` */
     REDIS_STEP_COUNT, /* a claim of nothing: the scripts run, and tell the counts */
     REDIS_STEP_INSTANCES
 };
@@ -268,6 +273,7 @@ void redis_reader_guard(struct redis_port *port, redisAsyncContext *link);
 
 /* ---- redis.c ---- */
 
+/* Takes the counts that a script told, and sees whether all was emptied since the greeting. */
 void redis_publish(struct redis_port *port, const redisReply *counts);
 
 /* ---- redis_calls.c ---- */

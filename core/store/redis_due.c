@@ -47,6 +47,11 @@ static void claimed(struct redis_port *port, const redisReply *reply)
     size_t i;
 
     redis_publish(port, reply->element[0]);
+    if (port->emptied) {
+        /* Fingerprint and instances went with it. What was claimed is another's when its lease is over. */
+        redis_link_drop(port, "all that it had is gone");
+        return;
+    }
     for (i = 0; i + 1 < pairs->elements; i += 2)
         redis_move_due(port, (struct bytes){pairs->element[i]->str, (size_t)pairs->element[i]->len},
                        pairs->element[i + 1]->str, (size_t)pairs->element[i + 1]->len);

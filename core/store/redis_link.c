@@ -216,10 +216,14 @@ static void on_greeting(struct redisAsyncContext *link, void *answer, void *arg)
     if (!reply)
         redis_link_ended(link);
     if (port->link == link) {
-        if (!redis_greeting_check(redis, step, reply, &error))
+        if (!redis_greeting_check(redis, step, reply, &error)) {
             greeting_failed(port, &error);
-        else if (last)
-            link_up(port);
+        } else {
+            if (step == REDIS_STEP_COUNT)
+                redis_publish(port, reply->element[0]);
+            if (last)
+                link_up(port);
+        }
     }
     if (last && port->greeting) {
         redis_op_destroy(port->greeting);
@@ -269,6 +273,8 @@ static void connect_link(struct redis_port *port, enum redis_link_state state)
     redisEnableKeepAlive(&link->c);
     link->data = port;
     redis_reader_guard(port, link);
+    port->born[0] = '\0';
+    port->emptied = false;
     port->link = link;
     port->state = state;
     redisAsyncSetConnectCallback(link, on_connect);

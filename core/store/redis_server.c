@@ -209,6 +209,11 @@ void redis_greeting_words(const struct redis *redis, size_t step, struct redis_w
     } else if (step == REDIS_STEP_CHECK) {
         add_string(words, "GET");
         add_key(redis, words, KEY_FINGERPRINT);
+    } else if (step == REDIS_STEP_BORN) {
+        add_string(words, "HSETNX");
+        add_key(redis, words, KEY_STATES);
+        add_string(words, "born");
+        add_string(words, redis->born);
     } else if (step == REDIS_STEP_COUNT) {
         claim_words(redis, words);
     } else if ((instance = instance_at(redis, step - REDIS_STEP_INSTANCES))) {

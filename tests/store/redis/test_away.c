@@ -170,6 +170,58 @@ static void instances_are_kept_again(void **state)
     assert_int_equal(redis_do(&process, "HLEN vtsim:instances"), 2);
 }
 
+/* Who empties it takes fingerprint and instances away, too: they are there again, or it is another's. */
+static void emptied_while_it_serves(void **state)
+{
+    struct vts_error error;
+    char *log, wanted[128];
+
+    (void)state;
+    a.store = redis_LTX_vts_store()->open(&a.options, &a.settings, &error);
+    assert_non_null(a.store);
+    assert_true(store_keep_instance(a.store, 0xab, (struct bytes){"one", 3}, &error));
+    a.loops[0] = event_base_new();
+    assert_true(store_attach(store_port(a.store, 0), a.loops[0]));
+    a.attached = 1;
+    for (int with_jobs = 0; with_jobs < 2; with_jobs++) {
+        if (with_jobs)
+            put("a");
+        else
+            assert_int_equal(replica_state(&a, "a"), -1); /* it is greeted */
+        saved = capture_begin();
+        redis_do(&process, "FLUSHALL");
+        if (with_jobs)
+            put("b"); /* so that there is something again */
+        for (int64_t until_ms = run_now_ms() + EVENT_MS;
+             !redis_do(&process, "HEXISTS vtsim:instances 00000000000000ab");) {
+            assert_true(run_now_ms() < until_ms);
+            replica_turn(&a, 0);
+        }
+        assert_int_equal(redis_do(&process, "EXISTS vtsim:fingerprint"), 1);
+        turn_until("c", true);
+        log = log_so_far();
+        snprintf(wanted, sizeof(wanted),
+                 " warning redis: Redis at 127.0.0.1:%d/0 is away (all that it had is gone): ",
+                 process.port);
+        assert_int_equal(times(log, wanted), 1);
+        assert_int_equal(times(log, "/0 is back\n"), 1);
+        free(log);
+    }
+    /* one with another seed was faster */
+    saved = capture_begin();
+    redis_do(&process, "MULTI");
+    redis_do(&process, "FLUSHALL");
+    redis_do(&process, "SET vtsim:fingerprint theirs");
+    redis_do(&process, "HMSET vtsim:states born theirs n 1000000");
+    redis_do(&process, "EXEC");
+    while (!*((struct redis *)a.store)->ports[0].reason)
+        replica_turn(&a, 0);
+    assert_busy();
+    log = log_so_far();
+    assert_int_equal(times(log, " belongs to vtsimds with theirs, this one has seed 1, "), 1);
+    free(log);
+}
+
 static void stopped_for_longer_than_the_timeout(void **state)
 {
     struct call calls[5];
@@ -419,6 +471,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(killed_and_started_again),
         TEST(instances_are_kept_again),
+        TEST(emptied_while_it_serves),
         TEST(stopped_for_longer_than_the_timeout),
         TEST(another_seed_in_its_place),
         TEST(a_password_that_it_wants_since),
