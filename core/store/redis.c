@@ -230,8 +230,7 @@ static bool prepare(struct redis *redis, struct vts_error *error)
         return false;
     snprintf(redis->born, sizeof(redis->born), "%016llx",
              (unsigned long long)rng_draw(redis->ports[0].chance, redis->ports[0].draws++));
-    return
-           (redis_make_keys(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory")) &&
+    return (redis_make_keys(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory")) &&
            redis_start(redis, error) &&
            (redis_make_heads(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory"));
 }

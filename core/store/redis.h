@@ -138,7 +138,7 @@ struct redis_port {
     bool emptied;  /* it is another's now, or nobody's: to be greeted again */
     struct redis_ops ops;
     int backoff_ms;
-    bool loading;     /* the scripts are on their way */
+    bool loading;                                          /* the scripts are on their way */
     char reason[sizeof(((struct vts_error *)0)->message)]; /* why the last greeting failed */
 
     bool claiming, claim_again;
@@ -168,7 +168,7 @@ struct redis {
     struct text keys[REDIS_KEYS], heads[REDIS_COMMANDS];
     char shas[REDIS_SCRIPTS][41];
     char fingerprint[128];
-    char born[24]; /* what this vtsimd gives to a prefix that is new */
+    char born[24];                    /* what this vtsimd gives to a prefix that is new */
     struct redis_instance *instances; /* those that this vtsimd keeps there */
     redisContext *start;              /* until there are workers */
     struct redis_port *ports;
@@ -201,10 +201,10 @@ enum redis_step {
     REDIS_STEP_PASSWORD,
     REDIS_STEP_DATABASE,
     REDIS_STEP_SCRIPTS,
-    REDIS_STEP_MARK =
-        REDIS_STEP_SCRIPTS + REDIS_SCRIPTS, /* leaves the fingerprint if there is none */
+    REDIS_STEP_TYPES = REDIS_STEP_SCRIPTS + REDIS_SCRIPTS, /* the keys are none of a stranger's */
+    REDIS_STEP_MARK = REDIS_STEP_TYPES + REDIS_KEYS, /* leaves the fingerprint if there is none */
     REDIS_STEP_CHECK,
-    REDIS_STEP_BORN, /* the same with `born` */
+    REDIS_STEP_BORN,  /* the same with `born` */
     REDIS_STEP_COUNT, /* a claim of nothing: the scripts run, and tell the counts */
     REDIS_STEP_INSTANCES
 };

@@ -389,7 +389,7 @@ void redis_reload(struct redis_port *port)
     if (port->loading || !port->link)
         return;
     port->loading = true;
-    for (step = REDIS_STEP_SCRIPTS; step < REDIS_STEP_MARK; step++)
+    for (step = REDIS_STEP_SCRIPTS; step < REDIS_STEP_TYPES; step++)
         if (!send_words(port, step, on_reload)) {
             redis_link_drop(port, "no memory for a command");
             return;

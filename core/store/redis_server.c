@@ -197,7 +197,10 @@ void redis_greeting_words(const struct redis *redis, size_t step, struct redis_w
         snprintf(words->number, sizeof(words->number), "%d", redis->server.db);
         add_string(words, "SELECT");
         add_string(words, words->number);
-    } else if (step >= REDIS_STEP_SCRIPTS && step < REDIS_STEP_MARK) {
+    } else if (step >= REDIS_STEP_TYPES && step < REDIS_STEP_MARK) {
+        add_string(words, "TYPE");
+        add_key(redis, words, (enum redis_key)(step - REDIS_STEP_TYPES));
+    } else if (step >= REDIS_STEP_SCRIPTS && step < REDIS_STEP_TYPES) {
         add_string(words, "SCRIPT");
         add_string(words, "LOAD");
         add_string(words, redis_scripts[step - REDIS_STEP_SCRIPTS]);
@@ -280,12 +283,34 @@ static bool check_script(struct redis *redis, size_t script, const redisReply *r
                          redis->server.where);
 }
 
+static bool check_type(const struct redis *redis, size_t key, const redisReply *reply,
+                       struct vts_error *error)
+{
+    static const char *const types[REDIS_KEYS] = {
+        [KEY_JOBS] = "hash",      [KEY_DUE] = "zset",           [KEY_LEASED] = "zset",
+        [KEY_POLLS] = "zset",     [KEY_IDS] = "zset",           [KEY_STATES] = "hash",
+        [KEY_INSTANCES] = "hash", [KEY_FINGERPRINT] = "string",
+    };
+
+    if (reply->type == REDIS_REPLY_STATUS &&
+        (strcmp(reply->str, types[key]) == 0 || strcmp(reply->str, "none") == 0))
+        return true;
+    return vts_error_set(error, VTS_ERR_INVALID,
+                         "Redis at %s has a %s named \"%s\", where vtsimd keeps a %s: give it a "
+                         "prefix of its own ([store] prefix)",
+                         redis->server.where,
+                         reply->type == REDIS_REPLY_STATUS ? reply->str : "thing",
+                         redis->keys[key].bytes, types[key]);
+}
+
 bool redis_greeting_check(struct redis *redis, size_t step, const redisReply *reply,
                           struct vts_error *error)
 {
     if (reply->type == REDIS_REPLY_ERROR)
         return refusal(redis, step, reply->str, error);
-    if (step >= REDIS_STEP_SCRIPTS && step < REDIS_STEP_MARK)
+    if (step >= REDIS_STEP_TYPES && step < REDIS_STEP_MARK)
+        return check_type(redis, step - REDIS_STEP_TYPES, reply, error);
+    if (step >= REDIS_STEP_SCRIPTS && step < REDIS_STEP_TYPES)
         return check_script(redis, step - REDIS_STEP_SCRIPTS, reply, error);
     if (step == REDIS_STEP_CHECK)
         return check_fingerprint(redis, reply, error);

@@ -356,7 +356,8 @@ static void a_redis_that_was_made_a_replica(void **state)
 /* As from something else than Redis that has taken its place; hiredis would end the process. */
 static void answers_that_nobody_asked_for(void **state)
 {
-    static const char *const answers[] = {"+OK\r\n", ":1\r\n", "$-1\r\n", "*1\r\n:1\r\n", "$1\r\nx\r\n"};
+    static const char *const answers[] = {"+OK\r\n", ":1\r\n", "$-1\r\n", "*1\r\n:1\r\n",
+                                          "$1\r\nx\r\n"};
     struct call call;
     char *log;
 

@@ -350,11 +350,28 @@ static void another_seed(void **state)
                    "little-endian: give it a prefix of its own ([store] prefix), or the same seed "
                    "and version",
                    process.port);
-    redis_do(&process, "DEL vtsim:fingerprint");
-    redis_do(&process, "HSET vtsim:fingerprint is strange");
-    assert_refused("Redis at 127.0.0.1:%d/0 cannot be used: WRONGTYPE Operation against a key "
-                   "holding the wrong kind of value",
-                   process.port);
+    redis_do(&process, "FLUSHALL");
+}
+
+/* A prefix that somebody uses for something else. */
+static void keys_of_strangers(void **state)
+{
+    static const struct {
+        const char *key, *type;
+    } keys[] = {
+        {"jobs", "hash"}, {"due", "zset"},    {"leased", "zset"},    {"polls", "zset"},
+        {"ids", "zset"},  {"states", "hash"}, {"instances", "hash"}, {"fingerprint", "string"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        redis_do(&process, "FLUSHALL");
+        redis_do(&process, "SADD vtsim:%s theirs", keys[i].key);
+        assert_refused("Redis at 127.0.0.1:%d/0 has a set named \"vtsim:%s\", where vtsimd keeps a "
+                       "%s: give it a prefix of its own ([store] prefix)",
+                       process.port, keys[i].key, keys[i].type);
+        assert_int_equal(redis_do(&process, "DBSIZE"), 1); /* nothing was changed */
+    }
     redis_do(&process, "FLUSHALL");
 }
 
@@ -428,6 +445,7 @@ int main(void)
         TEST(no_such_database),
         TEST(databases_and_prefixes_are_apart),
         TEST(another_seed),
+        TEST(keys_of_strangers),
         TEST(a_replica_of_another_redis),
         TEST(instances_are_kept_and_told),
     };
