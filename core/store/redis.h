@@ -27,6 +27,7 @@
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/queue.h>
 
 #include "store.h"
@@ -138,6 +139,7 @@ struct redis_port {
     bool emptied;  /* it is another's now, or nobody's: to be greeted again */
     struct redis_ops ops;
     int backoff_ms;
+    int64_t up_us;                                         /* since when it is up */
     bool loading;                                          /* the scripts are on their way */
     char reason[sizeof(((struct vts_error *)0)->message)]; /* why the last greeting failed */
 
@@ -290,6 +292,14 @@ void redis_instance_found(struct redis_port *port, uint64_t instance, const redi
 bool redis_instance_fetch(struct redis_op *op, uint64_t instance, redisCallbackFn *fn);
 /* What to do with a record that is due. */
 void redis_move_due(struct redis_port *port, struct bytes id, const char *value, size_t length);
+
+/* A number of polls as a sorted set has it. A stranger's can be anything. */
+static inline uint64_t redis_polls(const redisReply *score)
+{
+    double polls = strtod(score->str, NULL);
+
+    return polls >= 0 && polls <= 9007199254740992.0 ? (uint64_t)polls : 0;
+}
 
 /* ---- redis_due.c ---- */
 

@@ -44,6 +44,7 @@ void redis_plan(struct redis_port *port, vts_ms moment)
 static void claimed(struct redis_port *port, const redisReply *reply)
 {
     const redisReply *first = reply->element[1], *pairs = reply->element[2];
+    double moment;
     size_t i;
 
     redis_publish(port, reply->element[0]);
@@ -58,8 +59,11 @@ static void claimed(struct redis_port *port, const redisReply *reply)
     /* There may be more: the claim ends where the answer would get too large as well. */
     if (pairs->elements > 0)
         port->claim_again = true;
-    else if (first->type == REDIS_REPLY_STRING && first->len > 0)
-        redis_plan(port, (vts_ms)strtod(first->str, NULL));
+    else if (first->type == REDIS_REPLY_STRING && first->len > 0) {
+        moment = strtod(first->str, NULL);
+        if (moment >= -(double)VTS_TIME_END && moment <= (double)VTS_TIME_END)
+            redis_plan(port, (vts_ms)moment);
+    }
 }
 
 static bool is_claim(const redisReply *reply)

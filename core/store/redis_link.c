@@ -20,6 +20,7 @@
 
 #define BACKOFF_LEAST_MS 50
 #define BACKOFF_MOST_MS  2000
+#define STOOD_US         2000000 /* one that stood so long was good: the next may come soon */
 
 int64_t redis_now_us(void)
 {
@@ -111,8 +112,11 @@ static void lose(struct redis_port *port, const char *why)
 {
     struct redis *redis = redis_of(port);
 
-    if (port->state == LINK_UP)
+    if (port->state == LINK_UP) {
         atomic_fetch_sub(&redis->up, 1);
+        if (redis_now_us() - port->up_us >= STOOD_US)
+            port->backoff_ms = BACKOFF_LEAST_MS;
+    }
     port->link = NULL;
     port->state = LINK_AWAY;
     port->claiming = port->loading = false;
@@ -196,7 +200,7 @@ static void link_up(struct redis_port *port)
     struct redis *redis = redis_of(port);
 
     port->state = LINK_UP;
-    port->backoff_ms = BACKOFF_LEAST_MS;
+    port->up_us = redis_now_us();
     port->reason[0] = '\0';
     if (atomic_fetch_add(&redis->up, 1) + 1 == atomic_load(&redis->attached) &&
         atomic_exchange(&redis->away, false))

@@ -382,6 +382,24 @@ static void answers_that_nobody_asked_for(void **state)
     }
 }
 
+/* One that greets well and goes at once is not asked again and again without a pause. */
+static void connections_that_do_not_last(void **state)
+{
+    const struct redis_port *port;
+
+    (void)state;
+    replica_open(&a);
+    put("a");
+    port = &((struct redis *)a.store)->ports[0];
+    saved = capture_begin();
+    for (int i = 0; i < 4; i++) {
+        redis_do(&process, "CLIENT KILL TYPE normal SKIPME yes");
+        turn_until("a", false);
+        turn_until("a", true);
+    }
+    assert_true(port->backoff_ms >= 50 << 4);
+}
+
 static void several_ports_tell_it_once(void **state)
 {
     int64_t until_ms = run_now_ms() + EVENT_MS;
@@ -479,6 +497,7 @@ int main(void)
         TEST(a_redis_that_is_full),
         TEST(a_redis_that_was_made_a_replica),
         TEST(answers_that_nobody_asked_for),
+        TEST(connections_that_do_not_last),
         TEST(several_ports_tell_it_once),
         TEST(calls_that_still_wait_are_forgotten),
         TEST(done_may_call_again_when_it_goes),
