@@ -392,12 +392,12 @@ static void connections_that_do_not_last(void **state)
     put("a");
     port = &((struct redis *)a.store)->ports[0];
     saved = capture_begin();
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 3; i++) {
         redis_do(&process, "CLIENT KILL TYPE normal SKIPME yes");
         turn_until("a", false);
         turn_until("a", true);
     }
-    assert_true(port->backoff_ms >= 50 << 4);
+    assert_true(port->backoff_ms >= 50 << 3);
 }
 
 static void several_ports_tell_it_once(void **state)
