@@ -8,7 +8,6 @@
 #include <sys/random.h>
 
 #include "../base/log.h"
-#include "../base/rng.h"
 
 /* ---- counts ---- */
 
@@ -225,12 +224,9 @@ static bool prepare(struct redis *redis, struct vts_error *error)
     snprintf(redis->fingerprint, sizeof(redis->fingerprint),
              "seed %llu, record format %d, %s-endian", (unsigned long long)redis->options.seed,
              RECORD_FORMAT, *(const uint8_t *)&one ? "little" : "big");
-    if (!redis_server_parse(&redis->server, redis->settings.url, error) ||
-        !make_ports(redis, error))
-        return false;
-    snprintf(redis->born, sizeof(redis->born), "%016llx",
-             (unsigned long long)rng_draw(redis->ports[0].chance, redis->ports[0].draws++));
-    return (redis_make_keys(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory")) &&
+    return redis_server_parse(&redis->server, redis->settings.url, error) &&
+           make_ports(redis, error) &&
+           (redis_make_keys(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory")) &&
            redis_start(redis, error) &&
            (redis_make_heads(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory"));
 }

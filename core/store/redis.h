@@ -170,7 +170,6 @@ struct redis {
     struct text keys[REDIS_KEYS], heads[REDIS_COMMANDS];
     char shas[REDIS_SCRIPTS][41];
     char fingerprint[128];
-    char born[24];                    /* what this vtsimd gives to a prefix that is new */
     struct redis_instance *instances; /* those that this vtsimd keeps there */
     redisContext *start;              /* until there are workers */
     struct redis_port *ports;
@@ -214,7 +213,7 @@ enum redis_step {
 /* The greeting, in steps: which words, and whether the answer is right. */
 size_t redis_greeting_first(const struct redis *redis);
 size_t redis_greeting_end(const struct redis *redis);
-void redis_greeting_words(const struct redis *redis, size_t step, struct redis_words *words);
+void redis_greeting_words(struct redis_port *port, size_t step, struct redis_words *words);
 bool redis_greeting_check(struct redis *redis, size_t step, const redisReply *reply,
                           struct vts_error *error);
 

@@ -217,9 +217,9 @@ static void on_greeting(struct redisAsyncContext *link, void *answer, void *arg)
     bool last = step + 1 == redis_greeting_end(redis);
     struct vts_error error;
 
-    if (!reply)
+    if (!reply) {
         redis_link_ended(link);
-    if (port->link == link) {
+    } else if (port->link == link) {
         if (!redis_greeting_check(redis, step, reply, &error)) {
             greeting_failed(port, &error);
         } else {
@@ -239,7 +239,7 @@ static bool send_words(struct redis_port *port, size_t step, redisCallbackFn *fn
 {
     struct redis_words words;
 
-    redis_greeting_words(redis_of(port), step, &words);
+    redis_greeting_words(port, step, &words);
     return redisAsyncCommandArgv(port->link, fn, (void *)(uintptr_t)step, words.count, words.at,
                                  words.length) == REDIS_OK;
 }
@@ -322,15 +322,17 @@ bool redis_link_attach(struct redis_port *port, struct event_base *loop)
 void redis_link_detach(struct redis_port *port)
 {
     struct event **timers[] = {&port->watchdog, &port->again, &port->tick};
-    struct redis_op *op;
+    struct redis_op *op, *next;
     size_t i;
 
     if (!port->loop)
         return;
     port->detaching = true;
     redis_link_drop(port, "");
-    while ((op = TAILQ_FIRST(&port->ops)))
+    for (op = TAILQ_FIRST(&port->ops); op; op = next) {
+        next = TAILQ_NEXT(op, link);
         redis_op_destroy(op);
+    }
     port->greeting = NULL;
     for (i = 0; i < 3; i++) {
         if (*timers[i])

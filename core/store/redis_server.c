@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "../base/log.h"
+#include "../base/rng.h"
 #include "redis.h"
 
 #define LOADING_TRIES 600 /* of 100 ms, for a Redis that is reading its file */
@@ -183,8 +184,9 @@ static void claim_words(const struct redis *redis, struct redis_words *words)
     add_string(words, "0");
 }
 
-void redis_greeting_words(const struct redis *redis, size_t step, struct redis_words *words)
+void redis_greeting_words(struct redis_port *port, size_t step, struct redis_words *words)
 {
+    const struct redis *redis = redis_of(port);
     const struct redis_instance *instance;
 
     words->count = 0;
@@ -216,7 +218,9 @@ void redis_greeting_words(const struct redis *redis, size_t step, struct redis_w
         add_string(words, "HSETNX");
         add_key(redis, words, KEY_STATES);
         add_string(words, "born");
-        add_string(words, redis->born);
+        snprintf(words->number, sizeof(words->number), "%016llx",
+                 (unsigned long long)rng_draw(port->chance, port->draws++));
+        add_string(words, words->number);
     } else if (step == REDIS_STEP_COUNT) {
         claim_words(redis, words);
     } else if ((instance = instance_at(redis, step - REDIS_STEP_INSTANCES))) {
@@ -358,7 +362,7 @@ static bool greet(struct redis *redis, struct vts_error *error)
     bool good = true;
 
     for (; good && step < redis_greeting_end(redis); step++) {
-        redis_greeting_words(redis, step, &words);
+        redis_greeting_words(&redis->ports[0], step, &words);
         errno = 0;
         reply = redisCommandArgv(redis->start, words.count, words.at, words.length);
         if (!reply)

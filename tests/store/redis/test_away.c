@@ -170,33 +170,46 @@ static void instances_are_kept_again(void **state)
     assert_int_equal(redis_do(&process, "HLEN vtsim:instances"), 2);
 }
 
+static void open_with_instance(struct replica *replica, uint64_t hash)
+{
+    struct vts_error error;
+
+    replica->store = redis_LTX_vts_store()->open(&replica->options, &replica->settings, &error);
+    assert_non_null(replica->store);
+    assert_true(store_keep_instance(replica->store, hash, (struct bytes){"one", 3}, &error));
+    replica->loops[0] = event_base_new();
+    assert_true(store_attach(store_port(replica->store, 0), replica->loops[0]));
+    replica->attached = 1;
+    assert_int_equal(replica_state(replica, "a"), -1); /* it is greeted */
+}
+
+static void turn_until_field(struct replica *replica, const char *key_and_field)
+{
+    int64_t until_ms = run_now_ms() + EVENT_MS;
+    char command[128];
+
+    snprintf(command, sizeof(command), "HEXISTS %s", key_and_field);
+    while (!redis_do(&process, command)) {
+        assert_true(run_now_ms() < until_ms);
+        replica_turn(replica, 0);
+    }
+}
+
 /* Who empties it takes fingerprint and instances away, too: they are there again, or it is another's. */
 static void emptied_while_it_serves(void **state)
 {
-    struct vts_error error;
     char *log, wanted[128];
 
     (void)state;
-    a.store = redis_LTX_vts_store()->open(&a.options, &a.settings, &error);
-    assert_non_null(a.store);
-    assert_true(store_keep_instance(a.store, 0xab, (struct bytes){"one", 3}, &error));
-    a.loops[0] = event_base_new();
-    assert_true(store_attach(store_port(a.store, 0), a.loops[0]));
-    a.attached = 1;
+    open_with_instance(&a, 0xab);
     for (int with_jobs = 0; with_jobs < 2; with_jobs++) {
         if (with_jobs)
             put("a");
-        else
-            assert_int_equal(replica_state(&a, "a"), -1); /* it is greeted */
         saved = capture_begin();
         redis_do(&process, "FLUSHALL");
         if (with_jobs)
             put("b"); /* so that there is something again */
-        for (int64_t until_ms = run_now_ms() + EVENT_MS;
-             !redis_do(&process, "HEXISTS vtsim:instances 00000000000000ab");) {
-            assert_true(run_now_ms() < until_ms);
-            replica_turn(&a, 0);
-        }
+        turn_until_field(&a, "vtsim:instances 00000000000000ab");
         assert_int_equal(redis_do(&process, "EXISTS vtsim:fingerprint"), 1);
         turn_until("c", true);
         log = log_so_far();
@@ -220,6 +233,22 @@ static void emptied_while_it_serves(void **state)
     log = log_so_far();
     assert_int_equal(times(log, " belongs to vtsimds with theirs, this one has seed 1, "), 1);
     free(log);
+}
+
+/* Each brings its own behaviours again, though another was there before it. */
+static void emptied_while_several_serve(void **state)
+{
+    struct replica b;
+
+    (void)state;
+    replica_init(&b, process.url);
+    open_with_instance(&a, 0xab);
+    open_with_instance(&b, 0xcd);
+    saved = capture_begin();
+    redis_do(&process, "FLUSHALL");
+    turn_until_field(&a, "vtsim:instances 00000000000000ab");
+    turn_until_field(&b, "vtsim:instances 00000000000000cd");
+    replica_finish(&b);
 }
 
 static void stopped_for_longer_than_the_timeout(void **state)
@@ -491,6 +520,7 @@ int main(void)
         TEST(killed_and_started_again),
         TEST(instances_are_kept_again),
         TEST(emptied_while_it_serves),
+        TEST(emptied_while_several_serve),
         TEST(stopped_for_longer_than_the_timeout),
         TEST(another_seed_in_its_place),
         TEST(a_password_that_it_wants_since),
