@@ -568,8 +568,8 @@ enum vts_kind {
  *
  *   (*) unless it waits from before: a hook must leave its job ended, with a wake, or waiting. The message
  *       names plugin and hook, the error's code is "behaviour_error".
- *   (+) only where the instance counts_polls, and before the end; otherwise it does nothing but log a
- *       warning, and what is written to the state is thrown away.
+ *   (+) only where the instance counts_polls, and to act only before the end; otherwise it does nothing but
+ *       log a warning, and what is written to the state is thrown away.
  *
  * A job asks for wakes; polls only look. Wakes that are due come before every other event, each with its
  * own moment as vts_now(), however late somebody looks. More than 1,000 wakes in one moment are taken to
