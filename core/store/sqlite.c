@@ -529,6 +529,7 @@ static bool open_file(struct sqlite *sqlite, struct vts_error *error)
     uint64_t before, seed = sqlite->options.seed;
 
     if (!sqlite_file_open(&sqlite->file, set, error) ||
+        !sqlite_file_check_instances(&sqlite->file, error) ||
         !sqlite_file_each(&sqlite->file, restore, &restorer, error))
         return false;
     if (restorer.no_memory)
