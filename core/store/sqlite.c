@@ -27,6 +27,7 @@
 #define RETRY_MS  500
 #define SWEEP_MS  10000 /* how often poll counts are written */
 #define GATHER_US 200
+#define SLICE     1000 /* poll counts that are written at once: changes wait for no more */
 
 /* Calls and listings that wait for a commit, in the order in which they came. */
 struct waiters {
@@ -349,6 +350,13 @@ static bool write_all(struct sqlite *sqlite, const struct change *first, bool cl
     return true;
 }
 
+/* Poll counts are written in slices, so that changes come between. */
+struct sweep {
+    bool under_way, failed; /* the last one that was tried could not be written: told once */
+    size_t place;           /* memory_each_polled's */
+    int64_t begun;
+};
+
 struct poll_list {
     struct change *first, **last;
 };
@@ -365,17 +373,25 @@ static void add_polls(void *arg, struct bytes id, uint64_t polls)
     list->last = &change->next;
 }
 
-/* Writes poll counts and gives space back. */
-static void sweep(struct sqlite *sqlite)
+/* Writes a slice of the poll counts; behind the last one gives space back. What cannot be written is left
+ * to the next sweep. */
+static void sweep_on(struct sqlite *sqlite, struct sweep *sweep)
 {
     struct poll_list polls = {.first = NULL, .last = &polls.first};
     struct vts_error error;
+    bool good = true;
 
-    memory_each_polled(sqlite->memory, add_polls, &polls);
-    if (polls.first && !sqlite_file_write(&sqlite->file, polls.first, &error))
-        log_line(VTS_WARNING, "sqlite", "poll counts are not written: %s", error.message);
+    sweep->under_way = memory_each_polled(sqlite->memory, &sweep->place, SLICE, add_polls, &polls);
+    if (polls.first) {
+        good = sqlite_file_write(&sqlite->file, polls.first, &error);
+        if (!good && !sweep->failed)
+            log_line(VTS_WARNING, "sqlite", "poll counts are not written: %s", error.message);
+        sweep->failed = !good;
+    }
     free_changes(polls.first);
-    sqlite_file_shrink(&sqlite->file);
+    sweep->under_way = sweep->under_way && good;
+    if (!sweep->under_way)
+        sqlite_file_shrink(&sqlite->file);
 }
 
 static int64_t monotonic_ms(void)
@@ -389,13 +405,13 @@ static int64_t monotonic_ms(void)
 static void *run_writer(void *arg)
 {
     struct sqlite *sqlite = arg;
-    int64_t swept = monotonic_ms();
+    struct sweep sweep = {.begun = monotonic_ms()};
     struct change *changes;
     bool closing = false, good;
     uint64_t number;
 
     while (!closing) {
-        changes = take_queue(sqlite, SWEEP_MS, &number, &closing);
+        changes = take_queue(sqlite, sweep.under_way ? 0 : SWEEP_MS, &number, &closing);
         if (changes) {
             good = write_all(sqlite, changes, closing);
             free_changes(changes);
@@ -405,11 +421,13 @@ static void *run_writer(void *arg)
                 ring_waiting(sqlite);
             }
         }
-        if (closing || monotonic_ms() - swept >= SWEEP_MS) {
-            sweep(sqlite);
-            swept = monotonic_ms();
-        }
+        if (!sweep.under_way && monotonic_ms() - sweep.begun >= SWEEP_MS)
+            sweep = (struct sweep){true, sweep.failed, 0, monotonic_ms()};
+        if (sweep.under_way)
+            sweep_on(sqlite, &sweep);
     }
+    for (sweep = (struct sweep){.under_way = true}; sweep.under_way;)
+        sweep_on(sqlite, &sweep);
     return NULL;
 }
 
