@@ -10,8 +10,9 @@
  * what waits gets VTS_ERR_BUSY, what is written already stays queued and is tried again.
  *
  * Threads. `lock` guards the queue; it is taken inside a stripe's lock of the memory store, and nothing
- * is taken inside it. A port's waiting calls belong to its worker; the writer only rings. The file is
- * the writer's from its start to its end. */
+ * is taken inside it. A port's waiting calls belong to its worker; the writer only rings, and holds `bells`
+ * meanwhile, so that no port is detached under its hand. The file is the writer's from its start to its
+ * end. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -60,6 +61,7 @@ struct sqlite {
     size_t queued, grouped; /* and as the writer took them the last time */
     uint64_t given;         /* the number of the last change */
     bool closing;
+    pthread_mutex_t bells;
 
     _Atomic uint64_t committed;
     atomic_bool failing;
@@ -279,9 +281,11 @@ static void ring_waiting(struct sqlite *sqlite)
 {
     size_t i;
 
+    pthread_mutex_lock(&sqlite->bells);
     for (i = 0; i < sqlite->options.ports; i++)
         if (atomic_load(&sqlite->ports[i].waiting))
             sqlite->options.ring(sqlite->options.arg, i);
+    pthread_mutex_unlock(&sqlite->bells);
 }
 
 static void set_failing(struct sqlite *sqlite, bool failing, const char *why)
@@ -462,8 +466,11 @@ static bool sqlite_attach(struct store_port *base, struct event_base *loop)
 static void sqlite_detach(struct store_port *base)
 {
     struct sqlite_port *port = (struct sqlite_port *)base;
+    struct sqlite *sqlite = (struct sqlite *)base->store;
 
+    pthread_mutex_lock(&sqlite->bells); /* then it is not rung any more */
     atomic_store(&port->waiting, false);
+    pthread_mutex_unlock(&sqlite->bells);
     port->waiters =
         (struct waiters){.last_call = &port->waiters.calls, .last_list = &port->waiters.lists};
 }
@@ -489,6 +496,7 @@ static void sqlite_destroy(struct store *store)
     sqlite_file_close(&sqlite->file);
     store_destroy(sqlite->memory);
     pthread_mutex_destroy(&sqlite->lock);
+    pthread_mutex_destroy(&sqlite->bells);
     pthread_cond_destroy(&sqlite->work);
     for (i = 0; i < sqlite->strange_count; i++)
         free(sqlite->strange[i]);
@@ -600,6 +608,7 @@ static struct store *sqlite_open(const struct store_options *options, const void
     sqlite->last = &sqlite->first;
     sqlite->file.lock_fd = -1;
     pthread_mutex_init(&sqlite->lock, NULL);
+    pthread_mutex_init(&sqlite->bells, NULL);
     pthread_cond_init(&sqlite->work, NULL);
     sqlite->memory = memory_create(options, &hooks);
     if (!sqlite->memory || !make_ports(sqlite))
