@@ -211,17 +211,22 @@ static bool prepare_all(struct sqlite_file *file, struct vts_error *error)
 }
 
 /* The file is made ours before anything else is written, so that it is known for ours from its first byte;
- * auto_vacuum can only be set while it is empty. In WAL mode a commit without a sync is in the system's
+ * auto_vacuum can only be set while it is empty, and writes as well: hence in one transaction. In WAL mode a commit without a sync is in the system's
  * hands, so it outlives the process, but not the power. */
-static bool set_up(struct sqlite_file *file, bool empty, bool power, struct vts_error *error)
+static bool set_up(struct sqlite_file *file, bool power, struct vts_error *error)
 {
-    char pragma[96];
+    char pragma[128];
+    int64_t pages = 0;
     struct text mode = TEXT_INIT;
     bool wal;
 
-    snprintf(pragma, sizeof(pragma), "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d",
+    snprintf(pragma, sizeof(pragma),
+             "BEGIN; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d; COMMIT",
              APPLICATION);
-    if (empty && !run(file, pragma, error))
+    /* Asked of SQLite, which has undone what was half made when it was first asked something. */
+    if (!ask(file, "PRAGMA page_count", &pages, NULL))
+        return failed(file, "cannot be used", error);
+    if (pages == 0 && !run(file, pragma, error))
         return false;
     wal = ask(file, "PRAGMA journal_mode = WAL", NULL, &mode) && !mode.failed && mode.length == 3 &&
           memcmp(mode.bytes, "wal", 3) == 0;
@@ -247,7 +252,7 @@ static bool open_checked(struct sqlite_file *file, const struct sqlite_settings 
     /* Until it is taken nothing moves from the log into the file. */
     sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return check_version(file, &version, error) && check_whole(file, error) &&
-           set_up(file, empty, settings->durability == 1, error) && migrate(file, version, error) &&
+           set_up(file, settings->durability == 1, error) && migrate(file, version, error) &&
            prepare_all(file, error);
 }
 

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/rng.h"
@@ -367,6 +368,85 @@ static void migration_goes_on_where_it_was(void **state)
     assert_int_equal(number("SELECT value FROM setting WHERE name = 'seed'"), 1);
 }
 
+static int commits_left;
+
+static int die_at_commit(void *unused)
+{
+    (void)unused;
+    if (--commits_left < 0)
+        _exit(1);
+    return 0;
+}
+
+static int watch_commits(sqlite3 *db, char **message, const void *unused)
+{
+    (void)message;
+    (void)unused;
+    sqlite3_commit_hook(db, die_at_commit, NULL);
+    return SQLITE_OK;
+}
+
+/* A vtsimd that makes a file and dies before its next commit. True where it came to the end. */
+static bool makes_a_file(int commits)
+{
+    uint64_t before;
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        commits_left = commits;
+        sqlite3_auto_extension((void (*)(void))watch_commits);
+        _exit(sqlite_file_open(&file, &settings, &error) &&
+                      sqlite_file_take(&file, 1, &before, &error)
+                  ? 0
+                  : 2);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+    return WEXITSTATUS(status) == 0;
+}
+
+static void a_file_that_was_left_half_made_is_taken(void **state)
+{
+    bool made = false;
+    int commits;
+
+    (void)state;
+    for (commits = 0; !made; commits++) {
+        made = makes_a_file(commits);
+        open_file();
+        put("a");
+        assert_int_equal(see_all().count, 1);
+        sqlite_file_close(&file);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_true(commits > 3);
+}
+
+/* Killed in the middle of the first transaction: SQLite's journal says that the file, which has our mark
+ * already, was empty before. It is made empty again, and has to get the mark again. */
+static void a_file_whose_first_transaction_was_cut_off_is_taken(void **state)
+{
+    static char journal[512] = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" /* magic */
+                               "\0\0\0\0"                         /* records */
+                               "\0\0\0\1"                         /* nonce */
+                               "\0\0\0\0"                         /* pages there were */
+                               "\0\0\2\0"                         /* size of a sector */
+                               "\0\0\x10\0";                      /* size of a page */
+    const struct image image = {journal, sizeof(journal)};
+
+    (void)state;
+    other_sql("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = 0x7674736D");
+    image_write(&image, "-journal");
+    open_file();
+    put("a");
+    die();
+    open_file();
+    assert_int_equal(see_all().count, 1);
+    assert_int_equal(number("PRAGMA auto_vacuum"), 2); /* incremental */
+}
+
 static void an_empty_file_is_taken(void **state)
 {
     const struct image empty = {(char *)"", 0};
@@ -717,6 +797,8 @@ int main(void)
         TEST(people_can_read_it),
         TEST(the_file_shrinks),
         TEST(migration_goes_on_where_it_was),
+        TEST(a_file_that_was_left_half_made_is_taken),
+        TEST(a_file_whose_first_transaction_was_cut_off_is_taken),
         TEST(an_empty_file_is_taken),
         TEST(a_newer_version_is_refused),
         TEST(a_negative_version_is_refused),
