@@ -91,24 +91,6 @@ static void revive(void *arg, uint64_t hash, struct bytes text)
         instances_add(&service->instances, instance);
 }
 
-static bool keep_instances(struct service *service, struct vts_error *error)
-{
-    const struct behaviours *behaviours = &service->ports[0].assignment->behaviours;
-    const struct instance *instance;
-    size_t i;
-
-    if (!store_each_instance(service->store, revive, service, error))
-        return false;
-    for (i = 0; i < behaviours->count; i++) {
-        instance = behaviours->all[i];
-        if (!store_keep_instance(
-                service->store, instance->hash,
-                (struct bytes){instance->canonical.bytes, instance->canonical.length}, error))
-            return false;
-    }
-    return true;
-}
-
 static void init_ports(struct service *service)
 {
     size_t i;
@@ -157,7 +139,7 @@ bool service_init(struct service *service, const struct service_parts *parts,
     atomic_init(&service->latest, parts->assignment);
     behaviours_publish(&parts->assignment->behaviours, &service->instances);
     init_ports(service);
-    if (keep_instances(service, error))
+    if (store_each_instance(service->store, revive, service, error))
         return true;
     service_finish(service);
     return false;
@@ -363,7 +345,15 @@ static void enter(struct service_call *call,
     store_update(call->port->store, &call->store);
 }
 
-void service_start(struct service_call *call) { enter(call, move_start, false); }
+void service_start(struct service_call *call)
+{
+    const struct text *canonical = &call->instance->canonical;
+
+    call->store.instance = call->instance->hash;
+    call->store.instance_text = (struct bytes){canonical->bytes, canonical->length};
+    enter(call, move_start, false);
+}
+
 void service_status(struct service_call *call) { enter(call, move_status, true); }
 void service_cancel(struct service_call *call) { enter(call, move_cancel, false); }
 

@@ -136,24 +136,6 @@ size_t redis_greeting_first(const struct redis *redis)
     return login ? REDIS_STEP_PASSWORD : REDIS_STEP_DATABASE;
 }
 
-static const struct redis_instance *instance_at(const struct redis *redis, size_t index)
-{
-    const struct redis_instance *instance = redis->instances;
-
-    while (instance && index-- > 0)
-        instance = instance->next;
-    return instance;
-}
-
-size_t redis_greeting_end(const struct redis *redis)
-{
-    size_t count = 0;
-
-    while (instance_at(redis, count))
-        count++;
-    return REDIS_STEP_INSTANCES + count;
-}
-
 static void add(struct redis_words *words, const char *word, size_t length)
 {
     words->at[words->count] = word;
@@ -187,7 +169,6 @@ static void claim_words(const struct redis *redis, struct redis_words *words)
 void redis_greeting_words(struct redis_port *port, size_t step, struct redis_words *words)
 {
     const struct redis *redis = redis_of(port);
-    const struct redis_instance *instance;
 
     words->count = 0;
     if (step == REDIS_STEP_PASSWORD) {
@@ -223,11 +204,6 @@ void redis_greeting_words(struct redis_port *port, size_t step, struct redis_wor
         add_string(words, words->number);
     } else if (step == REDIS_STEP_COUNT) {
         claim_words(redis, words);
-    } else if ((instance = instance_at(redis, step - REDIS_STEP_INSTANCES))) {
-        add_string(words, "HSET");
-        add_key(redis, words, KEY_INSTANCES);
-        add_string(words, instance->field);
-        add(words, instance->text, instance->length);
     }
 }
 
@@ -361,7 +337,7 @@ static bool greet(struct redis *redis, struct vts_error *error)
     redisReply *reply;
     bool good = true;
 
-    for (; good && step < redis_greeting_end(redis); step++) {
+    for (; good && step < REDIS_STEPS; step++) {
         redis_greeting_words(&redis->ports[0], step, &words);
         errno = 0;
         reply = redisCommandArgv(redis->start, words.count, words.at, words.length);
