@@ -390,7 +390,7 @@ static void write_file(const char *name, const char *text)
 /* Settings that came by SIGHUP are kept with the first job that has them. */
 static void what_a_reload_brought_outlives_a_kill(void **state)
 {
-    char ini[FOLDER_ROOM + 16], argument[FOLDER_ROOM + 32], id[16] = "", *object;
+    char ini[FOLDER_ROOM + 16], argument[FOLDER_ROOM + 32], id[24] = "", *object;
     const char *const args[] = {"-c", ini, "-s", "store/kind=sqlite", "-s", argument, NULL};
     int64_t until_ms = run_now_ms() + 20000;
     bool there = false;
