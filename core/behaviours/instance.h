@@ -72,6 +72,11 @@ const struct instance *instances_named(const struct instances *instances, const 
                                        size_t length);
 const struct instance *instances_hashed(const struct instances *instances, uint64_t hash);
 
+/* Why no behaviour of this name is there, of which instances_named knew none: unknown (with the nearest
+ * name), a filter, or a plugin that is broken or does not run on its fallbacks. */
+void instances_why_not(const struct instances *instances, const struct plugins *plugins,
+                       const char *name, struct vts_error *error);
+
 /* True for the first that asks. */
 bool instance_warn_once(const struct instance *instance, enum instance_warning warning);
 
