@@ -76,11 +76,14 @@ static void add_wrapped(const struct page *page, int indent, const char *words)
     }
 }
 
+/* A label that is too long takes the room of its number. */
 static void add_count(const struct page *page, const char *label, uint64_t count)
 {
+    int beyond = (int)strlen(label) - LABEL_WIDTH;
+    int width = COUNT_WIDTH - 1 - (beyond > 0 ? beyond : 0);
     char share[PREVIEW_SPAN_ROOM];
 
-    text_printf(page->out, "  %-*s%*llu%*s", LABEL_WIDTH, label, COUNT_WIDTH,
+    text_printf(page->out, "  %-*s %*llu%*s", LABEL_WIDTH, label, width > 0 ? width : 0,
                 (unsigned long long)count, SHARE_WIDTH,
                 preview_share(count, page->sums->jobs, share));
 }

@@ -14,7 +14,7 @@
 #define DAY    (24 * HOUR)
 
 #define COLUMNS_DEFAULT 80
-#define COLUMNS_LEAST   60
+#define COLUMNS_LEAST   72 /* the table of durations */
 #define COLUMNS_MOST    120
 
 /* ---- spans ---- */
@@ -64,19 +64,19 @@ const char *preview_span(vts_ms span, char buffer[PREVIEW_SPAN_ROOM])
     return buffer;
 }
 
-static vts_ms round_to(vts_ms span, vts_ms unit) { return (span + unit / 2) / unit * unit; }
-
 const char *preview_span_about(vts_ms span, char buffer[PREVIEW_SPAN_ROOM])
 {
-    if (span >= SECOND)
-        span = round_to(span, SECOND / 10);
-    if (span >= MINUTE)
-        span = round_to(span, SECOND);
-    if (span >= HOUR)
-        span = round_to(span, MINUTE);
-    if (span >= DAY)
-        span = round_to(span, HOUR);
-    return preview_span(span, buffer);
+    /* What is shorter than `below` once it is rounded is shown in this unit. */
+    static const struct {
+        vts_ms below, unit;
+    } sizes[] = {{SECOND, 1}, {MINUTE, SECOND / 10}, {HOUR, SECOND}, {DAY, MINUTE}, {0, HOUR}};
+    vts_ms rounded;
+    size_t i = 0;
+
+    do
+        rounded = (span + sizes[i].unit / 2) / sizes[i].unit * sizes[i].unit;
+    while (sizes[i].below > 0 && rounded >= sizes[i++].below);
+    return preview_span(rounded, buffer);
 }
 
 const char *preview_share(uint64_t part, uint64_t whole, char buffer[PREVIEW_SPAN_ROOM])
