@@ -46,14 +46,15 @@ static const char *path_of(const struct plugins *plugins, const struct vts_plugi
 /* How the types read that the table has, each once. */
 static void describe_types(const struct vts_option *table, struct text *out)
 {
+    static const char delay_syntax[] =
+        "a TIME; or uniform 5s..15s, normal 10s sd 2s, exponential 10s,\n"
+        "          lognormal 8s sigma 0.5 (8s is the median), each with max 60s or without";
     static const char *const syntax[] = {
         [VTS_BOOL] = "on, yes, true, 1; off, no, false, 0",
         [VTS_INT] = "a whole number",
         [VTS_REAL] = "a decimal number",
         [VTS_TIME] = "one number and one unit: 250ms, 10s, 2m, 1h, 1d; 0",
-        [VTS_DELAY] = "a TIME; or uniform 5s..15s, normal 10s sd 2s, exponential 10s,\n"
-                      "          lognormal 8s sigma 0.5 (8s is the median), each with max 60s or "
-                      "without",
+        [VTS_DELAY] = delay_syntax,
         [VTS_TEXT] = "as it stands; further lines are indented",
         [VTS_LIST] = "one item a line; further lines are indented",
         [VTS_CHOICE] = "one of those in its range",
