@@ -557,16 +557,16 @@ static void an_output_that_takes_no_more(void **state)
     struct run_result result;
 
     (void)state;
-    run_command(
-        (const char *const[]){"sh", "-c", "\"$0\" --preview fixed_delay >/dev/full", VTSIMD, NULL},
-        &result);
+    run_command((const char *const[]){"sh", "-c", "exec \"$0\" --preview fixed_delay >/dev/full",
+                                      VTSIMD, NULL},
+                &result);
     assert_ended(&result, 2, "",
                  "vtsimd: standard output could not be written: No space left on device\n");
     /* It stops there, instead of at the end of a trillion jobs. */
     run_command(
-        (const char *const[]){"sh", "-c",
-                              "\"$0\" --preview fixed_delay --csv --jobs 1000000000000 >/dev/full",
-                              VTSIMD, NULL},
+        (const char *const[]){
+            "sh", "-c", "exec \"$0\" --preview fixed_delay --csv --jobs 1000000000000 >/dev/full",
+            VTSIMD, NULL},
         &result);
     assert_ended(&result, 2, "",
                  "vtsimd: standard output could not be written: No space left on device\n");
