@@ -194,13 +194,14 @@ static vts_ms bucket_width(vts_ms from, vts_ms to)
 
 void preview_histogram(const struct preview_spans *spans, struct preview_histogram *histogram)
 {
-    struct preview_bucket *bucket = histogram->buckets;
+    struct preview_bucket *bucket;
     vts_ms min, max, high, width, from;
     size_t i;
 
-    histogram->count = 0;
+    memset(histogram, 0, sizeof(*histogram));
     if (spans->count == 0)
         return;
+    bucket = histogram->buckets;
     min = spans->at[0];
     max = spans->at[spans->count - 1];
     high = quantile(spans, 99);

@@ -82,13 +82,13 @@ const char *preview_span_about(vts_ms span, char buffer[PREVIEW_SPAN_ROOM])
 const char *preview_share(uint64_t part, uint64_t whole, char buffer[PREVIEW_SPAN_ROOM])
 {
     double percent = whole ? 100.0 * (double)part / (double)whole : 0;
-    const char *format = "%.1f%%";
 
     if (part > 0 && percent < 0.1)
-        format = "<0.1%%";
+        snprintf(buffer, PREVIEW_SPAN_ROOM, "<0.1%%");
     else if (part < whole && percent > 99.9)
-        format = ">99.9%%";
-    snprintf(buffer, PREVIEW_SPAN_ROOM, format, percent);
+        snprintf(buffer, PREVIEW_SPAN_ROOM, ">99.9%%");
+    else
+        snprintf(buffer, PREVIEW_SPAN_ROOM, "%.1f%%", percent);
     return buffer;
 }
 
