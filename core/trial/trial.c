@@ -26,6 +26,12 @@ void trial_finish(struct trial *trial)
     text_finish(&trial->next);
 }
 
+void trial_job_reset(struct trial_job *job)
+{
+    text_reset(&job->record);
+    job->polls = 0;
+}
+
 void trial_job_finish(struct trial_job *job)
 {
     text_finish(&job->record);

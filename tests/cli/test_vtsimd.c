@@ -2,6 +2,7 @@
  *
  * The command line of vtsimd: what it takes, what it says (to the letter) and how it ends. */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <json-c/json.h>
 #include <netinet/in.h>
@@ -310,27 +311,93 @@ static void describe_tells_what_there_is(void **state)
                  "; did you mean \"fixed_delay\"?\n");
 }
 
-/* What is printed to be pasted can be pasted. */
+static void describe_tells_all_of_one(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    RUN(&result, "--describe", "scripted_sequence");
+    assert_ended(
+        &result, 0,
+        "scripted_sequence: every job goes through the steps of a script\n" PLUGINS
+        "/scripted_sequence.so\n"
+        "\n"
+        "  key     type  default     range  meaning\n"
+        "  script  TEXT  (required)         the steps, one a line or separated by commas: pending "
+        "for 5s, pending x3, progress 40%, completed, error \"why\"\n"
+        "\n"
+        "  TEXT    as it stands; further lines are indented\n"
+        "\n"
+        "Ready to paste:\n"
+        "\n"
+        "[behaviour my scripted_sequence]\n"
+        "plugin = scripted_sequence\n"
+        "; TEXT: the steps, one a line or separated by commas: pending for 5s, pending x3, "
+        "progress "
+        "40%, completed, error \"why\"; required, this is an example\n"
+        "script = pending for 5s\n"
+        "    progress 40%\n"
+        "    pending for 5s\n"
+        "    completed\n"
+        "\n",
+        "");
+    RUN(&result, "--describe", "random_failure");
+    assert_non_null(strstr(result.out, "\n  DELAY   a TIME; or uniform 5s..15s, "));
+    assert_null(strstr(result.out, "\n  TEXT "));
+    assert_ended(&result, 0, NULL, "");
+}
+
+/* The names of the modules in the folder of the shipped plugins. */
+static size_t shipped(char names[][64], size_t room)
+{
+    DIR *folder = opendir(PLUGINS);
+    struct dirent *entry;
+    size_t count = 0, length;
+
+    assert_non_null(folder);
+    while ((entry = readdir(folder))) {
+        length = strlen(entry->d_name);
+        if (length <= 3 || strcmp(entry->d_name + length - 3, ".so") != 0)
+            continue;
+        assert_true(count < room && length - 3 < sizeof(names[0]));
+        snprintf(names[count++], sizeof(names[0]), "%.*s", (int)length - 3, entry->d_name);
+    }
+    closedir(folder);
+    return count;
+}
+
+/* Whether what is printed to be pasted can be pasted, and makes a behaviour that runs. */
+static void assert_pasted(void **state, const char *name)
+{
+    struct run_result result;
+    const char *section;
+    char *path, behaviour[80];
+
+    RUN(&result, "-s", BENDER, "--describe", name);
+    assert_int_equal(result.status, 0);
+    assert_memory_equal(result.out, name, strlen(name));
+    section = strstr(result.out, "\nReady to paste:\n\n");
+    assert_non_null(section);
+    path = write_file(state, "pasted.ini", section + strlen("\nReady to paste:\n\n"));
+    run_result_finish(&result);
+    RUN(&result, "-c", path, "-s", BENDER, "--check");
+    assert_ended(&result, 0, NULL, "");
+    snprintf(behaviour, sizeof(behaviour), "my %s", name);
+    RUN(&result, "-c", path, "-s", BENDER, "--preview", behaviour, "--csv", "--jobs", "1");
+    assert_non_null(strstr(result.out, "\npreview-1,"));
+    assert_ended(&result, 0, NULL, "");
+    free(path);
+}
+
 static void describe_gives_a_section_to_paste(void **state)
 {
-    static const char *const names[] = {"fixed_delay", "random_failure", "bender"};
+    char names[64][64];
+    size_t count = shipped(names, 64), i;
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        struct run_result result;
-        const char *section;
-        char *path;
-
-        RUN(&result, "-s", BENDER, "--describe", names[i]);
-        assert_int_equal(result.status, 0);
-        assert_memory_equal(result.out, names[i], strlen(names[i]));
-        section = strstr(result.out, "\nReady to paste:\n\n");
-        assert_non_null(section);
-        path = write_file(state, "pasted.ini", section + strlen("\nReady to paste:\n\n"));
-        run_result_finish(&result);
-        RUN(&result, "-c", path, "-s", BENDER, "--check");
-        assert_ended(&result, 0, NULL, "");
-        free(path);
-    }
+    assert_in_range(count, 3, 64);
+    for (i = 0; i < count; i++)
+        assert_pasted(state, names[i]);
+    assert_pasted(state, "bender");
 }
 
 /* ---- which setting wins ---- */
@@ -657,6 +724,7 @@ int main(void)
         cmocka_unit_test(problems_of_the_command_line),
         cmocka_unit_test(files_that_cannot_be_read),
         cmocka_unit_test(describe_tells_what_there_is),
+        cmocka_unit_test(describe_tells_all_of_one),
         cmocka_unit_test(describe_gives_a_section_to_paste),
         cmocka_unit_test(the_last_setting_wins),
         cmocka_unit_test(the_last_address_wins),
