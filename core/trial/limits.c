@@ -45,10 +45,10 @@ static void add_length(const struct vts_option *option, double bound, int more, 
                        struct text *out)
 {
     double length = (up ? ceil(bound < 0 ? 0 : bound) : floor(bound)) + more;
-    const char *unit = option->type == VTS_LIST ? "a\n" : "a";
+    size_t left = length >= 1 && length <= TEXT_LENGTH ? (size_t)length : 0;
 
-    for (; length >= 1 && length <= TEXT_LENGTH && !out->failed; length--)
-        text_puts(out, unit);
+    for (; left > 0 && !out->failed; left--)
+        text_puts(out, option->type == VTS_LIST ? "a\n" : "a");
 }
 
 /* The value at one limit, or the first one beyond it. Empty where there is none to try. */
