@@ -56,8 +56,8 @@ mkdir "$folder/bare"
 for tool in sh cat dirname env grep id mktemp rm; do
     ln -s "$(command -v "$tool")" "$folder/bare/$tool"
 done
-all='build-essential cmake pkg-config libevent-dev libltdl-dev libjson-c-dev libsqlite3-dev'
-all="$all libhiredis-dev libcmocka-dev curl redis-server"
+all='build-essential cmake pkg-config libevent-dev libltdl-dev libjson-c-dev libelf-dev'
+all="$all libsqlite3-dev libhiredis-dev libcmocka-dev curl redis-server"
 [ -x /usr/sbin/nginx ] || all="$all nginx-light" # it is looked for there, whatever PATH says
 all="$all clang"
 expect 1 env PATH="$folder/bare" "$root/dev" setup
