@@ -197,6 +197,15 @@ static bool prepare(struct redis *redis, struct vts_error *error)
            (redis_make_heads(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory"));
 }
 
+static bool redis_check(const void *settings, struct vts_error *error)
+{
+    struct redis_server server;
+    bool good = redis_server_parse(&server, ((const struct redis_settings *)settings)->url, error);
+
+    explicit_bzero(&server, sizeof(server));
+    return good;
+}
+
 static struct store *redis_open(const struct store_options *options, const void *settings,
                                 struct vts_error *error)
 {
@@ -236,6 +245,7 @@ VTS_EXPORT const struct store_module *redis_LTX_vts_store(void)
         .summary = "jobs in Redis, for several vtsimds at once",
         .options = redis_options,
         .settings_size = sizeof(struct redis_settings),
+        .check = redis_check,
         .open = redis_open,
     };
 

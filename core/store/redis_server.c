@@ -51,14 +51,14 @@ static bool parse_login(struct redis_server *server, const char *at, const char 
     const char *colon = memchr(at, ':', (size_t)(end - at));
 
     if (!colon)
-        return vts_error_set(error, VTS_ERR_INVALID,
-                             "[store] url has a user without a password: a password alone has a "
-                             "colon before it, redis://:PASSWORD@HOST");
+        return vts_error_at(error, "url", 0, 0,
+                            "it has a user without a password: a password alone has a "
+                            "colon before it, redis://:PASSWORD@HOST");
     if (!decode(at, (size_t)(colon - at), server->user, sizeof(server->user)) ||
         !decode(colon + 1, (size_t)(end - colon - 1), server->password, sizeof(server->password)))
-        return vts_error_set(
-            error, VTS_ERR_INVALID,
-            "[store] url has a user or password that is too long, or a %% in it "
+        return vts_error_at(
+            error, "url", 0, 0,
+            "it has a user or password that is too long, or a %% in it "
             "that no two hexadecimal digits follow: write %%25 for the sign itself");
     return true;
 }
@@ -103,11 +103,10 @@ bool redis_server_parse(struct redis_server *server, const char *url, struct vts
     memset(server, 0, sizeof(*server));
     server->port = 6379;
     if (strncmp(url, "rediss://", 9) == 0)
-        return vts_error_set(
-            error, VTS_ERR_INVALID,
-            "[store] url: there is no TLS to Redis; use redis:// through a tunnel");
+        return vts_error_at(error, "url", 0, 0,
+                            "there is no TLS to Redis; use redis:// through a tunnel");
     if (strncmp(url, scheme, sizeof(scheme) - 1) != 0)
-        return vts_error_set(error, VTS_ERR_INVALID, "[store] url is none of a Redis: " URL_HELP);
+        return vts_error_at(error, "url", 0, 0, "it is none of a Redis: " URL_HELP);
     at = url + sizeof(scheme) - 1;
     slash = strchr(at, '/');
     end = slash ? slash : at + strlen(at);
@@ -120,9 +119,8 @@ bool redis_server_parse(struct redis_server *server, const char *url, struct vts
     }
     if (!parse_place(server, at, end) ||
         (slash && slash[1] && !read_number(slash + 1, strlen(slash + 1), 99999, &server->db)))
-        return vts_error_set(
-            error, VTS_ERR_INVALID,
-            "[store] url has no host, port or database that can be read: " URL_HELP);
+        return vts_error_at(error, "url", 0, 0,
+                            "it has no host, port or database that can be read: " URL_HELP);
     set_where(server);
     return true;
 }

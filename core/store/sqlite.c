@@ -651,8 +651,8 @@ static struct store *sqlite_open(const struct store_options *options, const void
 }
 
 static const struct vts_option sqlite_options[] = {
-    VTS_OPTION_PATH(struct sqlite_settings, path, NULL,
-                    "the database file; made if it is not there"),
+    VTS_OPTION_(VTS_PATH, const char *, struct sqlite_settings, path, NULL, 1, 4000, NULL,
+                "the database file; made if it is not there"),
     VTS_OPTION_CHOICE(struct sqlite_settings, durability, "process|power", "process",
                       "what an answered change outlives: the process (kill -9), or a power cut"),
     VTS_OPTIONS_END};

@@ -133,6 +133,9 @@ struct store_module {
     const char *summary;
     const struct vts_option *options; /* of [store], beside `kind` */
     size_t settings_size;
+    /* Looks the settings over and opens nothing, for --check. False, with the key in *error, where they cannot
+     * be right. NULL: the table says it all. */
+    bool (*check)(const void *settings, struct vts_error *error);
     /* `settings` lives as long as the store. NULL, with *error filled, where it cannot be used. */
     struct store *(*open)(const struct store_options *options, const void *settings,
                           struct vts_error *error);

@@ -5,6 +5,24 @@
 
 #include <stdlib.h>
 
+#include "../store/open.h"
+
+/* A kind of store, for who knows what `kind` is. */
+static void describe_kind(void *arg, const char *kind)
+{
+    struct text *out = arg;
+    struct vts_error error;
+    const struct store_module *module = store_module_find(kind, &error);
+
+    if (!module) {
+        text_printf(out, "\n[store] kind = %s cannot be used: %s\n", kind, error.message);
+        return;
+    }
+    text_printf(out, "\n[store] kind = %s: %s\n", kind, module->summary);
+    if (module->options->type != VTS_OPTION_END_TYPE)
+        options_describe(module->options, out);
+}
+
 static void describe_server(void)
 {
     struct text out = TEXT_INIT;
@@ -13,6 +31,7 @@ static void describe_server(void)
     options_describe(config_server_options, &out);
     text_puts(&out, "\n[rule NAME]\n");
     options_describe(config_rule_options, &out);
+    store_each_kind(describe_kind, &out);
     fputs(out.failed ? "" : out.bytes, stdout);
     text_finish(&out);
 }

@@ -311,6 +311,43 @@ static void describe_tells_what_there_is(void **state)
                  "; did you mean \"fixed_delay\"?\n");
 }
 
+/* Which stores there are hangs on what vtsim was built with. */
+static bool has_store(const char *kind)
+{
+    char path[512];
+
+    snprintf(path, sizeof(path), VTSIM_BUILD_DIR "/lib/vtsim/stores/%s.so", kind);
+    return access(path, F_OK) == 0;
+}
+
+static void stores_are_described_and_looked_over(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    RUN(&result, "--describe");
+    assert_non_null(strstr(
+        result.out, "\n[store] kind = memory: jobs in memory, which end with the process\n"));
+    assert_true(has_store("sqlite") == !!strstr(result.out, "\n[store] kind = sqlite: "));
+    assert_true(has_store("redis") == !!strstr(result.out, "\n[store] kind = redis: "));
+    assert_ended(&result, 0, NULL, "");
+    if (has_store("redis")) {
+        RUN(&result, "--check", "-s", "store/kind=redis", "-s", "store/url=rediss://h");
+        assert_ended(&result, 2, "",
+                     "-s: [store] url: there is no TLS to Redis; use redis:// through a tunnel\n");
+    }
+    if (has_store("sqlite")) {
+        RUN(&result, "--check", "-s", "store/kind=sqlite", "-s", "store/path=");
+        assert_ended(&result, 2, "",
+                     "-s: [store] path: it has 0 bytes; write a text of 1 to 4000 bytes\n");
+    }
+    RUN(&result, "--check", "-s", "store/kind=sqlit");
+    assert_ended(
+        &result, 2, "",
+        "-s: [store] kind: no store \"sqlit\"; write memory, or sqlite or redis where vtsim "
+        "was built with them\n");
+}
+
 static void describe_tells_all_of_one(void **state)
 {
     struct run_result result;
@@ -724,6 +761,7 @@ int main(void)
         cmocka_unit_test(problems_of_the_command_line),
         cmocka_unit_test(files_that_cannot_be_read),
         cmocka_unit_test(describe_tells_what_there_is),
+        cmocka_unit_test(stores_are_described_and_looked_over),
         cmocka_unit_test(describe_tells_all_of_one),
         cmocka_unit_test(describe_gives_a_section_to_paste),
         cmocka_unit_test(the_last_setting_wins),

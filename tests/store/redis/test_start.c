@@ -68,17 +68,17 @@ static void urls_that_are_taken(void **state)
 
 #define URL_HELP                                                                                   \
     "write redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], such as redis://127.0.0.1:6379/0"
-#define NO_PLACE "[store] url has no host, port or database that can be read: " URL_HELP
+#define NO_PLACE "it has no host, port or database that can be read: " URL_HELP
 
 static void urls_that_are_refused(void **state)
 {
     static const struct {
         const char *url, *message;
     } cases[] = {
-        {"", "[store] url is none of a Redis: " URL_HELP},
-        {"localhost:6379", "[store] url is none of a Redis: " URL_HELP},
-        {"http://h", "[store] url is none of a Redis: " URL_HELP},
-        {"rediss://h", "[store] url: there is no TLS to Redis; use redis:// through a tunnel"},
+        {"", "it is none of a Redis: " URL_HELP},
+        {"localhost:6379", "it is none of a Redis: " URL_HELP},
+        {"http://h", "it is none of a Redis: " URL_HELP},
+        {"rediss://h", "there is no TLS to Redis; use redis:// through a tunnel"},
         {"redis://", NO_PLACE},
         {"redis:///0", NO_PLACE},
         {"redis://:6379", NO_PLACE},
@@ -96,14 +96,12 @@ static void urls_that_are_refused(void **state)
         {"redis://h/123456", NO_PLACE},
         {"redis://h%0g", NO_PLACE},
         {"redis://secret@h",
-         "[store] url has a user without a password: a password alone has a colon before it, "
+         "it has a user without a password: a password alone has a colon before it, "
          "redis://:PASSWORD@HOST"},
-        {"redis://:p%@h",
-         "[store] url has a user or password that is too long, or a % in it that no two "
-         "hexadecimal digits follow: write %25 for the sign itself"},
-        {"redis://:p%00@h",
-         "[store] url has a user or password that is too long, or a % in it that no two "
-         "hexadecimal digits follow: write %25 for the sign itself"},
+        {"redis://:p%@h", "it has a user or password that is too long, or a % in it that no two "
+                          "hexadecimal digits follow: write %25 for the sign itself"},
+        {"redis://:p%00@h", "it has a user or password that is too long, or a % in it that no two "
+                            "hexadecimal digits follow: write %25 for the sign itself"},
     };
     struct redis_server server;
     struct vts_error error;
