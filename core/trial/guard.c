@@ -22,6 +22,7 @@
 #define RETURNED 87
 
 #define LOOK_EVERY_MS 50
+#define SOON_MS       1
 
 void *guard_memory(size_t size)
 {
@@ -65,16 +66,17 @@ static bool ended(pid_t child)
            info.si_pid == child;
 }
 
-/* Waits until the child has ended. False where one hook took too long. */
+/* Waits until the child has ended. False where one hook took too long. The pipe only says at once when it
+ * may have: a hook can close it, or leave it to a child of its own. */
 static bool watch(pid_t child, int pipe_end, const struct probe_spot *spot, vts_ms hang_ms)
 {
     struct pollfd wait = {.fd = pipe_end, .events = POLLIN};
     unsigned int steps = 0, now;
     int64_t since = probe_clock();
 
-    for (;;) {
-        if (poll(&wait, 1, LOOK_EVERY_MS) > 0 || ended(child))
-            return true;
+    while (!ended(child)) {
+        if (poll(&wait, 1, wait.fd < 0 ? SOON_MS : LOOK_EVERY_MS) > 0)
+            wait.fd = -1;
         now = atomic_load(&spot->steps);
         if (now != steps || now % 2 == 0) {
             steps = now;
@@ -83,6 +85,7 @@ static bool watch(pid_t child, int pipe_end, const struct probe_spot *spot, vts_
             return false;
         }
     }
+    return true;
 }
 
 static void collect(pid_t child, struct guard_end *end)
