@@ -18,8 +18,10 @@
 
 #include "../base/log.h"
 
-/* How a child says that the function returned: hardly an exit status that somebody else would choose. */
+/* How a child says that the function returned, and that it lost memory: hardly exit statuses that somebody
+ * else would choose. */
 #define RETURNED 87
+#define LEAKED   88
 
 #define LOOK_EVERY_MS 50
 #define SOON_MS       1
@@ -52,7 +54,7 @@ static void run_child(void (*function)(void *arg), void *arg)
     function(arg);
 #ifdef __SANITIZE_ADDRESS__
     if (__lsan_do_recoverable_leak_check())
-        _exit(1);
+        _exit(LEAKED);
 #endif
     _exit(RETURNED);
 }
@@ -137,6 +139,8 @@ void guard_tell(const struct guard_end *end, vts_ms hang_ms, struct text *out)
         text_printf(out, "crashed (SIG%s)", name);
     else if (end->kind == GUARD_CRASHED)
         text_printf(out, "crashed (signal %d)", end->number);
+    else if (end->kind == GUARD_EXITED && end->number == LEAKED)
+        text_puts(out, "was the last, and memory was lost: the sanitizer's report tells where");
     else if (end->kind == GUARD_EXITED)
         text_printf(out, "ended the process (exit status %d)", end->number);
     else if (end->kind == GUARD_HUNG)
