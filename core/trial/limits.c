@@ -232,8 +232,14 @@ static void try_option(struct tried *tried, const struct vts_option *option, cha
         try_words(tried, option, setting, size);
         return;
     }
-    if (!has_limits(option) && (option->type == VTS_TIME || option->type == VTS_DELAY))
+    if (!has_limits(option) && (option->type == VTS_TIME || option->type == VTS_DELAY)) {
+        /* That jobs wake without end in one moment is then the setting's fault, and is told to its user. */
+        unsigned int all = tried->laws_set;
+
+        tried->laws_set &= ~(1u << 3);
         try_value(tried, option, "0", false, setting, size);
+        tried->laws_set = all;
+    }
     for (side = SIDE_MIN; side <= SIDE_MAX; side++) {
         check_beyond(tried, option, side, &value);
         add_limit(option, side, false, &value);

@@ -195,8 +195,10 @@ uint64_t lives_try(struct tried *tried, uint64_t seeds, size_t ids)
         return 0;
     }
     for (tried->seed = 1; tried->seed <= seeds && tried_goes_on(tried); tried->seed++) {
-        for (i = 0; i < ids && tried_goes_on(tried); i++, jobs++)
+        for (i = 0; i < ids && tried_goes_on(tried); i++) {
             all[i].whole = try_job(tried, life_id(i, ids, all[i].id), &all[i].plan, &all[i].base);
+            jobs += all[i].whole;
+        }
         count = i;
         if (count > 1)
             try_together(tried, all, count);

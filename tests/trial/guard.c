@@ -81,6 +81,16 @@ static void hang(void *arg)
         pause();
 }
 
+/* Closes all it has, and hangs. */
+static void close_and_hang(void *arg)
+{
+    int fd;
+
+    for (fd = 3; fd < 256; fd++)
+        close(fd);
+    hang(arg);
+}
+
 /* Leaves a child behind, which holds whatever was open. It ends when this process, in which the test waits
  * for it, has let go of the pipe. */
 static int hold[2];
@@ -123,6 +133,8 @@ static void hung(void **state)
     end = run(hang, 100);
     assert_int_equal(end.kind, GUARD_HUNG);
     assert_told(end, "took longer than 100 ms, and was stopped");
+    atomic_store(&shared->spot.steps, 0);
+    assert_int_equal(run(close_and_hang, 100).kind, GUARD_HUNG);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left */
 }
 
