@@ -5,11 +5,12 @@
 
 #include <stdlib.h>
 
+#include "../trial/guard.h"
 #include "../trial/laws.h"
 
 #define EXIT_BROKEN 1
 
-/* The settings as a section of their own; each is KEY=VALUE, for there is but one behaviour. */
+/* The settings as a section; each is KEY=VALUE, for there is but one behaviour. */
 static bool read_settings(struct ini *ini, const char *name, const char *const *settings,
                           size_t count, struct problems *problems)
 {
@@ -18,9 +19,9 @@ static bool read_settings(struct ini *ini, const char *name, const char *const *
     size_t i;
 
     for (i = 0; i < count; i++) {
-        if (strcspn(settings[i], "/") < strcspn(settings[i], "=")) {
+        if (strcspn(settings[i], "/=") == strcspn(settings[i], "/")) {
             problems_add(problems, "-s", NULL, NULL,
-                         "%s has a section: --vet takes KEY=VALUE, a setting of the plugin itself",
+                         "%s is no setting of the plugin; write KEY=VALUE, without a section",
                          problems_quote(settings[i], strlen(settings[i])).text);
             good = false;
             continue;
@@ -33,22 +34,72 @@ static bool read_settings(struct ini *ini, const char *name, const char *const *
     return good;
 }
 
-static struct instance *open_plugin(const struct vts_plugin *plugin, const char *const *settings,
-                                    size_t count)
+/* Loads the module and opens it. NULL, with what is wrong with the settings among the problems, or else in
+ * the error. */
+static struct instance *open_module(const char *file, const char *const *settings, size_t count,
+                                    struct problems *problems, struct vts_error *error)
 {
-    struct problems problems = PROBLEMS_INIT;
+    const struct vts_plugin *plugin = plugin_load_file(file, error);
     struct instance *instance = NULL;
     struct ini ini = {0};
 
-    if (read_settings(&ini, plugin->name, settings, count, &problems))
+    if (plugin && read_settings(&ini, plugin->name, settings, count, problems))
         instance = instance_create(plugin->name, plugin,
-                                   ini_section(&ini, "behaviour", plugin->name), &problems);
-    if (problems.lines.length > 0)
-        fputs(problems.lines.bytes, stderr);
+                                   ini_section(&ini, "behaviour", plugin->name), problems);
     ini_finish(&ini);
-    problems_finish(&problems);
     return instance;
 }
+
+/* ---- a rehearsal ---- */
+
+/* A module that crashes while it is opened is told of, and takes nobody along. */
+struct rehearsal {
+    struct probe_spot spot;
+    const char *file;
+    const char *const *settings;
+    size_t count;
+};
+
+static void rehearse(void *arg)
+{
+    struct rehearsal *rehearsal = arg;
+    struct problems problems = PROBLEMS_INIT;
+    struct vts_error error;
+
+    atomic_fetch_add(&rehearsal->spot.steps, 1); /* as if all of it were one hook */
+    instance_destroy(
+        open_module(rehearsal->file, rehearsal->settings, rehearsal->count, &problems, &error));
+    problems_finish(&problems);
+}
+
+static bool can_be_opened(const char *file, const char *const *settings, size_t count)
+{
+    struct rehearsal *rehearsal = guard_memory(sizeof(*rehearsal));
+    struct text told = TEXT_INIT;
+    struct guard_end end;
+    struct vts_error error = {.message = "no memory to load the module"};
+    bool good = false;
+
+    if (rehearsal) {
+        rehearsal->file = file;
+        rehearsal->settings = settings;
+        rehearsal->count = count;
+        good = guard_run(rehearse, rehearsal, &rehearsal->spot, LAWS_HANG_MS, &end, &error);
+    }
+    if (!good) {
+        fprintf(stderr, "vtsimd: %s\n", error.message);
+    } else if (end.kind != GUARD_DONE) {
+        guard_tell(&end, LAWS_HANG_MS, &told);
+        fprintf(stderr, "vtsimd: %s cannot be loaded and opened: it %s\n", file,
+                told.failed ? "did not come back" : told.bytes);
+        good = false;
+    }
+    guard_release(rehearsal, sizeof(*rehearsal));
+    text_finish(&told);
+    return good;
+}
+
+/* ---- the whole of it ---- */
 
 static int report(const struct laws_report *report)
 {
@@ -67,20 +118,23 @@ static int report(const struct laws_report *report)
 int tool_vet(const char *file, const char *const *settings, size_t count)
 {
     struct laws laws = {.module = file};
-    struct instance *instance = NULL;
-    const struct vts_plugin *plugin;
+    struct problems problems = PROBLEMS_INIT;
+    struct instance *instance;
     struct laws_report found;
-    int status = EXIT_USAGE;
     struct vts_error error;
+    int status = EXIT_USAGE;
 
-    plugin = plugin_load_file(file, &error);
-    if (plugin)
-        instance = open_plugin(plugin, settings, count);
+    if (!can_be_opened(file, settings, count))
+        return status;
+    instance = open_module(file, settings, count, &problems, &error);
     laws.like = instance;
-    if (instance && laws_check(&laws, &found, &error))
+    if (problems.lines.length > 0)
+        fputs(problems.lines.bytes, stderr);
+    else if (instance && laws_check(&laws, &found, &error))
         status = report(&found);
-    else if (instance || !plugin)
+    else
         fprintf(stderr, "vtsimd: %s\n", error.message);
     instance_destroy(instance);
+    problems_finish(&problems);
     return status;
 }

@@ -35,12 +35,29 @@ const char *laws_name(int law) { return names[law]; }
 
 /* ---- stages, in the child ---- */
 
+static void not_tried(struct shared *shared, const char *laws_of, const char *why)
+{
+    struct law_result *result;
+
+    for (; *laws_of; laws_of++) {
+        result = &shared->report.of[*laws_of - '0'];
+        if (result->verdict == LAW_BROKEN)
+            continue;
+        result->verdict = LAW_NOT_TRIED;
+        snprintf(result->message, sizeof(result->message), "%s", why);
+    }
+}
+
 static uint64_t seeds_of(const struct laws *laws) { return laws->seeds ? laws->seeds : LAWS_SEEDS; }
 static size_t ids_of(const struct laws *laws) { return laws->ids ? laws->ids : LAWS_IDS; }
 
 static void run_lives(struct stage *stage, struct tried *tried)
 {
-    stage->shared->report.jobs = lives_try(tried, seeds_of(stage->laws), ids_of(stage->laws));
+    struct shared *shared = stage->shared;
+
+    shared->report.jobs = lives_try(tried, seeds_of(stage->laws), ids_of(stage->laws));
+    if (shared->report.jobs == 0)
+        not_tried(shared, stage->laws_of, "no job was seen from its start to its end");
 }
 
 static void run_restore(struct stage *stage, struct tried *tried)
@@ -92,19 +109,6 @@ static void run_stage(void *arg)
 }
 
 /* ---- in the parent ---- */
-
-static void not_tried(struct shared *shared, const char *laws_of, const char *why)
-{
-    struct law_result *result;
-
-    for (; *laws_of; laws_of++) {
-        result = &shared->report.of[*laws_of - '0'];
-        if (result->verdict == LAW_BROKEN)
-            continue;
-        result->verdict = LAW_NOT_TRIED;
-        snprintf(result->message, sizeof(result->message), "%s", why);
-    }
-}
 
 /* The law that is broken by a hook which never came back. */
 static int blamed(const struct stage *stage, const struct guard_end *end)

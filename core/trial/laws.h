@@ -64,7 +64,8 @@ struct law_result {
 
 struct laws_report {
     struct law_result of[LAW_COUNT + 1]; /* by the law's number; the first is not used */
-    uint64_t jobs; /* that were tried for the laws 1, 3, 4 and 5: seeds times ids */
+    uint64_t
+        jobs; /* that were seen to their end for the laws 1, 3, 4 and 5: seeds times ids at the most */
 };
 
 /* Tries all laws. False, with a message, where they could not be tried: no memory, no process. A broken law

@@ -133,6 +133,16 @@ static struct life_event event_of(const struct job *job, enum trial_event event,
                                .state = (uint8_t)job->state};
 }
 
+static bool same_event(const struct life_event *a, const struct life_event *b)
+{
+    return a->moment == b->moment && a->wake_at == b->wake_at && a->started_at == b->started_at &&
+           a->ended_at == b->ended_at && a->progress.from == b->progress.from &&
+           a->progress.to == b->progress.to && a->progress.since == b->progress.since &&
+           a->progress.span == b->progress.span && a->result == b->result && a->code == b->code &&
+           a->message == b->message && a->draws == b->draws && a->waits == b->waits &&
+           a->asks == b->asks && a->event == b->event && a->state == b->state;
+}
+
 static bool add_event(struct life *life, const struct life_event *event)
 {
     size_t room = life->room ? life->room * 2 : 16;
@@ -353,7 +363,7 @@ static void beyond(struct life *life)
         if (!trial_look(&life->job, &job))
             return;
         now = event_of(&job, TRIAL_POLL, 0);
-        if (memcmp(&first, &now, sizeof(now)) != 0)
+        if (!same_event(&first, &now))
             tried_broken(life->tried, 4, life->id, at - TRIAL_START,
                          "the job had ended, and changed afterwards");
     }
@@ -479,7 +489,7 @@ bool life_same(const struct life *first, const char *is_so, const struct life *s
     size_t i, least = first->count < second->count ? first->count : second->count;
 
     for (i = 0; i < least; i++)
-        if (memcmp(&first->events[i], &second->events[i], sizeof(first->events[i])) != 0)
+        if (!same_event(&first->events[i], &second->events[i]))
             break;
     if (i == least && first->count == second->count)
         return true;

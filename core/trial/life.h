@@ -66,7 +66,7 @@ struct life_plan {
     bool (*between)(struct life *life);
 };
 
-/* What one event left. Without holes, for it is compared as bytes. */
+/* What one event left. */
 struct life_event {
     vts_ms moment, wake_at, started_at, ended_at;
     struct ramp progress;
@@ -74,7 +74,6 @@ struct life_event {
     uint32_t draws, waits;
     uint16_t asks;
     uint8_t event, state;
-    uint32_t hole;
 };
 
 struct life {

@@ -8,6 +8,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "../config/options.h"
+
 /* Of each setting that is tried. */
 #define JOBS        3
 #define MOST_WAKES  2000
@@ -45,10 +47,10 @@ static void add_length(const struct vts_option *option, double bound, int more, 
                        struct text *out)
 {
     double length = (up ? ceil(bound < 0 ? 0 : bound) : floor(bound)) + more;
-    const char *unit = option->type == VTS_LIST ? "a\n" : "a";
+    size_t left = length >= 1 && length <= TEXT_LENGTH ? (size_t)length : 0;
 
-    for (; length >= 1 && length <= TEXT_LENGTH && !out->failed; length--)
-        text_puts(out, unit);
+    for (; left > 0 && !out->failed; left--)
+        text_puts(out, option->type == VTS_LIST ? "a\n" : "a");
 }
 
 /* The value at one limit, or the first one beyond it. Empty where there is none to try. */
@@ -230,8 +232,14 @@ static void try_option(struct tried *tried, const struct vts_option *option, cha
         try_words(tried, option, setting, size);
         return;
     }
-    if (!has_limits(option) && (option->type == VTS_TIME || option->type == VTS_DELAY))
+    if (!has_limits(option) && (option->type == VTS_TIME || option->type == VTS_DELAY)) {
+        /* That jobs wake without end in one moment is then the setting's fault, and is told to its user. */
+        unsigned int all = tried->laws_set;
+
+        tried->laws_set &= ~(1u << 3);
         try_value(tried, option, "0", false, setting, size);
+        tried->laws_set = all;
+    }
     for (side = SIDE_MIN; side <= SIDE_MAX; side++) {
         check_beyond(tried, option, side, &value);
         add_limit(option, side, false, &value);

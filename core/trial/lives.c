@@ -54,9 +54,10 @@ static void try_twice(struct tried *tried, const char *id, const struct life_pla
 }
 
 /* All ways of polling beside one that was not polled. */
-static void try_polls(struct tried *tried, const struct lone *base)
+static void try_polls(struct tried *tried, const struct lone *base,
+                      const struct life_plan *unpolled)
 {
-    struct life_plan plan = *base->life.plan;
+    struct life_plan plan = *unpolled;
     enum life_polls polls;
 
     try_again(tried, base, "at first", &plan, "lived again");
@@ -92,7 +93,7 @@ static void try_cancel(struct tried *tried, const char *id, vts_ms span)
     struct lone base;
 
     if (lone_run(&base, tried, &tried->watched, id, &plan))
-        try_polls(tried, &base);
+        try_polls(tried, &base, &plan);
     lone_finish(&base);
 }
 
@@ -103,7 +104,7 @@ static bool try_job(struct tried *tried, const char *id, struct life_plan *plan,
     if (!lone_run(base, tried, &tried->watched, id, plan))
         return false;
     plan->span = span_of(base) + 2000;
-    try_polls(tried, base);
+    try_polls(tried, base, plan);
     try_cancel(tried, id, plan->span);
     return true;
 }
@@ -189,10 +190,15 @@ uint64_t lives_try(struct tried *tried, uint64_t seeds, size_t ids)
     uint64_t jobs = 0;
     size_t i, count;
 
-    tried->no_memory |= !all;
+    if (!all) {
+        tried->no_memory = true;
+        return 0;
+    }
     for (tried->seed = 1; tried->seed <= seeds && tried_goes_on(tried); tried->seed++) {
-        for (i = 0; i < ids && tried_goes_on(tried); i++, jobs++)
+        for (i = 0; i < ids && tried_goes_on(tried); i++) {
             all[i].whole = try_job(tried, life_id(i, ids, all[i].id), &all[i].plan, &all[i].base);
+            jobs += all[i].whole;
+        }
         count = i;
         if (count > 1)
             try_together(tried, all, count);

@@ -91,6 +91,33 @@ static void look_for_addresses(const struct life *life, const struct life *other
         }
 }
 
+/* ---- memory ---- */
+
+/* Blocks of all small sizes, more of each than the allocator keeps at hand: what a plugin allocates while
+ * they are held is not where it was in the life before. */
+#define SIZES     128
+#define SIZE_STEP 16
+#define OF_EACH   8
+
+static void **hold_memory(void)
+{
+    void **held = calloc(SIZES * OF_EACH, sizeof(*held));
+    size_t i;
+
+    for (i = 0; held && i < SIZES * OF_EACH; i++)
+        held[i] = malloc((i / OF_EACH + 1) * SIZE_STEP);
+    return held;
+}
+
+static void release_memory(void **held)
+{
+    size_t i;
+
+    for (i = 0; held && i < SIZES * OF_EACH; i++)
+        free(held[i]);
+    free((void *)held);
+}
+
 /* ---- one job ---- */
 
 static void compare(struct tried *tried, const struct lone *base, const struct life *life)
@@ -109,6 +136,7 @@ static void compare(struct tried *tried, const struct lone *base, const struct l
 static void try_moving(struct tried *tried, const struct lone *base, const struct life_plan *plan)
 {
     struct life_plan restored = *plan;
+    void **held = hold_memory();
     struct moving moving;
 
     memset(&moving, 0, sizeof(moving));
@@ -121,6 +149,7 @@ static void try_moving(struct tried *tried, const struct lone *base, const struc
         life_finish(&moving.life);
     }
     trial_finish(&moving.trials[moving.at]);
+    release_memory(held);
 }
 
 /* Whether the job's life hangs on nothing but itself, so that more can be told. The base stays open: then

@@ -11,14 +11,10 @@ static void begin(struct trial *trial, uint64_t seed)
     trial->work.next = &trial->next;
 }
 
-bool trial_take(struct trial *trial, struct instance *instance, uint64_t seed,
-                struct vts_error *error)
+void trial_take(struct trial *trial, struct instance *instance, uint64_t seed)
 {
     begin(trial, seed);
-    if (!instances_add(&trial->instances, instance))
-        return vts_error_set(error, VTS_ERR_MEMORY, "no memory");
-    trial->instance = instance;
-    return true;
+    trial->instance = instances_add(&trial->instances, instance);
 }
 
 bool trial_init(struct trial *trial, const struct instance *like, uint64_t seed,
@@ -27,9 +23,10 @@ bool trial_init(struct trial *trial, const struct instance *like, uint64_t seed,
     struct instance *instance = instance_again(like, error);
 
     if (instance)
-        return trial_take(trial, instance, seed, error);
-    begin(trial, seed);
-    return false;
+        trial_take(trial, instance, seed);
+    else
+        begin(trial, seed);
+    return instance != NULL;
 }
 
 void trial_finish(struct trial *trial)
@@ -37,6 +34,12 @@ void trial_finish(struct trial *trial)
     engine_work_finish(&trial->work);
     instances_finish(&trial->instances);
     text_finish(&trial->next);
+}
+
+void trial_job_reset(struct trial_job *job)
+{
+    text_reset(&job->record);
+    job->polls = 0;
 }
 
 void trial_job_finish(struct trial_job *job)

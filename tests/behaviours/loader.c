@@ -113,6 +113,19 @@ static void a_good_module(void **state)
     assert_string_equal(plugin->summary, "the second");
 }
 
+/* What a later header of the same ABI has put behind the record is not looked at. */
+static void a_record_that_has_grown(void **state)
+{
+    struct vts_error error = {0};
+    const struct vts_plugin *plugin = plugin_load_file(GOOD "/grown.so", &error);
+
+    (void)state;
+    if (!plugin)
+        fail_msg("%s", error.message);
+    assert_string_equal(plugin->name, "grown");
+    assert_true(plugin->size > sizeof(*plugin));
+}
+
 static void files_that_are_no_modules(void **state)
 {
     const char *path = inside("text.so");
@@ -263,7 +276,7 @@ static void load(struct plugins *plugins, const char *first, const char *second)
     struct vts_list folders = list_of(items, second ? 2 : 1);
     struct problems problems = PROBLEMS_INIT;
 
-    assert_true(plugins_load(plugins, &folders, NULL, &problems));
+    assert_true(plugins_load(plugins, &folders, NULL, NULL, &problems));
     assert_int_equal(problems.count, 0);
     problems_finish(&problems);
 }
@@ -332,7 +345,8 @@ static void a_folder_that_is_not_there(void **state)
 
     (void)state;
     assert_true(ini_read(&ini, "server.ini", text, strlen(text), &problems));
-    assert_false(plugins_load(&plugins, &folders, ini_section(&ini, "server", NULL), &problems));
+    assert_false(
+        plugins_load(&plugins, &folders, ini_section(&ini, "server", NULL), NULL, &problems));
     assert_string_equal(problems.lines.bytes,
                         "server.ini:3: [server] plugin_path: folder /absent/one cannot be read: No "
                         "such file or directory\n"
@@ -396,7 +410,7 @@ static int probe(void)
     struct problems problems = PROBLEMS_INIT;
     struct plugins plugins;
 
-    if (!plugins_load(&plugins, &none, NULL, &problems))
+    if (!plugins_load(&plugins, &none, NULL, NULL, &problems))
         return 1;
     printf("%s:", plugins.searched);
     for (size_t i = 0; i < plugins.loaded_count; i++)
@@ -460,6 +474,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_good_module),
+        cmocka_unit_test(a_record_that_has_grown),
         cmocka_unit_test(files_that_are_no_modules),
         cmocka_unit_test(names_that_no_plugin_has),
         cmocka_unit_test(a_name_of_more_than_64_bytes),

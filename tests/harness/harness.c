@@ -48,18 +48,16 @@ static struct vts_harness *make(struct instance *instance, uint64_t seed,
     if (!harness || !trial) {
         instance_destroy(instance);
         vts_error_set(error, VTS_ERR_MEMORY, "no memory");
-    } else if (trial_take(trial, instance, seed, error)) {
-        trial->see = harness_see;
-        harness->trial = trial;
-        harness->begin = VTS_HARNESS_BEGIN;
-        harness->made = *place;
-        return harness;
-    } else {
-        trial_finish(trial);
+        free(trial);
+        free(harness);
+        return NULL;
     }
-    free(trial);
-    free(harness);
-    return NULL;
+    trial_take(trial, instance, seed);
+    trial->see = harness_see;
+    harness->trial = trial;
+    harness->begin = VTS_HARNESS_BEGIN;
+    harness->made = *place;
+    return harness;
 }
 
 /* `plugin` NULL: it was not to be had, and *error says why. */

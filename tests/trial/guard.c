@@ -5,6 +5,7 @@
 #include "trial/guard.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -81,6 +82,16 @@ static void hang(void *arg)
         pause();
 }
 
+/* Closes all it has, and hangs. */
+static void close_and_hang(void *arg)
+{
+    int fd;
+
+    for (fd = 3; fd < 256; fd++)
+        close(fd);
+    hang(arg);
+}
+
 /* Leaves a child behind, which holds whatever was open. It ends when this process, in which the test waits
  * for it, has let go of the pipe. */
 static int hold[2];
@@ -123,7 +134,19 @@ static void hung(void **state)
     end = run(hang, 100);
     assert_int_equal(end.kind, GUARD_HUNG);
     assert_told(end, "took longer than 100 ms, and was stopped");
+    atomic_store(&shared->spot.steps, 0);
+    assert_int_equal(run(close_and_hang, 100).kind, GUARD_HUNG);
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left */
+}
+
+/* A process that wants to know nothing of its children learns how this one ended. */
+static void unwanted_children(void **state)
+{
+    (void)state;
+    assert_ptr_not_equal(signal(SIGCHLD, SIG_IGN), SIG_ERR);
+    assert_int_equal(run(tell, 100).kind, GUARD_DONE);
+    assert_told(run(crash, 100), "crashed (SIGABRT)");
+    assert_ptr_equal(signal(SIGCHLD, SIG_DFL), SIG_IGN);
 }
 
 static void childs_child(void **state)
@@ -142,6 +165,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(crashed, setup, teardown),
         cmocka_unit_test_setup_teardown(exited, setup, teardown),
         cmocka_unit_test_setup_teardown(hung, setup, teardown),
+        cmocka_unit_test_setup_teardown(unwanted_children, setup, teardown),
         cmocka_unit_test_setup_teardown(childs_child, setup, teardown),
     };
 

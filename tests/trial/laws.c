@@ -142,6 +142,7 @@ static void law2_address(void **state)
     (void)state;
     assert_breaks(LAWS "law2.so", "what=static", 2, line);
     assert_breaks(LAWS "law2.so", "what=settings", 2, line);
+    assert_breaks(LAWS "law2.so", "what=memory", 2, line);
 }
 
 static void law2_data(void **state)
@@ -291,6 +292,10 @@ static void law7(void **state)
         "law 7 (options hold at their limits): seed 1, job vet-1, at 1.000 s: with parts = "
         "0, law 5 (progress only grows): hook wake asked for a progress that is no number "
         "(NaN)");
+    assert_breaks(
+        LAWS "law7.so", "what=crashes", 7,
+        "law 7 (options hold at their limits): seed 1, job vet-1, at 1.000 s: with parts = "
+        "8, hook wake crashed (SIGABRT)");
     assert_keeps(LAWS "law7.so", "what=agrees");
 }
 

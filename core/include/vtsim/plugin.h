@@ -26,8 +26,18 @@
  * Memory. What a host function returns belongs to the core and lives until the hook returns; what
  * is handed to a host function is copied before the call returns.
  *
- * ABI. Within one VTS_ABI the structs below and the host table grow only at their ends, and every
- * struct that a plugin fills carries its size; a change of any other kind raises VTS_ABI.
+ * ABI. VTS_ABI is the number of all that stands here; vtsimd loads plugins of its own number alone, and
+ * tells both numbers where they differ. Within one number
+ *   - struct vts_plugin, vts_host, vts_instance, vts_job and vts_answer may grow at their ends, and enums
+ *     may get values behind their last;
+ *   - struct vts_option, vts_delay, vts_list and vts_error stay as they are, and so does what each
+ *     function, hook, option type and enum value means;
+ *   - a plugin that was built with an earlier header runs as it did: what that header did not have counts
+ *     as zero. One that was built with a later header loads, too: hooks that this vtsimd does not know are
+ *     not called, and a wrapper whose function is missing here (host->size tells) does what its comment
+ *     says of that.
+ * A change of any other kind raises VTS_ABI. A test of vtsim's (tests/abi/) fixes every size, offset and
+ * value.
  */
 #ifndef VTSIM_PLUGIN_H
 #define VTSIM_PLUGIN_H
@@ -192,8 +202,10 @@ struct vts_option {
     size_t offset;        /* into your settings; the macros below check the field's type */
     const char *fallback; /* as it would stand in the INI file; NULL: the setting is required */
     double min, max;
-    const char *choices; /* CHOICE only: "one|two" */
-    const char *help;    /* one line, with the unit */
+    const char
+        *choices;     /* CHOICE: "one|two"; else, for a required setting: an example of its value,
+                          * which --describe gives as what to paste; NULL: none */
+    const char *help; /* one line, with the unit */
 };
 
 #ifdef __cplusplus
@@ -225,6 +237,9 @@ struct vts_option {
     VTS_OPTION_(VTS_DELAY, struct vts_delay, st, field, fallback, 0, 0, NULL, help)
 #define VTS_OPTION_TEXT(st, field, fallback, help)                                                 \
     VTS_OPTION_(VTS_TEXT, const char *, st, field, fallback, 0, 0, NULL, help)
+/* A text that must be given, and an example of one. */
+#define VTS_OPTION_TEXT_REQUIRED(st, field, example, help)                                         \
+    VTS_OPTION_(VTS_TEXT, const char *, st, field, NULL, 0, 0, example, help)
 #define VTS_OPTION_LIST(st, field, fallback, help)                                                 \
     VTS_OPTION_(VTS_LIST, struct vts_list, st, field, fallback, 0, 0, NULL, help)
 #define VTS_OPTION_CHOICE(st, field, choices, fallback, help)                                      \
@@ -369,14 +384,15 @@ static inline const char *vts_job_id(const struct vts_job *job) { return job->ho
 static inline const char *vts_input(const struct vts_job *job) { return job->host->input(job); }
 
 /* A text in the input, by the names on the way to it: vts_input_text(job, "video.language", "en").
- * `fallback`, which may be NULL, where there is no such text. */
+ * `fallback`, which may be NULL, where there is no such text, or something else than a text. Each name is
+ * of 255 bytes at most; one with a dot in it cannot be asked for. */
 static inline const char *vts_input_text(const struct vts_job *job, const char *path,
                                          const char *fallback)
 {
     return job->host->input_text(job, path, fallback);
 }
 
-/* A number in the input, in the same way. */
+/* A number in the input, in the same way; whole numbers beyond 2^53 are rounded. */
 static inline double vts_input_number(const struct vts_job *job, const char *path, double fallback)
 {
     return job->host->input_number(job, path, fallback);
@@ -411,13 +427,14 @@ static inline double vts_uniform(struct vts_job *job)
     return (double)(job->host->random(job) >> 11) * 0x1.0p-53;
 }
 
-/* True with this probability; always draws once. */
+/* True with this probability: 0 or less is never, 1 or more always. Always draws once. */
 static inline bool vts_chance(struct vts_job *job, double probability)
 {
     return vts_uniform(job) < probability;
 }
 
-/* A draw from a DELAY, in ms: 0 to delay->max. */
+/* A draw from a DELAY, in ms: 0 to delay->max. Draws nothing for a fixed one, twice for normal and
+ * lognormal, else once. */
 static inline vts_ms vts_sample(struct vts_job *job, const struct vts_delay *delay)
 {
     return job->host->sample(job, delay);
@@ -446,8 +463,9 @@ static inline void vts_progress(struct vts_job *job, double progress)
     job->host->progress(job, progress);
 }
 
-/* Lets the progress grow evenly from what it is to `progress` over a span; no hook is called for
- * it. */
+/* Lets the progress grow evenly from what it is to `progress` (as above) over a span; no hook is called for
+ * it. A span of 0 or less sets it at once. Replaces what is left of an earlier one; the job's end stops it.
+ * A completed job's progress is 1. */
 static inline void vts_progress_over(struct vts_job *job, double progress, vts_ms span)
 {
     job->host->progress_over(job, progress, span);
@@ -488,12 +506,22 @@ static inline void vts_bend(struct vts_job *job, const struct vts_answer *answer
     job->host->bend(job, answer);
 }
 
+#ifdef __cplusplus
+static inline void vts_bend_by_value_(struct vts_job *job, struct vts_answer answer)
+{
+    vts_bend(job, &answer);
+}
+#define VTS_BEND(job, ...)                                                                         \
+    vts_bend_by_value_((job), vts_answer{.size = sizeof(struct vts_answer), __VA_ARGS__})
+#else
 #define VTS_BEND(job, ...)                                                                         \
     vts_bend((job), &(struct vts_answer){.size = sizeof(struct vts_answer), __VA_ARGS__})
+#endif
 
 /* ---- say ------------------------------------------------------------------------------------- */
 
-/* A line in vtsimd's log, with the job's id. 1,000 bytes at most. */
+/* A line in vtsimd's log, with the job's id, where [server] log_level lets this level through. Cut at 1,000
+ * bytes. Can be called in every hook. */
 VTS_PRINTF(3, 4)
 static inline void vts_logf(const struct vts_job *job, enum vts_level level, const char *format,
                             ...)
@@ -507,7 +535,7 @@ static inline void vts_logf(const struct vts_job *job, enum vts_level level, con
     job->host->log(job, (int32_t)level, line);
 }
 
-/* The same from open() and close(), with the instance's name. */
+/* The same from open() and close(), with the instance's name (that of the INI section). */
 VTS_PRINTF(3, 4)
 static inline void vts_instance_logf(const struct vts_instance *instance, enum vts_level level,
                                      const char *format, ...)
@@ -528,7 +556,30 @@ enum vts_kind {
     VTS_FILTER = 1     /* decides how the service answers: admit and poll alone */
 };
 
-/* What a module exports. Filled by VTS_PLUGIN. Hooks that are NULL are not called. */
+/* What a module exports. Filled by VTS_PLUGIN. A hook that is NULL is not called, as if it did nothing.
+ *
+ * A job's life, and what may be called in each hook (read, draw and vts_logf: in all of them):
+ *
+ *   hook    called when                      act   answer        writes state  where it does nothing
+ *   admit   a client asks to start the id    no    refuse, bend  yes           the start is admitted
+ *   start   it was admitted                  yes   bend          yes           the job is failed (*)
+ *   wake    the wake that it asked for       yes   no            yes           the job is failed (*)
+ *           is due
+ *   poll    a client asks for the status,    (+)   bend          (+)           the client is told the truth
+ *           also after the end
+ *   cancel  a client asks to stop it,        yes   no            yes           the job ends as cancelled
+ *           before its end
+ *   finish  it has ended: once               no    no            yes           nothing
+ *
+ *   (*) unless it waits from before: a hook must leave its job ended, with a wake, or waiting. The message
+ *       names plugin and hook, the error's code is "behaviour_error".
+ *   (+) only where the instance counts_polls, and to act only before the end; otherwise it does nothing but
+ *       log a warning, and what is written to the state is thrown away.
+ *
+ * A job asks for wakes; polls only look. Wakes that are due come before every other event, each with its
+ * own moment as vts_now(), however late somebody looks. More than 1,000 wakes in one moment are taken to
+ * be without end: the job is failed. What a hook may not do is not done, and logged once for each instance.
+ * A hook that crashes takes the whole vtsimd with it. */
 struct vts_plugin {
     uint32_t abi, size, option_size;  /* first: they protect the rest */
     int32_t kind;                     /* enum vts_kind */
@@ -574,9 +625,18 @@ struct vts_plugin {
  * so that several plugins can also be linked into one program. */
 typedef const struct vts_plugin *vts_plugin_fn(void);
 
+#ifdef __cplusplus
+#define VTS_ENTRY_ extern "C" VTS_EXPORT
+#else
+#define VTS_ENTRY_ VTS_EXPORT
+#endif
+
+/* VTS_PLUGIN(NAME, .member = value, ...), at the end of the source: defines that function, and the record
+ * that it hands out. In C++ it needs designated initializers, so C++20 (earlier ones: fill a static const
+ * struct vts_plugin yourself, and hand it out from an extern "C" function of that name). */
 #define VTS_PLUGIN(plugin_name, ...)                                                               \
-    VTS_EXPORT const struct vts_plugin *plugin_name##_LTX_vts_plugin(void);                        \
-    VTS_EXPORT const struct vts_plugin *plugin_name##_LTX_vts_plugin(void)                         \
+    VTS_ENTRY_ const struct vts_plugin *plugin_name##_LTX_vts_plugin(void);                        \
+    VTS_ENTRY_ const struct vts_plugin *plugin_name##_LTX_vts_plugin(void)                         \
     {                                                                                              \
         static const struct vts_plugin plugin = {.abi = VTS_ABI,                                   \
                                                  .size = sizeof(struct vts_plugin),                \

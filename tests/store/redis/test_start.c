@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -67,17 +68,17 @@ static void urls_that_are_taken(void **state)
 
 #define URL_HELP                                                                                   \
     "write redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], such as redis://127.0.0.1:6379/0"
-#define NO_PLACE "[store] url has no host, port or database that can be read: " URL_HELP
+#define NO_PLACE "it has no host, port or database that can be read: " URL_HELP
 
 static void urls_that_are_refused(void **state)
 {
     static const struct {
         const char *url, *message;
     } cases[] = {
-        {"", "[store] url is none of a Redis: " URL_HELP},
-        {"localhost:6379", "[store] url is none of a Redis: " URL_HELP},
-        {"http://h", "[store] url is none of a Redis: " URL_HELP},
-        {"rediss://h", "[store] url: there is no TLS to Redis; use redis:// through a tunnel"},
+        {"", "it is none of a Redis: " URL_HELP},
+        {"localhost:6379", "it is none of a Redis: " URL_HELP},
+        {"http://h", "it is none of a Redis: " URL_HELP},
+        {"rediss://h", "there is no TLS to Redis; use redis:// through a tunnel"},
         {"redis://", NO_PLACE},
         {"redis:///0", NO_PLACE},
         {"redis://:6379", NO_PLACE},
@@ -95,14 +96,12 @@ static void urls_that_are_refused(void **state)
         {"redis://h/123456", NO_PLACE},
         {"redis://h%0g", NO_PLACE},
         {"redis://secret@h",
-         "[store] url has a user without a password: a password alone has a colon before it, "
+         "it has a user without a password: a password alone has a colon before it, "
          "redis://:PASSWORD@HOST"},
-        {"redis://:p%@h",
-         "[store] url has a user or password that is too long, or a % in it that no two "
-         "hexadecimal digits follow: write %25 for the sign itself"},
-        {"redis://:p%00@h",
-         "[store] url has a user or password that is too long, or a % in it that no two "
-         "hexadecimal digits follow: write %25 for the sign itself"},
+        {"redis://:p%@h", "it has a user or password that is too long, or a % in it that no two "
+                          "hexadecimal digits follow: write %25 for the sign itself"},
+        {"redis://:p%00@h", "it has a user or password that is too long, or a % in it that no two "
+                            "hexadecimal digits follow: write %25 for the sign itself"},
     };
     struct redis_server server;
     struct vts_error error;
@@ -220,6 +219,39 @@ static void what_answers_says_nothing(void **state)
     listener_finish(&listener);
 }
 
+static void no_more_connections(void **state)
+{
+    (void)state;
+    redis_do(&process, "CONFIG SET maxclients 1");
+    a.settings.url = process.url;
+    assert_refused("Redis at 127.0.0.1:%d/0 takes no more connections: ERR max number of clients "
+                   "reached; raise its maxclients, each worker of a vtsimd keeps one",
+                   process.port);
+    redis_do(&process, "CONFIG SET maxclients 100");
+}
+
+/* A signal is not kept waiting by a Redis that takes its time; vtsimd has it blocked by then. */
+static void told_to_end_while_redis_loads(void **state)
+{
+    struct listener listener;
+    sigset_t set, before;
+    int signal;
+
+    (void)state;
+    listener_start(&listener, "-LOADING Redis is loading the dataset in memory\r\n");
+    a.settings.url = listener.url;
+    a.settings.timeout = 1000; /* it answers the first connection alone */
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &set, &before), 0);
+    assert_int_equal(raise(SIGTERM), 0);
+    assert_refused("Redis at 127.0.0.1:%d/0 was still loading its data when vtsimd was told to end",
+                   listener.port);
+    assert_int_equal(sigwait(&set, &signal), 0);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+    listener_finish(&listener);
+}
+
 /* ---- passwords ---- */
 
 static void passwords(void **state)
@@ -249,6 +281,18 @@ static void passwords(void **state)
     replica_open(&a);
     assert_int_equal(replica_state(&a, "a"), -1);
     replica_finish(&a);
+    /* one who needs no password is still another than the one that needs it */
+    redis_do(&locked, "ACL SETUSER free on nopass ~vtsim:* +@all");
+    snprintf(url, sizeof(url), "redis://free:@127.0.0.1:%d", locked.port);
+    replica_open(&a);
+    assert_int_equal(replica_state(&a, "a"), -1);
+    replica_finish(&a);
+    /* the command that it may not use is told, and not taken for a database that is missing */
+    redis_do(&locked, "ACL SETUSER free -select");
+    assert_false(replica_try(&a, &error));
+    snprintf(url, sizeof(url), "Redis at 127.0.0.1:%d/0 cannot be used: NOPERM ", locked.port);
+    assert_memory_equal(error.message, url, strlen(url));
+    snprintf(url, sizeof(url), "redis://me:mine@127.0.0.1:%d", locked.port);
     redis_do(&locked, "ACL SETUSER me resetkeys ~other:*");
     assert_false(replica_try(&a, &error)); /* each version has words of its own for it */
     snprintf(url, sizeof(url), "Redis at 127.0.0.1:%d/0 cannot be used: NOPERM ", locked.port);
@@ -304,11 +348,28 @@ static void another_seed(void **state)
                    "little-endian: give it a prefix of its own ([store] prefix), or the same seed "
                    "and version",
                    process.port);
-    redis_do(&process, "DEL vtsim:fingerprint");
-    redis_do(&process, "HSET vtsim:fingerprint is strange");
-    assert_refused("Redis at 127.0.0.1:%d/0 cannot be used: WRONGTYPE Operation against a key "
-                   "holding the wrong kind of value",
-                   process.port);
+    redis_do(&process, "FLUSHALL");
+}
+
+/* A prefix that somebody uses for something else. */
+static void keys_of_strangers(void **state)
+{
+    static const struct {
+        const char *key, *type;
+    } keys[] = {
+        {"jobs", "hash"}, {"due", "zset"},    {"leased", "zset"},    {"polls", "zset"},
+        {"ids", "zset"},  {"states", "hash"}, {"instances", "hash"}, {"fingerprint", "string"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        redis_do(&process, "FLUSHALL");
+        redis_do(&process, "SADD vtsim:%s theirs", keys[i].key);
+        assert_refused("Redis at 127.0.0.1:%d/0 has a set named \"vtsim:%s\", where vtsimd keeps a "
+                       "%s: give it a prefix of its own ([store] prefix)",
+                       process.port, keys[i].key, keys[i].type);
+        assert_int_equal(redis_do(&process, "DBSIZE"), 1); /* nothing was changed */
+    }
     redis_do(&process, "FLUSHALL");
 }
 
@@ -333,36 +394,52 @@ static void tell_instance(void *arg, uint64_t hash, struct bytes text)
     text_printf(&told, "%llx=%.*s;", (unsigned long long)hash, (int)text.length, text.at);
 }
 
+/* What a new one finds. */
+static void assert_told(const char *wanted)
+{
+    struct vts_error error;
+    struct replica b;
+
+    replica_init(&b, process.url);
+    b.store = redis_LTX_vts_store()->open(&b.options, &b.settings, &error);
+    assert_non_null(b.store);
+    assert_true(store_each_instance(b.store, tell_instance, NULL, &error));
+    assert_string_equal(told.length ? told.bytes : "", wanted);
+    text_finish(&told);
+    replica_finish(&b);
+}
+
 static void instances_are_kept_and_told(void **state)
 {
-    static const struct bytes one = {"one", 3}, two = {"two", 3};
+    static const struct bytes one = {"one\0", 4}, two = {"two", 3};
     struct vts_error error;
 
     (void)state;
     redis_do(&process, "FLUSHALL");
     replica_open(&a);
-    replica_finish(&a);
-    a.store = redis_LTX_vts_store()->open(&a.options, &a.settings, &error);
-    assert_non_null(a.store);
-    assert_true(store_each_instance(a.store, tell_instance, NULL, &error));
-    assert_int_equal(told.length, 0);
-    assert_true(store_keep_instance(a.store, 0xfedcba9876543210, one, &error));
-    replica_finish(&a);
-    a.store = redis_LTX_vts_store()->open(&a.options, &a.settings, &error);
-    assert_true(store_keep_instance(a.store, 0xfedcba9876543210, one, &error));
-    assert_true(store_each_instance(a.store, tell_instance, NULL, &error));
-    assert_string_equal(told.bytes, "fedcba9876543210=one;");
-    text_reset(&told);
-    assert_true(store_keep_instance(a.store, 2, two, &error));
-    redis_do(&process, "HSET vtsim:instances short x");
+    assert_told("");
+    assert_int_equal(replica_start(&a, "a", 0xfedcba9876543210, one), VTS_OK);
+    assert_int_equal(redis_do(&process, "HSTRLEN vtsim:instances fedcba9876543210"), 4);
+    assert_told("fedcba9876543210=one;");
+    /* once on each connection; what is there stays */
+    redis_do(&process, "HSET vtsim:instances fedcba9876543210 other");
+    assert_int_equal(replica_start(&a, "b", 0xfedcba9876543210, one), VTS_OK);
+    assert_told("fedcba9876543210=other;");
     redis_do(&process, "HDEL vtsim:instances fedcba9876543210");
-    assert_true(store_each_instance(a.store, tell_instance, NULL, &error));
-    assert_string_equal(told.bytes, "2=two;");
-    text_finish(&told);
+    redis_do(&process, "HSET vtsim:instances short x");
+    assert_int_equal(replica_start(&a, "c", 2, two), VTS_OK);
+    assert_told("2=two;");
+    /* where it cannot be kept there is no job */
     redis_do(&process, "DEL vtsim:instances");
     redis_do(&process, "SET vtsim:instances x");
+    assert_int_equal(replica_start(&a, "d", 3, two), VTS_ERR_BUSY);
+    assert_int_equal(redis_do(&process, "HEXISTS vtsim:jobs d"), 0);
+    replica_finish(&a);
+    redis_do(&process, "DEL vtsim:instances");
+    a.store = redis_LTX_vts_store()->open(&a.options, &a.settings, &error);
+    assert_non_null(a.store);
+    redis_do(&process, "SET vtsim:instances x");
     assert_false(store_each_instance(a.store, tell_instance, NULL, &error));
-    assert_false(store_keep_instance(a.store, 3, two, &error));
     redis_do(&process, "FLUSHALL");
 }
 
@@ -376,10 +453,13 @@ int main(void)
         TEST(what_answers_is_no_redis),
         TEST(what_answers_says_something_else),
         TEST(what_answers_says_nothing),
+        TEST(no_more_connections),
+        TEST(told_to_end_while_redis_loads),
         TEST(passwords),
         TEST(no_such_database),
         TEST(databases_and_prefixes_are_apart),
         TEST(another_seed),
+        TEST(keys_of_strangers),
         TEST(a_replica_of_another_redis),
         TEST(instances_are_kept_and_told),
     };
