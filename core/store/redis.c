@@ -173,6 +173,7 @@ static void redis_destroy(struct store *store)
 
 static const struct store_ops redis_ops = {
     .kind = "redis",
+    .shared = true,
     .destroy = redis_destroy,
     .port = redis_port,
     .update = redis_update,

@@ -97,6 +97,7 @@ typedef void store_instance_fn(void *arg, uint64_t hash, struct bytes text);
 
 struct store_ops {
     const char *kind;
+    bool shared; /* other processes change records, too, which only a look at the record tells */
     void (*destroy)(struct store *store);
     struct store_port *(*port)(struct store *store, size_t index);
     void (*update)(struct store_port *port, struct store_call *call);
