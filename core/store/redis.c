@@ -18,12 +18,24 @@ static uint64_t number_of(const redisReply *reply)
     return number > 0 ? (uint64_t)number : 0;
 }
 
+/* Sees whether these are the data that the port was greeted at. */
+static bool same_data(struct redis_port *port, const redisReply *born)
+{
+    const char *is = born->type == REDIS_REPLY_STRING ? born->str : "";
+
+    if (!port->born[0])
+        snprintf(port->born, sizeof(port->born), "%s", is);
+    port->emptied = strcmp(is, port->born) != 0;
+    return !port->emptied;
+}
+
 void redis_publish(struct redis_port *port, const redisReply *reply)
 {
     struct redis_counts *counts = &port->counts;
     size_t state;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != VTS_CANCELLED + 2)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != VTS_CANCELLED + 3 ||
+        !same_data(port, reply->element[VTS_CANCELLED + 2]))
         return;
     atomic_fetch_add(&counts->turn, 1);
     atomic_store(&counts->number, number_of(reply->element[0]));

@@ -303,7 +303,7 @@ static void on_polls(struct redisAsyncContext *link, void *answer, void *arg)
     if (!reply) {
         redis_link_ended(link);
     } else if (reply->type == REDIS_REPLY_STRING) {
-        op->polls = (uint64_t)strtod(reply->str, NULL);
+        op->polls = redis_polls(reply);
     } else if (reply->type == REDIS_REPLY_NIL) {
         op->poll_missed = op->call->is_poll;
     } else {

@@ -505,6 +505,42 @@ static void files_that_cannot_be_used_end_it(void **state)
                        "vtsimd: %s is no SQLite database, or is damaged: it was left as it is\n");
 }
 
+/* Changes the file, and says why vtsimd does not start on it. */
+static void spoil(const char *text, const char *format)
+{
+    sqlite3 *db = reader();
+
+    sql(db, text);
+    sqlite3_close(db);
+    assert_not_started(NULL, format);
+}
+
+static void files_that_are_damaged_or_newer_end_it(void **state)
+{
+    char message[256];
+    int64_t hash;
+
+    (void)state;
+    START("server/behaviour=fixed_delay");
+    start_job("a");
+    start_job("b");
+    stop();
+    spoil("UPDATE job SET sum = sum + 1 WHERE id = 'b'",
+          "vtsimd: %s is damaged (the record of job b): it was left as it is\n");
+    hash = number("SELECT min(hash) FROM instance");
+    snprintf(message, sizeof(message),
+             "vtsimd: %%s is damaged (the behaviour %lld): it was left as it is\n",
+             (long long)hash);
+    spoil("UPDATE instance SET text = x'00' WHERE hash = (SELECT min(hash) FROM instance)",
+          message);
+    spoil("PRAGMA user_version = 2",
+          "vtsimd: %s is of version 2, this vtsimd knows versions up to 1: use the vtsimd that "
+          "wrote it, or another file\n");
+    spoil("PRAGMA application_id = 1",
+          "vtsimd: %s is the database of another program: it was left as it is\n");
+    assert_int_equal(number("SELECT count(*) FROM job"), 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -521,6 +557,7 @@ int main(void)
         TEST(a_record_of_a_stranger_is_left_as_it_is),
         TEST(a_file_in_use_is_refused),
         TEST(files_that_cannot_be_used_end_it),
+        TEST(files_that_are_damaged_or_newer_end_it),
     };
 
     return cmocka_run_group_tests_name("store_sqlite_served", tests, NULL, NULL);
