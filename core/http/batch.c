@@ -124,14 +124,12 @@ static void tell(struct batch_item *item)
 
     if (item->batch->bytes > BATCH_BYTES) {
         tell_error(item, 503, 1, "the answer is full: ask for this job in another request");
-    } else if (call->result != SERVICE_DONE) {
+    } else if (call->result == SERVICE_DONE && service_job(call, &job)) {
+        tell_job(item, &job);
+    } else {
         status = exchange_refused(call, &message, &retry_after);
         tell_error(item, status, retry_after, message.failed ? "no memory" : message.bytes);
         text_finish(&message);
-    } else if (service_job(call, &job)) {
-        tell_job(item, &job);
-    } else {
-        tell_error(item, 503, -1, "the job's record cannot be understood");
     }
     item->batch->bytes += item->told.length;
 }

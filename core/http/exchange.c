@@ -280,6 +280,10 @@ void exchange_error(struct exchange *exchange, int status, const char *format, .
 
 int exchange_refused(const struct service_call *call, struct text *message, int64_t *retry_after)
 {
+    static const char *const busy[] = {[STORE_OK] = "the job cannot be served now",
+                                       [STORE_FAILING] = "the store cannot be written now",
+                                       [STORE_AWAY] = "the store cannot be reached now"};
+
     switch (call->result) {
     case SERVICE_EXISTS:
         text_puts(message, "a job of this id was started before");
@@ -296,13 +300,16 @@ int exchange_refused(const struct service_call *call, struct text *message, int6
         text_printf(message, "there are as many jobs as max_jobs allows (%lld)",
                     (long long)call->port->service->config->server.max_jobs);
         return 503;
+    case SERVICE_STRANGE: /* to come again does not help */
+    case SERVICE_DONE:
+        text_puts(message, "the job's record cannot be understood: it was left as it is");
+        return 503;
     case SERVICE_REFUSED:
     case SERVICE_BUSY:
-    case SERVICE_DONE:
         break;
     }
     *retry_after = 1;
-    text_puts(message, "the job cannot be served now");
+    text_puts(message, busy[service_store_state(call->port->service)]);
     return 503;
 }
 

@@ -93,7 +93,7 @@ void exchange_answer(struct exchange *exchange);
 VTS_PRINTF(3, 4)
 void exchange_error(struct exchange *exchange, int status, const char *format, ...);
 
-/* What a service call that was not done is answered with everywhere: the status, and the message, which
+/* What a service call that was not done, or whose job cannot be read, is answered with everywhere: the status, and the message, which
  * is added to `message`. *retry_after is set where there is one. Not for SERVICE_REFUSED, where the
  * behaviour says it. */
 int exchange_refused(const struct service_call *call, struct text *message, int64_t *retry_after);

@@ -21,12 +21,8 @@ static void answer_job(struct exchange *exchange)
     const struct service_call *call = &exchange->call;
     struct job job;
 
-    if (call->result != SERVICE_DONE) {
+    if (call->result != SERVICE_DONE || !service_job(call, &job)) {
         exchange_refusal(exchange);
-        return;
-    }
-    if (!service_job(call, &job)) {
-        exchange_error(exchange, 503, "the job's record cannot be understood");
         return;
     }
     job_json(&exchange->answer.body, call->port->service, &job, call->store.polls, call->store.now,

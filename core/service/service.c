@@ -248,6 +248,11 @@ void service_count(const struct service *service, uint64_t counts[VTS_CANCELLED 
     store_count(service->store, counts);
 }
 
+enum store_state service_store_state(const struct service *service)
+{
+    return store_state(service->store);
+}
+
 const char *service_store_kind(const struct service *service) { return service->store->ops->kind; }
 
 /* ---- calls ---- */
@@ -310,6 +315,7 @@ static void take_outcome(struct service_call *call, const struct engine_work *wo
     copy_record(call, record);
     call->result = work->err == VTS_ERR_EXISTS ? SERVICE_EXISTS
                    : work->refused             ? SERVICE_REFUSED
+                   : work->err == VTS_ERR_DAMAGED ? SERVICE_STRANGE
                    : work->err != VTS_OK || call->word.failed || call->record.failed ? SERVICE_BUSY
                                                                                      : SERVICE_DONE;
 }
@@ -438,11 +444,11 @@ static void call_done(struct store_call *store)
 {
     struct service_call *call = call_of(store);
 
-    if (store->err == VTS_ERR_LIMIT)
-        call->result = SERVICE_LIMIT;
-    else if (store->err != VTS_OK)
-        call->result = SERVICE_BUSY;
-    if (call->result == SERVICE_LIMIT || call->result == SERVICE_BUSY)
+    if (store->err != VTS_OK)
+        call->result = store->err == VTS_ERR_LIMIT     ? SERVICE_LIMIT
+                       : store->err == VTS_ERR_DAMAGED ? SERVICE_STRANGE
+                                                       : SERVICE_BUSY;
+    if (call->result >= SERVICE_LIMIT)
         call->bent = false;
     if (call->changed)
         waits_tell(call->port->service, call->store.id);

@@ -48,7 +48,8 @@ enum service_result {
     SERVICE_KEY_USED,  /* the start's key was given with another body before */
     SERVICE_NOT_FOUND, /* no such job */
     SERVICE_LIMIT,     /* as many jobs as allowed */
-    SERVICE_BUSY       /* no memory, or the store cannot be reached */
+    SERVICE_STRANGE,   /* the job's record cannot be understood, and is left as it is */
+    SERVICE_BUSY       /* no memory, or the store cannot write or be reached */
 };
 
 struct service_call;
@@ -124,9 +125,10 @@ const struct instance *service_behaviour_named(const struct service *service, co
                                                size_t length);
 const char *service_behaviour_name(const struct service *service, uint64_t hash);
 
-/* How many jobs are in each state; what kind of store holds them. */
+/* How many jobs are in each state; what kind of store holds them, and whether it can be used. */
 void service_count(const struct service *service, uint64_t counts[VTS_CANCELLED + 1]);
 const char *service_store_kind(const struct service *service);
+enum store_state service_store_state(const struct service *service);
 
 /* Make a call ready; free what it holds. The caller sets id, port, done and what is said above. */
 void service_call_init(struct service_call *call);

@@ -81,6 +81,20 @@ static void redis_count(struct store *store, uint64_t counts[VTS_CANCELLED + 1])
         take_newer(&redis->ports[i].counts, &current, &number, counts);
 }
 
+/* A refusal is forgotten when a change is taken, and after a while when none was tried: who asks for the
+ * state so as to send its clients elsewhere would else never find out that they could come back. */
+static enum store_state redis_state(struct store *store)
+{
+    struct redis *redis = (struct redis *)store;
+
+    if (atomic_load(&redis->away))
+        return STORE_AWAY;
+    return atomic_load(&redis->refusing) &&
+                   redis_now_us() - atomic_load(&redis->refused_us) < REDIS_REFUSAL_US
+               ? STORE_FAILING
+               : STORE_OK;
+}
+
 /* ---- instances ---- */
 
 static bool redis_keep_instance(struct store *store, uint64_t hash, struct bytes text,
@@ -192,6 +206,7 @@ static const struct store_ops redis_ops = {
     .list = redis_list,
     .run_due = redis_run_due,
     .count = redis_count,
+    .state = redis_state,
     .attach = redis_attach,
     .detach = redis_detach,
     .keep_instance = redis_keep_instance,
