@@ -313,8 +313,8 @@ static void take_outcome(struct service_call *call, const struct engine_work *wo
     call->changed = old && old->state != record->state;
     call->wake_at = record->wake_at;
     copy_record(call, record);
-    call->result = work->err == VTS_ERR_EXISTS ? SERVICE_EXISTS
-                   : work->refused             ? SERVICE_REFUSED
+    call->result = work->err == VTS_ERR_EXISTS    ? SERVICE_EXISTS
+                   : work->refused                ? SERVICE_REFUSED
                    : work->err == VTS_ERR_DAMAGED ? SERVICE_STRANGE
                    : work->err != VTS_OK || call->word.failed || call->record.failed ? SERVICE_BUSY
                                                                                      : SERVICE_DONE;
