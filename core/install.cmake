@@ -57,11 +57,15 @@ install(FILES ${PROJECT_SOURCE_DIR}/tests/harness/vtsim-harness.3
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
               ${PROJECT_SOURCE_DIR}/CHANGELOG.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
-# The pages that README.md leads to, where its links expect them.
-install(FILES ${PROJECT_SOURCE_DIR}/config/vtsimd.ini DESTINATION ${CMAKE_INSTALL_DOCDIR}/config)
-foreach(room core plugins client)
-    install(FILES ${PROJECT_SOURCE_DIR}/${room}/README.md
-            DESTINATION ${CMAKE_INSTALL_DOCDIR}/${room})
+# What README.md and the pages behind it lead to, where their links expect it.
+foreach(page config/vtsimd.ini core/README.md core/store/README.md core/include/vtsim/plugin.h plugins/README.md
+             client/README.md client/include/vtsim/client.h tests/harness/include/vtsim/harness.h)
+    get_filename_component(folder ${page} DIRECTORY)
+    install(FILES ${PROJECT_SOURCE_DIR}/${page} DESTINATION ${CMAKE_INSTALL_DOCDIR}/${folder})
 endforeach()
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/client/examples
-        DESTINATION ${CMAKE_INSTALL_DOCDIR}/client FILES_MATCHING PATTERN "*.c")
+foreach(folder config/cluster plugins client/examples tests/plugins)
+    get_filename_component(above ${folder} DIRECTORY)
+    install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_DOCDIR}/${above}
+            FILES_MATCHING PATTERN "*.c" PATTERN "*.in" PATTERN "*.ini"
+            PATTERN template EXCLUDE)
+endforeach()

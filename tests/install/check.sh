@@ -102,6 +102,12 @@ for file in bin/vtsimd bin/vtsim include/vtsim/plugin.h include/vtsim/client.h \
     share/doc/vtsim/CHANGELOG.md; do
     [ -s "$prefix/$file" ] || fail "$file is missing"
 done
+# Whatever a page leads to is there.
+find "$prefix/share/doc/vtsim" -name '*.md' | while read -r page; do
+    sed -n 's/.*](\([^)#:]*\)[)#].*/\1/p' "$page" | while read -r link; do
+        [ -e "$(dirname "$page")/$link" ] || fail "$page leads to $link, which is not there"
+    done
+done
 # Debug information names the sources; nothing else may name where it was built or first installed.
 if grep -rlF -e "$folder/first" "$prefix"; then
     fail "these name the folder of the first installation"
