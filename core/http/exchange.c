@@ -21,6 +21,9 @@
 /* Spare exchanges that a worker keeps, and the body that a spare may keep. */
 #define SPARE_BODY ((size_t)64 * 1024)
 
+/* Said of a job that is not there, and of one that is told not to be. */
+#define NO_SUCH_JOB "there is no job of this id"
+
 /* ---- life ---- */
 
 struct exchange *exchange_create(struct worker *worker, struct evhttp_request *request)
@@ -238,7 +241,10 @@ static void bend(struct exchange *exchange)
         answer->retry_after = bent->retry_after < 0 ? 0 : (bent->retry_after + 999) / 1000;
         answer->retry_after_date = bent->retry_after_date;
     }
-    if (bent->body == VTS_BODY_HTML)
+    if (bent->body == VTS_BODY_NOT_FOUND) {
+        answer->status = 404;
+        write_error(exchange, NO_SUCH_JOB);
+    } else if (bent->body == VTS_BODY_HTML)
         write_page(exchange);
     else if (bent->body == VTS_BODY_INVALID_JSON && answer->body.length > 1)
         answer->body.bytes[answer->body.length -= answer->body.length / 2] = '\0';
@@ -286,7 +292,7 @@ void exchange_refusal(struct exchange *exchange)
         exchange_answer(exchange);
         break;
     case SERVICE_NOT_FOUND:
-        exchange_error(exchange, 404, "there is no job of this id");
+        exchange_error(exchange, 404, NO_SUCH_JOB);
         break;
     case SERVICE_REFUSED:
         write_error(exchange, "the behaviour refuses to start this job");

@@ -76,6 +76,17 @@ static void add_job(struct text *body, const struct service *service, const stru
     }
 }
 
+/* Makes a job look as it does in an earlier state. */
+static void take_back(struct job *job, enum vts_state state)
+{
+    job->state = state;
+    job->progress = (struct ramp){0};
+    job->ended_at = RECORD_NEVER;
+    if (state == VTS_QUEUED)
+        job->started_at = RECORD_NEVER;
+    job->result = job->code = job->message = (struct bytes){0};
+}
+
 /* Answers with the call's job. */
 static void answer_job(struct exchange *exchange)
 {
@@ -90,6 +101,8 @@ static void answer_job(struct exchange *exchange)
         exchange_error(exchange, 503, "the job's record cannot be understood");
         return;
     }
+    if (call->bent && call->answer.state)
+        take_back(&job, (enum vts_state)call->answer.state);
     add_job(&exchange->answer.body, call->port->service, &job, call->store.polls, call->store.now,
             call->bent ? &call->answer : NULL);
     exchange_answer(exchange);

@@ -72,7 +72,7 @@ bool rig_equal(const struct rig_job *a, const struct rig_job *b);
 void rig_survives(const struct vts_plugin *plugin, const char *settings, const vts_ms *polls,
                   size_t count);
 
-/* The settings must be refused with this one line, which stands in the file t.ini whose first line is
+/* The settings must be refused with this one problem, which stands in the file t.ini whose first line is
  * the section's heading. */
 void rig_refused(const struct vts_plugin *plugin, const char *settings, const char *problem);
 
