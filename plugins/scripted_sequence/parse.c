@@ -121,6 +121,7 @@ static bool parse_start(struct parser *parser, const struct token *word)
     if (parser->starting || parser->depth > 0 || parser->script->count > parser->script->begin)
         return ERROR_AT(parser, word, "start: begins a line before all steps for polls");
     parser->starting = true;
+    parser->over = parser->accepted;
     parser->between = READY;
     if (!token_next(parser))
         return false;
@@ -134,6 +135,7 @@ static bool end_start(struct parser *parser)
 {
     if (parser->depth > 0)
         return not_closed(parser);
+    parser->accepted = parser->over;
     parser->starting = parser->over = parser->may_else = false;
     parser->script->begin = (uint32_t)parser->script->count;
     return true;

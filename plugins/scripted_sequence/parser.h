@@ -41,6 +41,7 @@ struct parser {
     struct token token; /* the one that is looked at */
     enum between between;
     bool starting;  /* on a start: line */
+    bool accepted;  /* an earlier start: line accepts the start */
     bool over;      /* here the job has ended, or the start was accepted, whatever came by chance */
     bool may_else;  /* a chance { ... } has just been closed, */
     bool then_over; /* and this became of it; */
