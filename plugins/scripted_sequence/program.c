@@ -40,7 +40,7 @@ bool script_add(struct script *script, struct script_step step)
     script->steps = steps;
     if (!good || !reserve_places(script, 1))
         return false;
-    script->places[script->count++] = (struct script_place){(uint32_t)script->step_count, 0};
+    script->places[script->count++] = (struct script_place){(uint32_t)script->step_count, 1, 0};
     script->steps[script->step_count++] = step;
     return true;
 }
@@ -72,20 +72,27 @@ bool script_copy(struct script *script, size_t from, size_t times)
     return true;
 }
 
-static bool stops_faults(uint8_t kind)
+/* Where the steps end that a chance or a jump chooses from: both ways have met by there. */
+static size_t block_end(const struct script *script, size_t place)
 {
-    return kind == STEP_FAULT || kind == STEP_CHANCE || kind == STEP_JUMP || kind == STEP_END;
+    size_t end = place + script->places[place].ahead;
+
+    /* An else stands behind a jump over it; no other jump is the last of a then. */
+    if (script_at(script, (uint32_t)place)->kind == STEP_CHANCE &&
+        script_at(script, (uint32_t)end - 1)->kind == STEP_JUMP)
+        end += script->places[end - 1].ahead - 1;
+    return end;
 }
 
 bool script_settle(struct script *script)
 {
-    uint32_t ahead = 0;
+    size_t fault, stop, i;
     uint8_t kind;
-    size_t i;
 
     if (!script_add(script, (struct script_step){.kind = STEP_END}))
         return false;
-    for (i = script->count; i-- > 0; ahead++) {
+    fault = stop = script->count - 1;
+    for (i = script->count; i-- > 0;) {
         kind = script_at(script, (uint32_t)i)->kind;
         if (kind == STEP_CHANCE)
             script->chances = true;
@@ -93,10 +100,11 @@ bool script_settle(struct script *script)
             script->counts = script->faults = true;
         if (kind == STEP_POLLS || kind == STEP_AFTER)
             script->counts = true;
-        if (stops_faults(kind))
-            ahead = 0;
-        else
-            script->places[i].ahead = ahead;
+        if (kind == STEP_FAULT)
+            fault = stop = i;
+        if ((kind == STEP_CHANCE || kind == STEP_JUMP) && fault < block_end(script, i))
+            stop = i;
+        script->places[i].next = (uint32_t)(stop - i);
     }
     return true;
 }

@@ -273,10 +273,9 @@ static void use_fault(const struct script *script, struct state *state,
         step = script_at(script, state->fault);
         if (step->kind == STEP_FAULT)
             break;
-        if (step->kind == STEP_CHANCE || step->kind == STEP_JUMP)
+        ahead = script->places[state->fault].next;
+        if (ahead == 0)
             ahead = way_from(script, state, state->fault);
-        else
-            ahead = script->places[state->fault].ahead;
         /* Between two steps of the way the job's life may rest: there it is met. */
         state->fault = ahead < state->life - state->fault ? state->fault + ahead : state->life;
     }

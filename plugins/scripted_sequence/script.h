@@ -66,10 +66,10 @@ struct script_step {
     };
 };
 
-/* A place of the program: which step stands there. `ahead` leads on: for a chance to its else, for a jump to
- * its end, for every other step to the next one that a walk of the faults must look at. */
+/* A place of the program: which step stands there; how far ahead a chance's else is, or a jump's end; and how
+ * far the next place is at which the way of the faults may part or end (0: this one). */
 struct script_place {
-    uint32_t step, ahead;
+    uint32_t step, ahead, next;
 };
 
 /* An instance's data: written by open alone. */
