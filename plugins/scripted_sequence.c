@@ -31,7 +31,8 @@ static bool open(struct vts_instance *instance, struct vts_error *error)
 
 static void close(struct vts_instance *instance) { script_finish(instance->data); }
 
-VTS_PLUGIN(scripted_sequence, .summary = "every job goes through the steps of a script: vtsim-script(5)",
+VTS_PLUGIN(scripted_sequence,
+           .summary = "every job goes through the steps of a script: vtsim-script(5)",
            .options = options, .settings_size = sizeof(struct settings),
            .instance_size = sizeof(struct script), .state_version = SCRIPT_STATE_VERSION,
            .open = open, .close = close, .admit = script_admit, .start = script_start,

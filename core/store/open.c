@@ -58,10 +58,11 @@ const struct store_module *store_module_find(const char *kind, struct vts_error 
     if (strcmp(kind, memory_module.name) == 0)
         return &memory_module;
     if (!well_named(kind) || !module_path(kind, path, sizeof(path)) || access(path, F_OK) != 0) {
-        vts_error_set(error, VTS_ERR_INVALID,
-                      "no store \"%s\"; write memory, or sqlite or redis where vtsim was built with "
-                      "them",
-                      kind);
+        vts_error_set(
+            error, VTS_ERR_INVALID,
+            "no store \"%s\"; write memory, or sqlite or redis where vtsim was built with "
+            "them",
+            kind);
         return NULL;
     }
     symbol = loader_symbol(path, "vts_store", error);
@@ -102,7 +103,8 @@ bool store_choose(struct store_choice *choice, const struct config *config,
         problems_add(problems, NULL, "store", NULL, "no memory");
         return false;
     }
-    return options_read(choice->module->options, choice->settings, section, "store", NULL, problems);
+    return options_read(choice->module->options, choice->settings, section, "store", NULL,
+                        problems);
 }
 
 struct store *store_open(const struct store_choice *choice, const struct store_options *options,

@@ -151,8 +151,7 @@ static bool parse_step(struct parser *parser)
     if (token_is(&first, "else") && !may_else)
         return ERROR_AT(parser, &first, "\"else\" follows chance 0.3 { ... } alone");
     if (parser->between == ENDED && !token_is(&first, "else"))
-        return ERROR_AT(parser, &first,
-                        "%s cannot stand here; a comma or a new line ends a step",
+        return ERROR_AT(parser, &first, "%s cannot stand here; a comma or a new line ends a step",
                         token_show(&first).text);
     parser->may_else = false;
     parser->between = ENDED;

@@ -30,8 +30,8 @@ struct block {
     enum block_kind kind;
     struct token opened; /* the brace, */
     struct token word;   /* and the step that it belongs to */
-    size_t from;         /* the first place in it; of THEN and ELSE, behind the one that jumps over it */
-    uint32_t times;      /* REPEAT */
+    size_t from;    /* the first place in it; of THEN and ELSE, behind the one that jumps over it */
+    uint32_t times; /* REPEAT */
     bool over, then_over;
 };
 

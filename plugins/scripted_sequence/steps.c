@@ -18,10 +18,8 @@ bool steps_add(struct parser *parser, const struct token *first, struct script_s
 
 static struct script_step step_of(enum script_kind kind)
 {
-    return (struct script_step){.kind = (uint8_t)kind,
-                                .count = 1,
-                                .extent = SCRIPT_NO_DELAY,
-                                .delay = SCRIPT_NO_DELAY};
+    return (struct script_step){
+        .kind = (uint8_t)kind, .count = 1, .extent = SCRIPT_NO_DELAY, .delay = SCRIPT_NO_DELAY};
 }
 
 static bool has_count(const struct parser *parser)

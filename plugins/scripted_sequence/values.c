@@ -156,8 +156,9 @@ bool value_rounds(struct parser *parser, uint32_t *rounds)
                         "a number is missing after \"repeat\"; write how often, as in repeat 3 { "
                         "... }");
     if (value < 0)
-        return ERROR_AT(parser, token, "%s is not a whole number; write how often, as in repeat 3 "
-                                       "{ ... }",
+        return ERROR_AT(parser, token,
+                        "%s is not a whole number; write how often, as in repeat 3 "
+                        "{ ... }",
                         token_show(token).text);
     if (value == 0)
         return ERROR_AT(parser, token, "%s is no round at all; write 1 or more",
@@ -207,8 +208,9 @@ bool value_chance(struct parser *parser, double *chance)
     if (token->kind == WORD)
         number = read_decimal(token->at, token->length);
     if (number.length != token->length)
-        return ERROR_AT(parser, token, "%s is not a chance; write a number from 0 to 1, as in "
-                                       "chance 0.3 { ... }",
+        return ERROR_AT(parser, token,
+                        "%s is not a chance; write a number from 0 to 1, as in "
+                        "chance 0.3 { ... }",
                         token_show(token).text);
     if (number.fine)
         return ERROR_AT(parser, token, "%s has too many digits; ten behind the point are the most",

@@ -131,7 +131,7 @@ figure "memory for each of $many jobs" '%.0f bytes' \
     "$(awk -v a="$after" -v b="$before" -v n="$many" 'BEGIN { print (a - b) / n }')" 160
 while read -r name reading fault poll; do
     figure "script of 10000 steps, $name: reading it" '%.2f ms' "$reading" 10
-    figure "    a poll that gets a fault, the slowest" '%.2f us' "$fault" 10
+    row "    a poll that gets a fault, the slowest" "$fault us" '' '' '' ''
     figure "    a poll at its end" '%.3f us' "$poll" 10
 done <"$folder/scripts"
 figure "start to ready, median of $starts" '%.1f ms' "$(median "$folder/ready_ms")" 50

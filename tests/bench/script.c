@@ -11,8 +11,9 @@
 
 #define NOW    INT64_C(1000000000000)
 #define ROUNDS 21
-#define JOBS   5 /* that go the same way: of each poll the fastest counts, since machines are interrupted */
-#define POLLS  200000
+#define JOBS                                                                                       \
+    5 /* that go the same way: of each poll the fastest counts, since machines are interrupted */
+#define POLLS 200000
 
 const struct vts_plugin *scripted_sequence_LTX_vts_plugin(void);
 
@@ -58,9 +59,8 @@ static void write_script(struct text *script, const char *const *steps, size_t c
 static struct instance *open_script(struct ini *ini)
 {
     struct problems problems = PROBLEMS_INIT;
-    struct instance *instance =
-        instance_create("bench", scripted_sequence_LTX_vts_plugin(),
-                        ini_section(ini, "behaviour", "bench"), &problems);
+    struct instance *instance = instance_create("bench", scripted_sequence_LTX_vts_plugin(),
+                                                ini_section(ini, "behaviour", "bench"), &problems);
 
     if (!instance) {
         fprintf(stderr, "script: %s", problems.lines.length ? problems.lines.bytes : "no memory\n");
@@ -143,8 +143,7 @@ static double use_up_faults(struct bench *bench, vts_ms at)
             one = now_us() - before;
             took[i] = job == 0 || one < took[i] ? one : took[i];
             count = ++i;
-        } while (i < POLLS &&
-                 (bench->work.bent || !state_ended(record_of(bench)->state)));
+        } while (i < POLLS && (bench->work.bent || !state_ended(record_of(bench)->state)));
     }
     for (i = 0; i < count; i++)
         slowest = took[i] > slowest ? took[i] : slowest;
@@ -196,7 +195,8 @@ int main(int count, char **arguments)
         const char *steps[8];
     } kinds[] = {
         {"life-alone", {"pending for 1ms"}},
-        {"life-and-stretches", {"pending for uniform 1ms..2ms", "http 503 for 1ms", "progress 40%"}},
+        {"life-and-stretches",
+         {"pending for uniform 1ms..2ms", "http 503 for 1ms", "progress 40%"}},
         {"polls", {"pending x1"}},
         {"faults", {"http 503 retry-after 1s x2", "reset", "stall uniform 1s..2s"}},
         {"mixed",

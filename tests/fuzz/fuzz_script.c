@@ -165,8 +165,7 @@ static void run(struct life *life, uint8_t rhythm)
         life->polling = false;
         check_settled(life);
         /* a poll that does not count changes nothing */
-        PROMISE(life->instance.counts_polls ||
-                !memcmp(before, life->state_bytes, sizeof(before)));
+        PROMISE(life->instance.counts_polls || !memcmp(before, life->state_bytes, sizeof(before)));
     }
 }
 

@@ -57,9 +57,8 @@ static struct player_side *next_side(struct player *player)
 
 static const struct record *record_of(const struct player *player)
 {
-    return player->record.length > 0
-               ? (const struct record *)(const void *)player->record.bytes
-               : NULL;
+    return player->record.length > 0 ? (const struct record *)(const void *)player->record.bytes
+                                     : NULL;
 }
 
 /* Keeps what an event left, in memory of its own. */

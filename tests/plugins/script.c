@@ -660,10 +660,15 @@ static void a_start_is_refused_for_a_time(void **state)
 /* All but a refusal accept, and the job is there. */
 static void a_start_that_is_accepted_and_told_badly(void **state)
 {
-    static const char *const each[][2] = {
-        {"lost", "empty"},     {"reset", "reset"},         {"empty", "empty"},
-        {"stall 2s", "stall 2000"}, {"dribble 1s", "dribble 1000"}, {"truncate", "truncate"},
-        {"garbage", "garbage"}, {"invalid json", "invalid json"}, {"html 200", "html 200"}};
+    static const char *const each[][2] = {{"lost", "empty"},
+                                          {"reset", "reset"},
+                                          {"empty", "empty"},
+                                          {"stall 2s", "stall 2000"},
+                                          {"dribble 1s", "dribble 1000"},
+                                          {"truncate", "truncate"},
+                                          {"garbage", "garbage"},
+                                          {"invalid json", "invalid json"},
+                                          {"html 200", "html 200"}};
     struct player player;
     char script[100];
 
@@ -933,8 +938,9 @@ static void times_that_add_up_beyond_all_time(void **state)
 
 static void steps_where_they_cannot_stand(void **state)
 {
-    static const char ended[] = "there the job has ended; faults with a count can, such as http 503 "
-                                "x2";
+    static const char ended[] =
+        "there the job has ended; faults with a count can, such as http 503 "
+        "x2";
     char said[300];
 
     (void)state;
@@ -948,9 +954,10 @@ static void steps_where_they_cannot_stand(void **state)
     refused("completed for 5s", 1, 11,
             "\"for\" cannot follow \"completed\": the job's time is over there; write a count of "
             "polls that are told so before what follows (completed x1), or nothing");
-    refused("completed, http 503 for 5s", 1, 21,
-            "\"for\" cannot follow completed: the job's time is over there; give the fault a count, "
-            "such as x3");
+    refused(
+        "completed, http 503 for 5s", 1, 21,
+        "\"for\" cannot follow completed: the job's time is over there; give the fault a count, "
+        "such as x3");
     refused("repeat 2 { pending, completed }", 1, 1,
             "nothing is left to repeat: the job ends in the first round, by completed");
     refused("lost", 1, 1,
@@ -1049,13 +1056,13 @@ static void the_place_is_shown(void **state)
     open_script(&player, "completed"); /* for the plugin alone */
     plugin = player.sides[0].instance->base.plugin;
     assert_true(ini_read(&ini, "t.ini", text, sizeof(text) - 1, &problems));
-    assert_null(
-        instance_create("test", plugin, ini_section(&ini, "behaviour", "test"), &problems));
-    assert_string_equal(problems.lines.bytes,
-                        "t.ini:3:22: [behaviour test] script: \"5 minutes\" is not a time; write one "
-                        "number and one unit: 250ms, 10s, 2m, 1h or 1d\n"
-                        "    pending for 5 minutes, completed\n"
-                        "                ^\n");
+    assert_null(instance_create("test", plugin, ini_section(&ini, "behaviour", "test"), &problems));
+    assert_string_equal(
+        problems.lines.bytes,
+        "t.ini:3:22: [behaviour test] script: \"5 minutes\" is not a time; write one "
+        "number and one unit: 250ms, 10s, 2m, 1h or 1d\n"
+        "    pending for 5 minutes, completed\n"
+        "                ^\n");
     problems_finish(&problems);
     ini_finish(&ini);
     player_finish(&player);
@@ -1066,8 +1073,8 @@ static void the_place_is_shown(void **state)
 /* Bytes of state that no job of the script has: nothing is read beyond the program. */
 static void damaged_places(void **state)
 {
-    static const uint32_t places[][2] = {
-        {UINT32_MAX, 0}, {0, UINT32_MAX}, {5, 9}, {1, 3}, {2, 0}, {4, 4}, {6, 6}, {7, 7}};
+    static const uint32_t places[][2] = {{UINT32_MAX, 0}, {0, UINT32_MAX}, {5, 9}, {1, 3},
+                                         {2, 0},          {4, 4},          {6, 6}, {7, 7}};
     struct player player;
 
     (void)state;

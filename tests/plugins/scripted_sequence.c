@@ -575,26 +575,22 @@ static void refused_whole(const char *script, const char *said)
 }
 
 #define STEPS                                                                                      \
-    "a step is pending, progress, completed, error, cancelled, http, html, stall, dribble, reset, " \
-    "empty, truncate, garbage, invalid json, missing, unknown status, no status, regress, "       \
+    "a step is pending, progress, completed, error, cancelled, http, html, stall, dribble, "       \
+    "reset, "                                                                                      \
+    "empty, truncate, garbage, invalid json, missing, unknown status, no status, regress, "        \
     "repeat, chance, or, first of all, start:"
 
 /* "script = " is 9 bytes long, so the script's first byte stands in column 10. */
 static void steps_that_are_none(void **state)
 {
     (void)state;
-    refused("runing", 2, 10,
-            "\"runing\" is not a step; " STEPS);
-    refused("pending for 5s, Completed", 2, 26,
-            "\"Completed\" is not a step; " STEPS);
+    refused("runing", 2, 10, "\"runing\" is not a step; " STEPS);
+    refused("pending for 5s, Completed", 2, 26, "\"Completed\" is not a step; " STEPS);
     refused("pending for 5s\n   progress 40%\n   compleated", 4, 4,
             "\"compleated\" is not a step; " STEPS);
-    refused("\"completed\"", 2, 10,
-            "\"completed\" is not a step; " STEPS);
-    refused("{ pending }", 2, 10,
-            "\"{\" is not a step; " STEPS);
-    refused("f\xC3\xBCr", 2, 10,
-            "\"f\xC3\xBCr\" is not a step; " STEPS);
+    refused("\"completed\"", 2, 10, "\"completed\" is not a step; " STEPS);
+    refused("{ pending }", 2, 10, "\"{\" is not a step; " STEPS);
+    refused("f\xC3\xBCr", 2, 10, "\"f\xC3\xBCr\" is not a step; " STEPS);
     refused("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xC3\xBCzzzzzz", 2, 10,
             "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\" is not a step; " STEPS);
 }
@@ -632,9 +628,10 @@ static void what_cannot_follow(void **state)
     refused("completed now", 2, 20, "\"now\" cannot stand here; a comma or a new line ends a step");
     refused("error \"a\" \"b\"", 2, 20,
             "\"b\" cannot stand here; a comma or a new line ends a step");
-    refused("completed, pending", 2, 21,
-            "\"pending\" cannot follow completed: there the job has ended; faults with a count can, "
-            "such as http 503 x2");
+    refused(
+        "completed, pending", 2, 21,
+        "\"pending\" cannot follow completed: there the job has ended; faults with a count can, "
+        "such as http 503 x2");
     refused("error\n  completed", 3, 3,
             "\"completed\" cannot follow error: there the job has ended; faults with a count can, "
             "such as http 503 x2");
@@ -653,9 +650,10 @@ static void times_that_are_none(void **state)
 #define NO_TIME(text)                                                                              \
     refused("pending for " text, 2, 22,                                                            \
             "\"" text "\" is not a time; write one number and one unit: 250ms, 10s, 2m, 1h or 1d")
-    refused("pending for long", 2, 22,
-            "\"long\" is no distribution; write a time such as 10s, or uniform, normal, exponential "
-            "or lognormal");
+    refused(
+        "pending for long", 2, 22,
+        "\"long\" is no distribution; write a time such as 10s, or uniform, normal, exponential "
+        "or lognormal");
     refused("pending for -5s", 2, 22, "\"-5s\" is negative; a time is 0 or more");
     NO_TIME("5sec");
     NO_TIME("5S");
@@ -800,12 +798,13 @@ static void places_in_a_value_of_the_command_line(void **state)
     assert_true(ini_set(&ini, "behaviour test/script=pending,\ncompleted,\npending", &problems));
     section = ini_section(&ini, "behaviour", "test");
     assert_null(instance_create("test", scripted_sequence_LTX_vts_plugin(), section, &problems));
-    assert_string_equal(problems.lines.bytes,
-                        "-s: [behaviour test] script: \"pending\" cannot follow completed: there the "
-                        "job has ended; faults with a count can, such as http 503 x2 (at line 3, "
-                        "column 1 of the value)\n"
-                        "    pending\n"
-                        "    ^\n");
+    assert_string_equal(
+        problems.lines.bytes,
+        "-s: [behaviour test] script: \"pending\" cannot follow completed: there the "
+        "job has ended; faults with a count can, such as http 503 x2 (at line 3, "
+        "column 1 of the value)\n"
+        "    pending\n"
+        "    ^\n");
     problems_finish(&problems);
     ini_finish(&ini);
 }
