@@ -205,7 +205,7 @@ void script_admit(struct vts_job *job)
 
     if (script->begin == 0)
         return;
-    if (script->chances && state->seed == 0)
+    if (script->chances)
         state->seed = vts_random(job);
     while (state->life < script->begin) {
         step = script_at(script, state->life);

@@ -515,6 +515,35 @@ static void an_end_by_chance_is_the_end(void **state)
     player_finish(&player);
 }
 
+/* An end on one way alone leaves life to the other. */
+static void an_end_on_one_way(void **state)
+{
+    static const char *const scripts[] = {
+        "chance 0.5 { pending for 1s } else { completed }, pending for 1s, completed",
+        "chance 0.5 { completed } else { pending for 1s }, pending for 1s, completed",
+        "chance 0.5 { completed }, pending for 2s, completed"};
+    struct player player;
+    int early, late;
+    char id[16];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        open_script(&player, scripts[i]);
+        early = late = 0;
+        for (int j = 0; j < 50; j++) {
+            snprintf(id, sizeof(id), "job %d", j);
+            player_start(&player, id, 0);
+            player_advance(&player, 60000);
+            assert_int_equal(player_job(&player).state, VTS_COMPLETED);
+            early += player_job(&player).ended_at == 0;
+            late += player_job(&player).ended_at == 2000;
+        }
+        assert_int_equal(early + late, 50);
+        assert_in_range(early, 10, 40);
+        player_finish(&player);
+    }
+}
+
 /* What polls are told is the way that the life went, though they walk it later. */
 static void faults_go_the_way_of_the_life(void **state)
 {
@@ -547,6 +576,53 @@ static void faults_go_the_way_of_the_life(void **state)
     }
     assert_in_range(early, 10, 40);
     player_finish(&player);
+}
+
+/* Faults of one way, of the other, of both and of neither, with life in and between them, whether they are told
+ * as they come or all at the end. */
+static void faults_of_one_way_alone(void **state)
+{
+    static const char *const scripts[] = {
+        "chance 0.5 { pending for 1s } else { pending for 2s, http 501 }, http 502",
+        "chance 0.5 { pending for 1s, http 500 } else { pending for 2s }, http 502",
+        "chance 0.5 { chance 0.5 { http 500 } } else { chance 0.5 { pending for 1s } }, http 502",
+        "chance 0.5 { pending for 1s, chance 0.5 { progress 1% } else { pending for 1s } }\n"
+        "chance 0.5 { http 500 } else { http 501 }, http 502",
+    };
+    struct text now = TEXT_INIT, later = TEXT_INIT, script = TEXT_INIT;
+    struct player player;
+    char id[16];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(scripts) / sizeof(scripts[0]); i++) {
+        text_reset(&script);
+        text_printf(&script, "reset, repeat 5 { %s }, completed", scripts[i]);
+        open_script(&player, script.bytes);
+        for (int j = 0; j < 40; j++) {
+            const char *told;
+            int last = 0;
+
+            snprintf(id, sizeof(id), "job %d", j);
+            text_reset(&now);
+            text_reset(&later);
+            player_start(&player, id, 0);
+            for (vts_ms at = 0; at < 20000; at += 100)
+                while (strcmp(told = player_poll(&player, at), "pending") != 0 &&
+                       strcmp(told, "completed") != 0) {
+                    text_printf(&now, "%s,", told);
+                    last += strcmp(told, "502") == 0;
+                }
+            player_start(&player, id, 0);
+            while (strcmp(told = player_poll(&player, 20000), "completed") != 0)
+                text_printf(&later, "%s,", told);
+            assert_string_equal(now.bytes, later.bytes);
+            assert_int_equal(last, 5);
+        }
+        player_finish(&player);
+    }
+    text_finish(&now);
+    text_finish(&later);
+    text_finish(&script);
 }
 
 /* ---- the law: polls do not move a life whose steps have no counts ---- */
@@ -1121,7 +1197,9 @@ int main(void)
         cmocka_unit_test(as_many_steps_as_there_can_be),
         cmocka_unit_test(chances_come_out_as_they_are_likely),
         cmocka_unit_test(an_end_by_chance_is_the_end),
+        cmocka_unit_test(an_end_on_one_way),
         cmocka_unit_test(faults_go_the_way_of_the_life),
+        cmocka_unit_test(faults_of_one_way_alone),
         cmocka_unit_test(a_life_without_counts_is_its_own),
         cmocka_unit_test(a_script_without_counts_is_free),
         cmocka_unit_test(a_start_is_refused_so_often),
