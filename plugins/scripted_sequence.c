@@ -10,9 +10,11 @@ struct settings {
 };
 
 static const struct vts_option options[] = {
-    VTS_OPTION_TEXT(struct settings, script, NULL,
-                    "the steps, one a line or separated by commas, such as: pending for 5s, "
-                    "http 503 x2, completed. vtsim-script(5) tells them all"),
+    VTS_OPTION_TEXT_REQUIRED(
+        struct settings, script,
+        "pending for 5s\nhttp 503 retry-after 1s x2\nprogress 40% for 5s\ncompleted",
+        "the steps of vtsim-script(5), one a line or separated by commas, such as: pending for 5s, "
+        "http 503 x2, completed"),
     VTS_OPTIONS_END};
 
 static bool open(struct vts_instance *instance, struct vts_error *error)
@@ -31,8 +33,7 @@ static bool open(struct vts_instance *instance, struct vts_error *error)
 
 static void close(struct vts_instance *instance) { script_finish(instance->data); }
 
-VTS_PLUGIN(scripted_sequence,
-           .summary = "every job goes through the steps of a script: vtsim-script(5)",
+VTS_PLUGIN(scripted_sequence, .summary = "every job goes through the steps of a script",
            .options = options, .settings_size = sizeof(struct settings),
            .instance_size = sizeof(struct script), .state_version = SCRIPT_STATE_VERSION,
            .open = open, .close = close, .admit = script_admit, .start = script_start,

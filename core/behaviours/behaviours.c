@@ -133,6 +133,41 @@ static void tell_why(const struct vts_plugin *plugin, struct vts_error *error)
     problems_finish(&why);
 }
 
+/* The name of the instance that is nearest to this one, or NULL. */
+static const char *nearest_name(const struct behaviours *behaviours, const char *name)
+{
+    const char *words[3] = {NULL, NULL, NULL}, *nearest = NULL;
+    size_t i;
+
+    for (i = 0; i < behaviours->count; i++) {
+        words[nearest ? 1 : 0] = behaviours->all[i]->name;
+        nearest = words[0] = text_nearest(name, words);
+    }
+    return nearest;
+}
+
+void behaviours_why_not(const struct behaviours *behaviours, const struct plugins *plugins,
+                        const char *name, struct vts_error *error)
+{
+    const struct vts_plugin *plugin = plugins_find(plugins, name, error);
+    const char *nearest = nearest_name(behaviours, name);
+
+    if (plugin && plugin->kind != VTS_BEHAVIOUR)
+        vts_error_set(error, VTS_ERR_INVALID, "\"%s\" is a filter, not a behaviour", name);
+    else if (plugin)
+        tell_why(plugin, error);
+    else if (error->code != VTS_ERR_NOT_FOUND)
+        return; /* the plugin is there and broken: its reason says more */
+    else if (nearest)
+        vts_error_set(error, VTS_ERR_INVALID,
+                      "no section [behaviour %s], nor a plugin of that name; did you mean \"%s\"?",
+                      name, nearest);
+    else
+        vts_error_set(error, VTS_ERR_INVALID,
+                      "no section [behaviour %s], nor a plugin of that name in %s", name,
+                      plugins->searched);
+}
+
 /* Every behaviour that [server] or a rule names must be there. */
 static bool check_named(const struct behaviours *behaviours, const struct config *config,
                         const struct plugins *plugins, const char *kind, const char *section_name,
@@ -140,35 +175,14 @@ static bool check_named(const struct behaviours *behaviours, const struct config
 {
     const struct ini_section *section = ini_section(&config->ini, kind, section_name);
     const struct ini_entry *entry = section ? ini_entry(section, "behaviour") : NULL;
-    const struct vts_plugin *plugin;
     struct vts_error error;
-    const char *words[2] = {NULL, NULL}, *nearest = NULL;
     char where[4200], label[300];
-    size_t i;
 
     if (!behaviour || behaviours_named(behaviours, behaviour, strlen(behaviour)) ||
         ini_section(&config->ini, "behaviour", behaviour))
         return true;
     snprintf(label, sizeof(label), section_name ? "%s %s" : "%s", kind, section_name);
-    for (i = 0; i < behaviours->count && !nearest; i++) {
-        words[0] = behaviours->all[i]->name;
-        nearest = text_nearest(behaviour, words);
-    }
-    plugin = plugins_find(plugins, behaviour, &error);
-    if (plugin && plugin->kind != VTS_BEHAVIOUR)
-        vts_error_set(&error, VTS_ERR_INVALID, "\"%s\" is a filter, not a behaviour", behaviour);
-    else if (plugin)
-        tell_why(plugin, &error);
-    else if (error.code != VTS_ERR_NOT_FOUND)
-        nearest = NULL; /* the plugin is there and broken: its reason says more */
-    else if (nearest)
-        vts_error_set(&error, VTS_ERR_INVALID,
-                      "no section [behaviour %s], nor a plugin of that name; did you mean \"%s\"?",
-                      behaviour, nearest);
-    else
-        vts_error_set(&error, VTS_ERR_INVALID,
-                      "no section [behaviour %s], nor a plugin of that name in %s", behaviour,
-                      plugins->searched);
+    behaviours_why_not(behaviours, plugins, behaviour, &error);
     problems_add(problems, section ? ini_where(section, entry, 1, where, sizeof(where)) : NULL,
                  label, "behaviour", "%s", error.message);
     return false;

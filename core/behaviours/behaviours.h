@@ -30,6 +30,11 @@ void behaviours_publish(struct behaviours *behaviours, struct instances *instanc
 const struct instance *behaviours_named(const struct behaviours *behaviours, const char *name,
                                         size_t length);
 
+/* Why no behaviour of this name is there, of which behaviours_named knew none: unknown (with the nearest
+ * name), a filter, or a plugin that is broken or does not run on its fallbacks. */
+void behaviours_why_not(const struct behaviours *behaviours, const struct plugins *plugins,
+                        const char *name, struct vts_error *error);
+
 /* Destroys those that were not published. */
 void behaviours_finish(struct behaviours *behaviours);
 

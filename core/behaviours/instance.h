@@ -34,7 +34,9 @@ enum instance_warning {
     INSTANCE_WARN_ENDED = 4,    /* ended a job twice */
     INSTANCE_WARN_BEND = 8,     /* an answer that cannot be sent, or bent where there is none */
     INSTANCE_WARN_LENGTH = 16,  /* a text that had to be cut */
-    INSTANCE_WARN_RESULT = 32   /* a result that is none */
+    INSTANCE_WARN_RESULT = 32,  /* a result that is none */
+    INSTANCE_WARN_DOWN = 64,    /* a progress below what there was */
+    INSTANCE_WARN_RANGE = 128   /* a progress below 0 or above 1 */
 };
 
 #define INSTANCE_BUCKETS 1024

@@ -42,7 +42,7 @@ static const char *shown(const char *bytes, size_t length, char escape[5], size_
     return escape;
 }
 
-static void add_clean(struct text *out, const char *bytes, size_t length)
+void problems_clean(struct text *out, const char *bytes, size_t length)
 {
     char escape[5];
     size_t i = 0, taken, written;
@@ -73,7 +73,7 @@ void problems_add(struct problems *problems, const char *where, const char *sect
     if (line.failed)
         text_puts(&problems->lines, "not enough memory to tell a problem");
     else
-        add_clean(&problems->lines, line.bytes, line.length);
+        problems_clean(&problems->lines, line.bytes, line.length);
     text_puts(&problems->lines, "\n");
     problems->count++;
     text_finish(&line);
@@ -141,7 +141,7 @@ static void show_place(struct text *lines, const char *line, size_t length, size
 
     width_between(line, length, first, &last, SHOWN);
     text_printf(lines, "    %s", first > 0 ? "..." : "");
-    add_clean(lines, line + first, last - first);
+    problems_clean(lines, line + first, last - first);
     text_printf(lines, "%s\n    %s%*s^\n", last < length ? "..." : "", first > 0 ? "   " : "",
                 (int)before, "");
 }

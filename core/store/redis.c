@@ -81,35 +81,21 @@ static void redis_count(struct store *store, uint64_t counts[VTS_CANCELLED + 1])
         take_newer(&redis->ports[i].counts, &current, &number, counts);
 }
 
-/* ---- instances ---- */
-
-static bool redis_keep_instance(struct store *store, uint64_t hash, struct bytes text,
-                                struct vts_error *error)
+/* A refusal is forgotten when a change is taken, and after a while when none was tried: who asks for the
+ * state so as to send its clients elsewhere would else never find out that they could come back. */
+static enum store_state redis_state(struct store *store)
 {
     struct redis *redis = (struct redis *)store;
-    struct redis_instance *instance = malloc(sizeof(*instance) + text.length);
-    const char *words[4] = {"HSET", redis->keys[KEY_INSTANCES].bytes};
-    size_t lengths[4] = {4, redis->keys[KEY_INSTANCES].length, 16, text.length};
-    redisReply *reply;
-    bool good;
 
-    if (!instance)
-        return vts_error_set(error, VTS_ERR_MEMORY, "no memory");
-    snprintf(instance->field, sizeof(instance->field), "%016llx", (unsigned long long)hash);
-    memcpy(instance->text, text.at, text.length);
-    instance->length = text.length;
-    instance->next = redis->instances;
-    redis->instances = instance;
-    words[2] = instance->field;
-    words[3] = instance->text;
-    reply = redisCommandArgv(redis->start, 4, words, lengths);
-    good = reply && reply->type != REDIS_REPLY_ERROR;
-    if (!good)
-        vts_error_set(error, VTS_ERR_IO, "Redis at %s cannot keep a behaviour: %s",
-                      redis->server.where, reply ? reply->str : redis->start->errstr);
-    freeReplyObject(reply);
-    return good;
+    if (atomic_load(&redis->away))
+        return STORE_AWAY;
+    return atomic_load(&redis->refusing) &&
+                   redis_now_us() - atomic_load(&redis->refused_us) < REDIS_REFUSAL_US
+               ? STORE_FAILING
+               : STORE_OK;
 }
+
+/* ---- instances ---- */
 
 static bool redis_each_instance(struct store *store, store_instance_fn *fn, void *arg,
                                 struct vts_error *error)
@@ -162,7 +148,6 @@ static struct store_port *redis_port(struct store *store, size_t index)
 static void redis_destroy(struct store *store)
 {
     struct redis *redis = (struct redis *)store;
-    struct redis_instance *next;
     size_t i;
 
     for (i = 0; redis->ports && i < redis->options.ports; i++) {
@@ -173,10 +158,6 @@ static void redis_destroy(struct store *store)
     }
     if (redis->start)
         redisFree(redis->start);
-    for (; redis->instances; redis->instances = next) {
-        next = redis->instances->next;
-        free(redis->instances);
-    }
     redis_finish_commands(redis);
     explicit_bzero(&redis->server, sizeof(redis->server));
     free(redis->ports);
@@ -185,15 +166,16 @@ static void redis_destroy(struct store *store)
 
 static const struct store_ops redis_ops = {
     .kind = "redis",
+    .shared = true,
     .destroy = redis_destroy,
     .port = redis_port,
     .update = redis_update,
     .list = redis_list,
     .run_due = redis_run_due,
     .count = redis_count,
+    .state = redis_state,
     .attach = redis_attach,
     .detach = redis_detach,
-    .keep_instance = redis_keep_instance,
     .each_instance = redis_each_instance,
 };
 
@@ -229,6 +211,15 @@ static bool prepare(struct redis *redis, struct vts_error *error)
            (redis_make_keys(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory")) &&
            redis_start(redis, error) &&
            (redis_make_heads(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory"));
+}
+
+static bool redis_check(const void *settings, struct vts_error *error)
+{
+    struct redis_server server;
+    bool good = redis_server_parse(&server, ((const struct redis_settings *)settings)->url, error);
+
+    explicit_bzero(&server, sizeof(server));
+    return good;
 }
 
 static struct store *redis_open(const struct store_options *options, const void *settings,
@@ -270,6 +261,7 @@ VTS_EXPORT const struct store_module *redis_LTX_vts_store(void)
         .summary = "jobs in Redis, for several vtsimds at once",
         .options = redis_options,
         .settings_size = sizeof(struct redis_settings),
+        .check = redis_check,
         .open = redis_open,
     };
 

@@ -52,6 +52,18 @@ static bool run(struct sqlite_file *file, const char *sql, struct vts_error *err
            failed(file, "cannot be used", error);
 }
 
+/* What SQLite found when it looked at the file for the first time: only damage is called so. */
+static bool found(struct sqlite_file *file, const char *what, struct vts_error *error)
+{
+    int code = sqlite3_errcode(file->db);
+
+    if (!what && code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE &&
+        code != SQLITE_CORRUPT && code != SQLITE_NOTADB)
+        return failed(file, "cannot be used", error);
+    return vts_error_set(error, VTS_ERR_DAMAGED, "%s is damaged (%s): it was left as it is",
+                         file->path, what ? what : sqlite3_errmsg(file->db));
+}
+
 /* The first column of the first row. */
 static bool ask(struct sqlite_file *file, const char *sql, int64_t *number, struct text *text)
 {
@@ -91,6 +103,21 @@ static bool lock(struct sqlite_file *file, struct vts_error *error)
                          file->path);
 }
 
+/* Its log, before SQLite sees it. SQLite would throw away that of an empty file, and with it what a vtsimd
+ * kept there: the file was cut off, or removed alone. */
+static bool check_log(const struct sqlite_file *file, bool empty, struct vts_error *error)
+{
+    bool no_log;
+
+    if (!sqlite_log_check(file->path, &no_log, error))
+        return false;
+    return !empty || no_log ||
+           vts_error_set(error, VTS_ERR_DAMAGED,
+                         "%s is empty, but its log %s-wal is not: put the file back, or remove the "
+                         "log to begin anew",
+                         file->path, file->path);
+}
+
 /* Whose it is, from its first bytes, before SQLite sees it: SQLite would finish or roll back what another
  * program left half done. */
 static bool check_owner(struct sqlite_file *file, bool *empty, struct vts_error *error)
@@ -121,8 +148,9 @@ static bool check_owner(struct sqlite_file *file, bool *empty, struct vts_error 
 static bool check_version(struct sqlite_file *file, int64_t *version, struct vts_error *error)
 {
     if (!ask(file, "PRAGMA user_version", version, NULL))
-        return vts_error_set(error, VTS_ERR_DAMAGED, "%s is damaged (%s): it was left as it is",
-                             file->path, sqlite3_errmsg(file->db));
+        return found(file, NULL, error);
+    if (*version < 0)
+        return found(file, "its version is negative", error);
     if (*version > VERSION)
         return vts_error_set(error, VTS_ERR_INVALID,
                              "%s is of version %lld, this vtsimd knows versions up to %d: use the "
@@ -138,8 +166,7 @@ static bool check_whole(struct sqlite_file *file, struct vts_error *error)
                  verdict.length == 2 && memcmp(verdict.bytes, "ok", 2) == 0;
 
     if (!whole)
-        vts_error_set(error, VTS_ERR_DAMAGED, "%s is damaged (%s): it was left as it is",
-                      file->path, verdict.length > 0 ? verdict.bytes : sqlite3_errmsg(file->db));
+        found(file, verdict.length > 0 ? verdict.bytes : NULL, error);
     text_finish(&verdict);
     return whole;
 }
@@ -178,23 +205,31 @@ static bool prepare_all(struct sqlite_file *file, struct vts_error *error)
                &file->put, error) &&
            prepare(file, "DELETE FROM job WHERE id = ?1", &file->drop, error) &&
            prepare(file, "UPDATE job SET polls = ?2 WHERE id = ?1", &file->polls, error) &&
+           prepare(file,
+                   "INSERT OR REPLACE INTO instance (hash, behaviour, text) VALUES (?1, ?2, ?3)",
+                   &file->instance, error) &&
            prepare(file, "BEGIN IMMEDIATE", &file->begin, error) &&
            prepare(file, "COMMIT", &file->commit, error) &&
            prepare(file, "ROLLBACK", &file->rollback, error);
 }
 
 /* The file is made ours before anything else is written, so that it is known for ours from its first byte;
- * auto_vacuum can only be set while it is empty. In WAL mode a commit without a sync is in the system's
+ * auto_vacuum can only be set while it is empty, and writes as well: hence in one transaction. In WAL mode a commit without a sync is in the system's
  * hands, so it outlives the process, but not the power. */
-static bool set_up(struct sqlite_file *file, bool empty, bool power, struct vts_error *error)
+static bool set_up(struct sqlite_file *file, bool power, struct vts_error *error)
 {
-    char pragma[96];
+    char pragma[128];
+    int64_t pages = 0;
     struct text mode = TEXT_INIT;
     bool wal;
 
-    snprintf(pragma, sizeof(pragma), "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d",
+    snprintf(pragma, sizeof(pragma),
+             "BEGIN; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d; COMMIT",
              APPLICATION);
-    if (empty && !run(file, pragma, error))
+    /* Asked of SQLite, which has undone what was half made when it was first asked something. */
+    if (!ask(file, "PRAGMA page_count", &pages, NULL))
+        return failed(file, "cannot be used", error);
+    if (pages == 0 && !run(file, pragma, error))
         return false;
     wal = ask(file, "PRAGMA journal_mode = WAL", NULL, &mode) && !mode.failed && mode.length == 3 &&
           memcmp(mode.bytes, "wal", 3) == 0;
@@ -212,7 +247,7 @@ static bool open_checked(struct sqlite_file *file, const struct sqlite_settings 
     bool empty;
 
     file->path = settings->path;
-    if (!lock(file, error) || !check_owner(file, &empty, error))
+    if (!lock(file, error) || !check_owner(file, &empty, error) || !check_log(file, empty, error))
         return false;
     if (sqlite3_open_v2(file->path, &file->db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
         return failed(file, "cannot be opened", error);
@@ -220,7 +255,7 @@ static bool open_checked(struct sqlite_file *file, const struct sqlite_settings 
     /* Until it is taken nothing moves from the log into the file. */
     sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return check_version(file, &version, error) && check_whole(file, error) &&
-           set_up(file, empty, settings->durability == 1, error) && migrate(file, version, error) &&
+           set_up(file, settings->durability == 1, error) && migrate(file, version, error) &&
            prepare_all(file, error);
 }
 
@@ -254,6 +289,7 @@ void sqlite_file_close(struct sqlite_file *file)
     sqlite3_finalize(file->put);
     sqlite3_finalize(file->drop);
     sqlite3_finalize(file->polls);
+    sqlite3_finalize(file->instance);
     sqlite3_finalize(file->begin);
     sqlite3_finalize(file->commit);
     sqlite3_finalize(file->rollback);
@@ -339,25 +375,41 @@ static sqlite3_stmt *bind_put(struct sqlite_file *file, const struct change *cha
     bind_moment(put, 6, record->wake_at);
     sqlite3_bind_int64(put, 7, (int64_t)change->polls);
     sqlite3_bind_int64(put, 8, (int64_t)record->instance);
-    sqlite3_bind_int64(put, 9, sum_of(record, change->record_size));
-    sqlite3_bind_blob64(put, 10, record, change->record_size, SQLITE_STATIC);
+    sqlite3_bind_int64(put, 9, sum_of(record, change->size));
+    sqlite3_bind_blob64(put, 10, record, change->size, SQLITE_STATIC);
     return put;
 }
 
-static bool write_one(struct sqlite_file *file, const struct change *change)
+static sqlite3_stmt *bind_instance(struct sqlite_file *file, const struct change *change)
 {
-    sqlite3_stmt *statement = change->record_size > 0 ? bind_put(file, change)
-                              : change->polls_only    ? file->polls
-                                                      : file->drop;
-    int result;
+    sqlite3_bind_int64(file->instance, 1, (int64_t)change->instance);
+    /* The text begins with the behaviour's name and a NUL. */
+    sqlite3_bind_text(file->instance, 2, change->record, -1, SQLITE_STATIC);
+    sqlite3_bind_blob64(file->instance, 3, change->record, change->size, SQLITE_STATIC);
+    return file->instance;
+}
 
-    if (change->polls_only)
-        sqlite3_bind_int64(statement, 2, (int64_t)change->polls);
-    sqlite3_bind_text(statement, 1, change->record + change->record_size, (int)change->id_length,
+static sqlite3_stmt *bind_id(sqlite3_stmt *statement, const struct change *change)
+{
+    sqlite3_bind_text(statement, 1, change->record + change->size, (int)change->id_length,
                       SQLITE_STATIC);
-    result = sqlite3_step(statement);
-    sqlite3_reset(statement);
-    return result == SQLITE_DONE;
+    return statement;
+}
+
+static sqlite3_stmt *bind_change(struct sqlite_file *file, const struct change *change)
+{
+    switch (change->kind) {
+    case CHANGE_PUT:
+        return bind_id(bind_put(file, change), change);
+    case CHANGE_DROP:
+        return bind_id(file->drop, change);
+    case CHANGE_POLLS:
+        sqlite3_bind_int64(file->polls, 2, (int64_t)change->polls);
+        return bind_id(file->polls, change);
+    case CHANGE_INSTANCE:
+        break;
+    }
+    return bind_instance(file, change);
 }
 
 static bool step(sqlite3_stmt *statement)
@@ -375,7 +427,7 @@ bool sqlite_file_write(struct sqlite_file *file, const struct change *first,
     bool good = step(file->begin);
 
     for (change = first; good && change; change = change->next)
-        good = write_one(file, change);
+        good = step(bind_change(file, change));
     if (good && step(file->commit))
         return true;
     vts_error_set(error, VTS_ERR_IO, "%s cannot be written: %s", file->path,
@@ -395,22 +447,29 @@ void sqlite_file_shrink(struct sqlite_file *file)
 
 /* ---- instances ---- */
 
-bool sqlite_file_keep_instance(struct sqlite_file *file, uint64_t hash, struct bytes text,
-                               struct vts_error *error)
+/* A text that is not what was kept under its hash would fail each of its jobs. */
+bool sqlite_file_check_instances(struct sqlite_file *file, struct vts_error *error)
 {
     sqlite3_stmt *statement;
+    char what[64];
+    int64_t hash;
     int result;
+    bool good = true;
 
-    if (!prepare(file, "INSERT OR REPLACE INTO instance (hash, behaviour, text) VALUES (?, ?, ?)",
-                 &statement, error))
+    if (!prepare(file, "SELECT hash, text FROM instance", &statement, error))
         return false;
-    sqlite3_bind_int64(statement, 1, (int64_t)hash);
-    /* The text begins with the behaviour's name and a NUL. */
-    sqlite3_bind_text(statement, 2, text.at, -1, SQLITE_STATIC);
-    sqlite3_bind_blob64(statement, 3, text.at, text.length, SQLITE_STATIC);
-    result = sqlite3_step(statement);
+    while (good && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+        hash = sqlite3_column_int64(statement, 0);
+        good = (int64_t)rng_hash(sqlite3_column_blob(statement, 1),
+                                 (size_t)sqlite3_column_bytes(statement, 1), 0) == hash;
+        snprintf(what, sizeof(what), "the behaviour %lld", (long long)hash);
+        if (!good)
+            found(file, what, error);
+    }
+    if (good && result != SQLITE_DONE)
+        good = failed(file, "cannot tell the behaviours", error);
     sqlite3_finalize(statement);
-    return result == SQLITE_DONE || failed(file, "cannot keep a behaviour", error);
+    return good;
 }
 
 bool sqlite_file_each_instance(struct sqlite_file *file, store_instance_fn *fn, void *arg,

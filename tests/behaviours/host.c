@@ -430,6 +430,50 @@ static void an_older_core_cannot_read_times(void **state)
     assert_int_equal(error.code, VTS_ERR_LOAD);
 }
 
+static double asked_for;
+
+static void ask_for_progress(struct vts_job *job) { vts_progress(job, asked_for); }
+
+/* What one progress is warned of, asked of a job that is half done. */
+static unsigned int warned_of(struct instance *instance, double progress, double *became)
+{
+    struct hook hook = hook_with(instance, HOOK_WAKE);
+
+    atomic_store(&instance->warned, 0);
+    hook.progress = 0.5;
+    asked_for = progress;
+    hook_run(&hook, ask_for_progress);
+    *became = hook.progress;
+    return atomic_load(&instance->warned);
+}
+
+static void progress_that_cannot_be(void **state)
+{
+    struct instance *instance = make(plain_LTX_vts_plugin());
+    double became;
+
+    (void)state;
+    assert_int_equal(warned_of(instance, 0.25, &became), INSTANCE_WARN_DOWN);
+    assert_true(became == 0.5);
+    assert_int_equal(warned_of(instance, -0.25, &became), INSTANCE_WARN_RANGE);
+    assert_true(became == 0.5);
+    assert_int_equal(warned_of(instance, 1.25, &became), INSTANCE_WARN_RANGE);
+    assert_true(became == 1);
+    assert_int_equal(warned_of(instance, INFINITY, &became), INSTANCE_WARN_RANGE);
+    assert_true(became == 1);
+    assert_int_equal(warned_of(instance, NAN, &became), INSTANCE_WARN_PROGRESS);
+    assert_true(became == 0.5);
+    /* The errors of arithmetic are none of the plugin's. */
+    assert_int_equal(warned_of(instance, 0.5, &became), 0);
+    assert_int_equal(warned_of(instance, 0.5 - 1e-12, &became), 0);
+    assert_true(became == 0.5);
+    assert_int_equal(warned_of(instance, 1 + 1e-12, &became), 0);
+    assert_true(became == 1);
+    assert_int_equal(warned_of(instance, 0.75, &became), 0);
+    assert_true(became == 0.75);
+    instance_destroy(instance);
+}
+
 /* ---- one hook at a time ---- */
 
 #define THREADS 4
@@ -510,6 +554,7 @@ int main(void)
         cmocka_unit_test(nonsense_is_told_once),
         cmocka_unit_test(times_are_read_for_plugins),
         cmocka_unit_test(an_older_core_cannot_read_times),
+        cmocka_unit_test(progress_that_cannot_be),
         cmocka_unit_test(a_serial_instance_is_called_one_hook_at_a_time),
         cmocka_unit_test(the_table_is_whole),
     };

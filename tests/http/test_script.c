@@ -15,7 +15,8 @@
 #include "run.h"
 #include "server.h"
 
-/* All that a client is sent until the connection ends, with the date's text replaced by a star. */
+/* All that a client is sent until the connection ends, with the date and the list of features replaced by
+ * stars. */
 struct heard {
     char bytes[8192];
     size_t length;
@@ -32,18 +33,18 @@ static void begin(struct vtsimd *vtsimd, const char *script)
                  "-s", "server/behaviour=scripted", NULL);
 }
 
-static void mask_date(struct heard *heard)
+static void mask(struct heard *heard, const char *field)
 {
-    char *date = strstr(heard->bytes, "\r\nDate: "), *end;
+    char *value = strstr(heard->bytes, field), *end;
 
-    if (!date)
+    if (!value)
         return;
-    date += strlen("\r\nDate: ");
-    end = strstr(date, "\r\n");
+    value += strlen(field);
+    end = strstr(value, "\r\n");
     assert_non_null(end);
-    *date++ = '*';
-    memmove(date, end, heard->length - (size_t)(end - heard->bytes) + 1);
-    heard->length -= (size_t)(end - date);
+    *value++ = '*';
+    memmove(value, end, heard->length - (size_t)(end - heard->bytes) + 1);
+    heard->length -= (size_t)(end - value);
 }
 
 /* Asks on a connection of its own, which the server is to close. */
@@ -62,7 +63,8 @@ static void hear(const struct vtsimd *vtsimd, const char *method, const char *ta
                                  sizeof(heard->bytes) - 1 - heard->length, &heard->end)))
         heard->length += got;
     heard->took_ms = run_now_ms() - before;
-    mask_date(heard);
+    mask(heard, "\r\nDate: ");
+    mask(heard, "\r\nVtsim-Features: ");
     http_close(&connection);
     free(request);
 }
@@ -74,7 +76,8 @@ static void expect(const struct heard *heard, const char *status, const char *ty
     char wanted[4096];
 
     snprintf(wanted, sizeof(wanted),
-             "HTTP/1.1 %s\r\nDate: *\r\nContent-Type: %s\r\n%sContent-Length: %zu\r\n"
+             "HTTP/1.1 %s\r\nDate: *\r\nVtsim-Features: *\r\nContent-Type: %s\r\n%s"
+             "Content-Length: %zu\r\n"
              "Connection: close\r\n\r\n%s",
              status, type, fields, strlen(body), body);
     assert_string_equal(heard->bytes, wanted);
@@ -344,6 +347,33 @@ static void a_state_goes_back_for_one_poll(void **state)
     server_stop(&vtsimd);
 }
 
+/* Among several jobs each is told of its own faults. */
+static void several_jobs_in_one_request(void **state)
+{
+    struct vtsimd vtsimd;
+    struct json_object *page, *jobs, *job;
+
+    (void)state;
+    begin(&vtsimd, "completed x1, missing, regress, unknown status \"queued-ish\"");
+    start(&vtsimd);
+    page = ask_json(&vtsimd, "GET", "/jobs?id=a&id=a&id=a&id=a", NULL, 200);
+    jobs = json_object_object_get(page, "jobs");
+    assert_int_equal(json_object_array_length(jobs), 4);
+    job = json_object_array_get_idx(jobs, 0);
+    assert_string_equal(member_text(job, "state"), "completed");
+    job = json_object_array_get_idx(jobs, 1);
+    assert_string_equal(
+        json_object_to_json_string_ext(job, JSON_C_TO_STRING_PLAIN),
+        "{\"id\":\"a\",\"error\":\"there is no job of this id\",\"http_status\":404}");
+    job = json_object_array_get_idx(jobs, 2);
+    assert_string_equal(member_text(job, "state"), "running");
+    assert_null(json_object_object_get(job, "ended_at"));
+    job = json_object_array_get_idx(jobs, 3);
+    assert_string_equal(member_text(job, "state"), "queued-ish");
+    json_object_put(page);
+    server_stop(&vtsimd);
+}
+
 /* ---- time ---- */
 
 static void late_and_slow_answers(void **state)
@@ -504,6 +534,7 @@ int main(void)
         cmocka_unit_test(missing_is_as_if_it_were),
         cmocka_unit_test(no_status_and_another_in_the_full_api),
         cmocka_unit_test(a_state_goes_back_for_one_poll),
+        cmocka_unit_test(several_jobs_in_one_request),
         cmocka_unit_test(late_and_slow_answers),
         cmocka_unit_test(broken_connections),
         cmocka_unit_test(a_start_is_refused_at_first),
