@@ -51,6 +51,7 @@ install(FILES ${files} DESTINATION ${VTSIM_PKGCONFIG_DIR})
 install(FILES ${PROJECT_SOURCE_DIR}/config/vtsimd.ini
         DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/vtsim)
 install(FILES ${PROJECT_SOURCE_DIR}/core/man/vtsimd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+install(FILES ${PROJECT_SOURCE_DIR}/core/man/vtsim-script.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES ${PROJECT_SOURCE_DIR}/client/cli/vtsim.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${PROJECT_SOURCE_DIR}/tests/harness/vtsim-harness.3
         DESTINATION ${CMAKE_INSTALL_MANDIR}/man3)
