@@ -59,7 +59,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
               ${PROJECT_SOURCE_DIR}/CHANGELOG.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # What README.md and the pages behind it lead to, where their links expect it.
-foreach(page config/vtsimd.ini core/README.md core/store/README.md core/man/vtsim-script.5
+foreach(page config/vtsimd.ini core/README.md core/store/README.md
              core/include/vtsim/plugin.h plugins/README.md
              client/README.md client/include/vtsim/client.h tests/harness/include/vtsim/harness.h)
     get_filename_component(folder ${page} DIRECTORY)
