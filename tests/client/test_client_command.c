@@ -135,11 +135,12 @@ static void errors_say_what_to_do(void **state)
                 "vtsim: the server knows no job \"nobody\"; to start it: vtsim start nobody\n");
     assert_runs(WORDS("cancel", "nobody"), 4, "",
                 "vtsim: the server knows no job \"nobody\"; to see which there are: vtsim list\n");
-    assert_runs(WORDS("run", "stuck-late", "-t", "1s", "-i", "1h"), 3, "",
-                "vtsim: the --timeout of 1s passed; job \"stuck-late\" was started and not polled "
-                "yet; to go on waiting: vtsim wait stuck-late\n");
+    assert_runs(WORDS("run", "stuck-late", "-t", "1s", "-i", "1h"), 3,
+                "Job stuck-late is still pending...\n", /* the last look before the deadline */
+                "vtsim: the --timeout of 1s passed; job \"stuck-late\" was pending when last "
+                "seen; to go on waiting: vtsim wait stuck-late\n");
     assert_runs(WORDS("wait", "stuck-late", "--timeout=0.5s", "-i", "1h"), 3,
-                "Job stuck-late is still pending...\n",
+                "Job stuck-late is still pending...\nJob stuck-late is still pending...\n",
                 "vtsim: the --timeout of 0.5s passed; job \"stuck-late\" was pending when last "
                 "seen; to go on waiting: vtsim wait stuck-late\n");
 }
