@@ -592,26 +592,37 @@ enum vts_err memory_restore(struct store *store, const struct record *record, ui
     return err;
 }
 
-void memory_each_polled(struct store *store, void (*fn)(void *arg, struct bytes id, uint64_t polls),
-                        void *arg)
+/* False where there were more than `most`. */
+static bool tell_polled(struct stripe *stripe, size_t most,
+                        void (*fn)(void *arg, struct bytes id, uint64_t polls), void *arg)
+{
+    struct node *node;
+    size_t bucket;
+
+    for (bucket = 0; stripe->polled && bucket < (size_t)1 << stripe->bucket_bits; bucket++)
+        for (node = stripe->buckets[bucket]; node; node = node->next) {
+            if (!node->polled)
+                continue;
+            if (most-- == 0)
+                return false;
+            fn(arg, id_of(node), node->polls);
+            node->polled = 0;
+        }
+    stripe->polled = false;
+    return true;
+}
+
+bool memory_each_polled(struct store *store, size_t *place, size_t most,
+                        void (*fn)(void *arg, struct bytes id, uint64_t polls), void *arg)
 {
     struct memory *memory = (struct memory *)store;
-    struct stripe *stripe;
-    struct node *node;
-    size_t i, bucket;
+    struct stripe *stripe = &memory->stripes[*place];
 
-    for (i = 0; i < STRIPES; i++) {
-        stripe = &memory->stripes[i];
-        pthread_mutex_lock(&stripe->lock);
-        for (bucket = 0; stripe->polled && bucket < (size_t)1 << stripe->bucket_bits; bucket++)
-            for (node = stripe->buckets[bucket]; node; node = node->next)
-                if (node->polled) {
-                    fn(arg, id_of(node), node->polls);
-                    node->polled = 0;
-                }
-        stripe->polled = false;
-        pthread_mutex_unlock(&stripe->lock);
-    }
+    pthread_mutex_lock(&stripe->lock);
+    if (tell_polled(stripe, most, fn, arg))
+        ++*place;
+    pthread_mutex_unlock(&stripe->lock);
+    return *place < STRIPES;
 }
 
 /* ---- the store itself ---- */

@@ -30,8 +30,9 @@ void memory_collect(struct store_port *port, struct store_list *list);
  * or by whoever runs the port. */
 enum vts_err memory_restore(struct store *store, const struct record *record, uint64_t polls);
 
-/* Tells the poll counts that were changed since the last time, with the stripe's lock held. */
-void memory_each_polled(struct store *store, void (*fn)(void *arg, struct bytes id, uint64_t polls),
-                        void *arg);
+/* Tells poll counts that were changed since they were last told, with a stripe's lock held: up to `most`.
+ * *place is 0 at first and keeps how far it has come; false where all were told. */
+bool memory_each_polled(struct store *store, size_t *place, size_t most,
+                        void (*fn)(void *arg, struct bytes id, uint64_t polls), void *arg);
 
 #endif

@@ -18,12 +18,24 @@ static uint64_t number_of(const redisReply *reply)
     return number > 0 ? (uint64_t)number : 0;
 }
 
+/* Sees whether these are the data that the port was greeted at. */
+static bool same_data(struct redis_port *port, const redisReply *born)
+{
+    const char *is = born->type == REDIS_REPLY_STRING ? born->str : "";
+
+    if (!port->born[0])
+        snprintf(port->born, sizeof(port->born), "%s", is);
+    port->emptied = strcmp(is, port->born) != 0;
+    return !port->emptied;
+}
+
 void redis_publish(struct redis_port *port, const redisReply *reply)
 {
     struct redis_counts *counts = &port->counts;
     size_t state;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != VTS_CANCELLED + 2)
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != VTS_CANCELLED + 3 ||
+        !same_data(port, reply->element[VTS_CANCELLED + 2]))
         return;
     atomic_fetch_add(&counts->turn, 1);
     atomic_store(&counts->number, number_of(reply->element[0]));
@@ -67,6 +79,20 @@ static void redis_count(struct store *store, uint64_t counts[VTS_CANCELLED + 1])
     memset(counts, 0, (VTS_CANCELLED + 1) * sizeof(counts[0]));
     for (i = 0; i < redis->options.ports; i++)
         take_newer(&redis->ports[i].counts, &current, &number, counts);
+}
+
+/* A refusal is forgotten when a change is taken, and after a while when none was tried: who asks for the
+ * state so as to send its clients elsewhere would else never find out that they could come back. */
+static enum store_state redis_state(struct store *store)
+{
+    struct redis *redis = (struct redis *)store;
+
+    if (atomic_load(&redis->away))
+        return STORE_AWAY;
+    return atomic_load(&redis->refusing) &&
+                   redis_now_us() - atomic_load(&redis->refused_us) < REDIS_REFUSAL_US
+               ? STORE_FAILING
+               : STORE_OK;
 }
 
 /* ---- instances ---- */
@@ -173,12 +199,14 @@ static void redis_destroy(struct store *store)
 
 static const struct store_ops redis_ops = {
     .kind = "redis",
+    .shared = true,
     .destroy = redis_destroy,
     .port = redis_port,
     .update = redis_update,
     .list = redis_list,
     .run_due = redis_run_due,
     .count = redis_count,
+    .state = redis_state,
     .attach = redis_attach,
     .detach = redis_detach,
     .keep_instance = redis_keep_instance,

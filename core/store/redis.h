@@ -6,6 +6,7 @@
  *   redis_server.c   the url, and what is said to a Redis before it is used (the greeting)
  *   redis_commands.c the keys, the scripts, and how a command is written
  *   redis_link.c     a port's connection: coming and going, timeouts, commands under way
+ *   redis_reader.c   answers that nobody asked for
  *   redis_calls.c    calls through the door, and what is done with a record that is due
  *   redis_due.c      claiming what is due
  *   redis_list.c     listings
@@ -14,7 +15,8 @@
  * changes share; `due` a sorted set of ids by the moment of record_due; `leased` one of those that a
  * replica has claimed, by Redis's own time until which they are its; `polls` one by poll count, and `ids`
  * one without scores, which is the order of listings; `states` the number of records in each state, and
- * in `n` that of all changes. `instances` is a hash, `fingerprint` a string. A change of any of them but
+ * in `n` that of all changes, and in `born` what they were given when the prefix was new: random, so that
+ * who finds another there knows that all was emptied meanwhile. `instances` is a hash, `fingerprint` a string. A change of any of them but
  * a poll count is made by a script that compares the stamp first.
  *
  * Threads. A port belongs to its worker, its connection included. The ports share what is set before
@@ -25,12 +27,14 @@
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <sys/queue.h>
 
 #include "store.h"
 
 #define REDIS_STAMP    8
 #define REDIS_LEASE_MS 2000 /* how long a claim holds; a replica's death delays wakes by so much */
+#define REDIS_REFUSAL_US 5000000 /* how long a refusal is told as the store's state */
 #define REDIS_TICK_MS  250  /* how often a vtsimd looks for what is due, at the least */
 
 struct redis_settings {
@@ -129,10 +133,15 @@ struct redis_port {
 
     struct redisAsyncContext *link;
     enum redis_link_state state;
+    redisReplyObjectFunctions guarded, *usual; /* what makes hiredis's replies: ours and its own */
+    bool unasked;                              /* an answer came that nobody had asked for */
     struct redis_op *greeting;
+    char born[24]; /* of what it was greeted at; "": not greeted yet */
+    bool emptied;  /* it is another's now, or nobody's: to be greeted again */
     struct redis_ops ops;
     int backoff_ms;
-    bool loading;     /* the scripts are on their way */
+    int64_t up_us;                                         /* since when it is up */
+    bool loading;                                          /* the scripts are on their way */
     char reason[sizeof(((struct vts_error *)0)->message)]; /* why the last greeting failed */
 
     bool claiming, claim_again;
@@ -169,6 +178,7 @@ struct redis {
 
     atomic_size_t attached, up;
     atomic_bool away, refusing;
+    _Atomic int64_t refused_us; /* the last refusal */
 };
 
 static inline struct redis *redis_of(const struct redis_port *port)
@@ -194,9 +204,10 @@ enum redis_step {
     REDIS_STEP_PASSWORD,
     REDIS_STEP_DATABASE,
     REDIS_STEP_SCRIPTS,
-    REDIS_STEP_MARK =
-        REDIS_STEP_SCRIPTS + REDIS_SCRIPTS, /* leaves the fingerprint if there is none */
+    REDIS_STEP_TYPES = REDIS_STEP_SCRIPTS + REDIS_SCRIPTS, /* the keys are none of a stranger's */
+    REDIS_STEP_MARK = REDIS_STEP_TYPES + REDIS_KEYS, /* leaves the fingerprint if there is none */
     REDIS_STEP_CHECK,
+    REDIS_STEP_BORN,  /* the same with `born` */
     REDIS_STEP_COUNT, /* a claim of nothing: the scripts run, and tell the counts */
     REDIS_STEP_INSTANCES
 };
@@ -204,7 +215,7 @@ enum redis_step {
 /* The greeting, in steps: which words, and whether the answer is right. */
 size_t redis_greeting_first(const struct redis *redis);
 size_t redis_greeting_end(const struct redis *redis);
-void redis_greeting_words(const struct redis *redis, size_t step, struct redis_words *words);
+void redis_greeting_words(struct redis_port *port, size_t step, struct redis_words *words);
 bool redis_greeting_check(struct redis *redis, size_t step, const redisReply *reply,
                           struct vts_error *error);
 
@@ -258,8 +269,14 @@ void redis_accepted(struct redis_port *port);
 void redis_link_ended(const struct redisAsyncContext *link);
 void redis_link_drop(struct redis_port *port, const char *why);
 
+/* ---- redis_reader.c ---- */
+
+/* Ends a connection on which an answer comes that nobody asked for, and leaves `unasked`. */
+void redis_reader_guard(struct redis_port *port, redisAsyncContext *link);
+
 /* ---- redis.c ---- */
 
+/* Takes the counts that a script told, and sees whether all was emptied since the greeting. */
 void redis_publish(struct redis_port *port, const redisReply *counts);
 
 /* ---- redis_calls.c ---- */
@@ -276,6 +293,14 @@ void redis_instance_found(struct redis_port *port, uint64_t instance, const redi
 bool redis_instance_fetch(struct redis_op *op, uint64_t instance, redisCallbackFn *fn);
 /* What to do with a record that is due. */
 void redis_move_due(struct redis_port *port, struct bytes id, const char *value, size_t length);
+
+/* A number of polls as a sorted set has it. A stranger's can be anything. */
+static inline uint64_t redis_polls(const redisReply *score)
+{
+    double polls = strtod(score->str, NULL);
+
+    return polls >= 0 && polls <= 9007199254740992.0 ? (uint64_t)polls : 0;
+}
 
 /* ---- redis_due.c ---- */
 

@@ -247,7 +247,7 @@ static void move(struct redis_op *op, const char *value, size_t length)
 
     if (value && !record) {
         redis_tell_strange(op->port, op->id);
-        finish(op, VTS_ERR_BUSY);
+        finish(op, VTS_ERR_DAMAGED);
         return;
     }
     if (record && !redis_instance_known(op->port, record->instance)) {
@@ -303,7 +303,7 @@ static void on_polls(struct redisAsyncContext *link, void *answer, void *arg)
     if (!reply) {
         redis_link_ended(link);
     } else if (reply->type == REDIS_REPLY_STRING) {
-        op->polls = (uint64_t)strtod(reply->str, NULL);
+        op->polls = redis_polls(reply);
     } else if (reply->type == REDIS_REPLY_NIL) {
         op->poll_missed = op->call->is_poll;
     } else {

@@ -9,7 +9,7 @@ _Static_assert(offsetof(struct record, state) == 6, "the scripts read the state 
 
 #define SCRIPT_HEAD "local jobs, due, leased, polls, ids, states = unpack(KEYS)\n"
 
-#define SCRIPT_COUNTS "redis.call('HMGET', states, 'n', 0, 1, 2, 3, 4, 5)"
+#define SCRIPT_COUNTS "redis.call('HMGET', states, 'n', 0, 1, 2, 3, 4, 5, 'born')"
 
 const char *const redis_scripts[REDIS_SCRIPTS] = {
     /* The record comes last: a key of the wrong type must not leave a change half made.

@@ -44,17 +44,26 @@ void redis_plan(struct redis_port *port, vts_ms moment)
 static void claimed(struct redis_port *port, const redisReply *reply)
 {
     const redisReply *first = reply->element[1], *pairs = reply->element[2];
+    double moment;
     size_t i;
 
     redis_publish(port, reply->element[0]);
+    if (port->emptied) {
+        /* Fingerprint and instances went with it. What was claimed is another's when its lease is over. */
+        redis_link_drop(port, "all that it had is gone");
+        return;
+    }
     for (i = 0; i + 1 < pairs->elements; i += 2)
         redis_move_due(port, (struct bytes){pairs->element[i]->str, (size_t)pairs->element[i]->len},
                        pairs->element[i + 1]->str, (size_t)pairs->element[i + 1]->len);
     /* There may be more: the claim ends where the answer would get too large as well. */
     if (pairs->elements > 0)
         port->claim_again = true;
-    else if (first->type == REDIS_REPLY_STRING && first->len > 0)
-        redis_plan(port, (vts_ms)strtod(first->str, NULL));
+    else if (first->type == REDIS_REPLY_STRING && first->len > 0) {
+        moment = strtod(first->str, NULL);
+        if (moment >= -(double)VTS_TIME_END && moment <= (double)VTS_TIME_END)
+            redis_plan(port, (vts_ms)moment);
+    }
 }
 
 static bool is_claim(const redisReply *reply)

@@ -20,6 +20,7 @@
 
 #define BACKOFF_LEAST_MS 50
 #define BACKOFF_MOST_MS  2000
+#define STOOD_US         2000000 /* one that stood so long was good: the next may come soon */
 
 int64_t redis_now_us(void)
 {
@@ -111,8 +112,11 @@ static void lose(struct redis_port *port, const char *why)
 {
     struct redis *redis = redis_of(port);
 
-    if (port->state == LINK_UP)
+    if (port->state == LINK_UP) {
         atomic_fetch_sub(&redis->up, 1);
+        if (redis_now_us() - port->up_us >= STOOD_US)
+            port->backoff_ms = BACKOFF_LEAST_MS;
+    }
     port->link = NULL;
     port->state = LINK_AWAY;
     port->claiming = port->loading = false;
@@ -131,7 +135,7 @@ void redis_link_ended(const struct redisAsyncContext *link)
     struct redis_port *port = link->data;
 
     if (port->link == link)
-        lose(port, link->c.errstr);
+        lose(port, port->unasked ? "an answer that nobody asked for" : link->c.errstr);
 }
 
 void redis_link_drop(struct redis_port *port, const char *why)
@@ -196,7 +200,7 @@ static void link_up(struct redis_port *port)
     struct redis *redis = redis_of(port);
 
     port->state = LINK_UP;
-    port->backoff_ms = BACKOFF_LEAST_MS;
+    port->up_us = redis_now_us();
     port->reason[0] = '\0';
     if (atomic_fetch_add(&redis->up, 1) + 1 == atomic_load(&redis->attached) &&
         atomic_exchange(&redis->away, false))
@@ -213,13 +217,17 @@ static void on_greeting(struct redisAsyncContext *link, void *answer, void *arg)
     bool last = step + 1 == redis_greeting_end(redis);
     struct vts_error error;
 
-    if (!reply)
+    if (!reply) {
         redis_link_ended(link);
-    if (port->link == link) {
-        if (!redis_greeting_check(redis, step, reply, &error))
+    } else if (port->link == link) {
+        if (!redis_greeting_check(redis, step, reply, &error)) {
             greeting_failed(port, &error);
-        else if (last)
-            link_up(port);
+        } else {
+            if (step == REDIS_STEP_COUNT)
+                redis_publish(port, reply->element[0]);
+            if (last)
+                link_up(port);
+        }
     }
     if (last && port->greeting) {
         redis_op_destroy(port->greeting);
@@ -231,7 +239,7 @@ static bool send_words(struct redis_port *port, size_t step, redisCallbackFn *fn
 {
     struct redis_words words;
 
-    redis_greeting_words(redis_of(port), step, &words);
+    redis_greeting_words(port, step, &words);
     return redisAsyncCommandArgv(port->link, fn, (void *)(uintptr_t)step, words.count, words.at,
                                  words.length) == REDIS_OK;
 }
@@ -268,6 +276,9 @@ static void connect_link(struct redis_port *port, enum redis_link_state state)
     }
     redisEnableKeepAlive(&link->c);
     link->data = port;
+    redis_reader_guard(port, link);
+    port->born[0] = '\0';
+    port->emptied = false;
     port->link = link;
     port->state = state;
     redisAsyncSetConnectCallback(link, on_connect);
@@ -311,15 +322,17 @@ bool redis_link_attach(struct redis_port *port, struct event_base *loop)
 void redis_link_detach(struct redis_port *port)
 {
     struct event **timers[] = {&port->watchdog, &port->again, &port->tick};
-    struct redis_op *op;
+    struct redis_op *op, *next;
     size_t i;
 
     if (!port->loop)
         return;
     port->detaching = true;
     redis_link_drop(port, "");
-    while ((op = TAILQ_FIRST(&port->ops)))
+    for (op = TAILQ_FIRST(&port->ops); op; op = next) {
+        next = TAILQ_NEXT(op, link);
         redis_op_destroy(op);
+    }
     port->greeting = NULL;
     for (i = 0; i < 3; i++) {
         if (*timers[i])
@@ -344,9 +357,12 @@ void redis_refused(struct redis_port *port, const redisReply *reply)
     snprintf(why, sizeof(why), "%.*s", end ? (int)(end - says) : (int)strlen(says), says);
     /* It is loading, or was made a replica: another connection may reach one that can. */
     if (strncmp(says, "LOADING", 7) == 0 || strncmp(says, "READONLY", 8) == 0 ||
-        strncmp(says, "NOAUTH", 6) == 0)
+        strncmp(says, "NOAUTH", 6) == 0) {
         redis_link_drop(port, why);
-    else if (!atomic_exchange(&redis->refusing, true))
+        return;
+    }
+    atomic_store(&redis->refused_us, redis_now_us());
+    if (!atomic_exchange(&redis->refusing, true))
         log_line(VTS_ERROR, "redis",
                  "Redis at %s refuses: %s; what needs it is answered 503 until it does not",
                  redis->server.where, why);
@@ -382,7 +398,7 @@ void redis_reload(struct redis_port *port)
     if (port->loading || !port->link)
         return;
     port->loading = true;
-    for (step = REDIS_STEP_SCRIPTS; step < REDIS_STEP_MARK; step++)
+    for (step = REDIS_STEP_SCRIPTS; step < REDIS_STEP_TYPES; step++)
         if (!send_words(port, step, on_reload)) {
             redis_link_drop(port, "no memory for a command");
             return;

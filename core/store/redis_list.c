@@ -103,7 +103,7 @@ static void tell_row(struct redis_op *op, const redisReply *rows, size_t row)
     const redisReply *id = rows->element[row];
     const struct record *record = record_of(rows, row);
     struct store_list *list = op->list;
-    uint64_t polls = (uint64_t)strtod(rows->element[row + 2]->str, NULL);
+    uint64_t polls = redis_polls(rows->element[row + 2]);
     vts_ms now = clock_now(options->clock);
 
     memcpy(list->after, id->str, (size_t)id->len);

@@ -5,11 +5,13 @@
  * said when the store is opened, waiting for each answer, and on every connection of a port. */
 #include <errno.h>
 #include <netdb.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <time.h>
 
 #include "../base/log.h"
+#include "../base/rng.h"
 #include "redis.h"
 
 #define LOADING_TRIES 600 /* of 100 ms, for a Redis that is reading its file */
@@ -129,7 +131,9 @@ bool redis_server_parse(struct redis_server *server, const char *url, struct vts
 
 size_t redis_greeting_first(const struct redis *redis)
 {
-    return redis->server.password[0] ? REDIS_STEP_PASSWORD : REDIS_STEP_DATABASE;
+    bool login = redis->server.user[0] || redis->server.password[0];
+
+    return login ? REDIS_STEP_PASSWORD : REDIS_STEP_DATABASE;
 }
 
 static const struct redis_instance *instance_at(const struct redis *redis, size_t index)
@@ -180,8 +184,9 @@ static void claim_words(const struct redis *redis, struct redis_words *words)
     add_string(words, "0");
 }
 
-void redis_greeting_words(const struct redis *redis, size_t step, struct redis_words *words)
+void redis_greeting_words(struct redis_port *port, size_t step, struct redis_words *words)
 {
+    const struct redis *redis = redis_of(port);
     const struct redis_instance *instance;
 
     words->count = 0;
@@ -194,7 +199,10 @@ void redis_greeting_words(const struct redis *redis, size_t step, struct redis_w
         snprintf(words->number, sizeof(words->number), "%d", redis->server.db);
         add_string(words, "SELECT");
         add_string(words, words->number);
-    } else if (step >= REDIS_STEP_SCRIPTS && step < REDIS_STEP_MARK) {
+    } else if (step >= REDIS_STEP_TYPES && step < REDIS_STEP_MARK) {
+        add_string(words, "TYPE");
+        add_key(redis, words, (enum redis_key)(step - REDIS_STEP_TYPES));
+    } else if (step >= REDIS_STEP_SCRIPTS && step < REDIS_STEP_TYPES) {
         add_string(words, "SCRIPT");
         add_string(words, "LOAD");
         add_string(words, redis_scripts[step - REDIS_STEP_SCRIPTS]);
@@ -206,6 +214,13 @@ void redis_greeting_words(const struct redis *redis, size_t step, struct redis_w
     } else if (step == REDIS_STEP_CHECK) {
         add_string(words, "GET");
         add_key(redis, words, KEY_FINGERPRINT);
+    } else if (step == REDIS_STEP_BORN) {
+        add_string(words, "HSETNX");
+        add_key(redis, words, KEY_STATES);
+        add_string(words, "born");
+        snprintf(words->number, sizeof(words->number), "%016llx",
+                 (unsigned long long)rng_draw(port->chance, port->draws++));
+        add_string(words, words->number);
     } else if (step == REDIS_STEP_COUNT) {
         claim_words(redis, words);
     } else if ((instance = instance_at(redis, step - REDIS_STEP_INSTANCES))) {
@@ -223,6 +238,12 @@ static bool refusal(const struct redis *redis, size_t step, const char *says,
 
     if (strncmp(says, "LOADING", 7) == 0)
         return vts_error_set(error, VTS_ERR_BUSY, "Redis at %s is still loading its data", where);
+    /* Said instead of the first answer, whatever was asked. */
+    if (strncmp(says, "ERR max number of clients", 25) == 0)
+        return vts_error_set(error, VTS_ERR_INVALID,
+                             "Redis at %s takes no more connections: %s; raise its maxclients, "
+                             "each worker of a vtsimd keeps one",
+                             where, says);
     if (step == REDIS_STEP_PASSWORD)
         return vts_error_set(error, VTS_ERR_INVALID,
                              "Redis at %s refuses the password of [store] url: %s", where, says);
@@ -231,7 +252,7 @@ static bool refusal(const struct redis *redis, size_t step, const char *says,
                              "Redis at %s wants a password: write [store] url = "
                              "redis://:PASSWORD@HOST:PORT",
                              where);
-    if (step == REDIS_STEP_DATABASE)
+    if (step == REDIS_STEP_DATABASE && strstr(says, "DB index"))
         return vts_error_set(error, VTS_ERR_INVALID, "Redis at %s has no database %d: %s", where,
                              redis->server.db, says);
     return vts_error_set(error, VTS_ERR_INVALID, "Redis at %s cannot be used: %s", where, says);
@@ -266,12 +287,34 @@ static bool check_script(struct redis *redis, size_t script, const redisReply *r
                          redis->server.where);
 }
 
+static bool check_type(const struct redis *redis, size_t key, const redisReply *reply,
+                       struct vts_error *error)
+{
+    static const char *const types[REDIS_KEYS] = {
+        [KEY_JOBS] = "hash",      [KEY_DUE] = "zset",           [KEY_LEASED] = "zset",
+        [KEY_POLLS] = "zset",     [KEY_IDS] = "zset",           [KEY_STATES] = "hash",
+        [KEY_INSTANCES] = "hash", [KEY_FINGERPRINT] = "string",
+    };
+
+    if (reply->type == REDIS_REPLY_STATUS &&
+        (strcmp(reply->str, types[key]) == 0 || strcmp(reply->str, "none") == 0))
+        return true;
+    return vts_error_set(error, VTS_ERR_INVALID,
+                         "Redis at %s has a %s named \"%s\", where vtsimd keeps a %s: give it a "
+                         "prefix of its own ([store] prefix)",
+                         redis->server.where,
+                         reply->type == REDIS_REPLY_STATUS ? reply->str : "thing",
+                         redis->keys[key].bytes, types[key]);
+}
+
 bool redis_greeting_check(struct redis *redis, size_t step, const redisReply *reply,
                           struct vts_error *error)
 {
     if (reply->type == REDIS_REPLY_ERROR)
         return refusal(redis, step, reply->str, error);
-    if (step >= REDIS_STEP_SCRIPTS && step < REDIS_STEP_MARK)
+    if (step >= REDIS_STEP_TYPES && step < REDIS_STEP_MARK)
+        return check_type(redis, step - REDIS_STEP_TYPES, reply, error);
+    if (step >= REDIS_STEP_SCRIPTS && step < REDIS_STEP_TYPES)
         return check_script(redis, step - REDIS_STEP_SCRIPTS, reply, error);
     if (step == REDIS_STEP_CHECK)
         return check_fingerprint(redis, reply, error);
@@ -319,7 +362,7 @@ static bool greet(struct redis *redis, struct vts_error *error)
     bool good = true;
 
     for (; good && step < redis_greeting_end(redis); step++) {
-        redis_greeting_words(redis, step, &words);
+        redis_greeting_words(&redis->ports[0], step, &words);
         errno = 0;
         reply = redisCommandArgv(redis->start, words.count, words.at, words.length);
         if (!reply)
@@ -346,6 +389,15 @@ static bool try_start(struct redis *redis, struct vts_error *error)
     return greet(redis, error);
 }
 
+/* Whether a signal waits to end us: vtsimd reads them when it serves, which may be long from now. */
+static bool told_to_end(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
 bool redis_start(struct redis *redis, struct vts_error *error)
 {
     const struct timespec pause = {0, 100000000};
@@ -354,6 +406,11 @@ bool redis_start(struct redis *redis, struct vts_error *error)
     while (!try_start(redis, error)) {
         if (error->code != VTS_ERR_BUSY || ++tries > LOADING_TRIES)
             return false;
+        if (told_to_end())
+            return vts_error_set(error, VTS_ERR_BUSY,
+                                 "Redis at %s was still loading its data when vtsimd was told to "
+                                 "end",
+                                 redis->server.where);
         if (tries == 1)
             log_line(VTS_INFO, "redis", "%s: waiting for it", error->message);
         nanosleep(&pause, NULL);

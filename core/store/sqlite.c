@@ -10,8 +10,9 @@
  * what waits gets VTS_ERR_BUSY, what is written already stays queued and is tried again.
  *
  * Threads. `lock` guards the queue; it is taken inside a stripe's lock of the memory store, and nothing
- * is taken inside it. A port's waiting calls belong to its worker; the writer only rings. The file is
- * the writer's from its start to its end. */
+ * is taken inside it. A port's waiting calls belong to its worker; the writer only rings, and holds `bells`
+ * meanwhile, so that no port is detached under its hand. The file is the writer's from its start to its
+ * end. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@
 #define RETRY_MS  500
 #define SWEEP_MS  10000 /* how often poll counts are written */
 #define GATHER_US 200
+#define SLICE     1000 /* poll counts that are written at once: changes wait for no more */
 
 /* Calls and listings that wait for a commit, in the order in which they came. */
 struct waiters {
@@ -59,6 +61,7 @@ struct sqlite {
     size_t queued, grouped; /* and as the writer took them the last time */
     uint64_t given;         /* the number of the last change */
     bool closing;
+    pthread_mutex_t bells;
 
     _Atomic uint64_t committed;
     atomic_bool failing;
@@ -207,7 +210,7 @@ static void sqlite_update(struct store_port *base, struct store_call *call)
     uint64_t seen;
 
     if (is_strange(sqlite, call->id)) {
-        call->err = VTS_ERR_BUSY;
+        call->err = VTS_ERR_DAMAGED;
         call->done(call);
         return;
     }
@@ -257,6 +260,11 @@ static vts_ms sqlite_run_due(struct store_port *base, vts_ms now, size_t most)
     return store_run_due(port->memory, now, most);
 }
 
+static enum store_state sqlite_state(struct store *store)
+{
+    return atomic_load(&((struct sqlite *)store)->failing) ? STORE_FAILING : STORE_OK;
+}
+
 static void sqlite_count(struct store *store, uint64_t counts[VTS_CANCELLED + 1])
 {
     store_count(((struct sqlite *)store)->memory, counts);
@@ -278,9 +286,11 @@ static void ring_waiting(struct sqlite *sqlite)
 {
     size_t i;
 
+    pthread_mutex_lock(&sqlite->bells);
     for (i = 0; i < sqlite->options.ports; i++)
         if (atomic_load(&sqlite->ports[i].waiting))
             sqlite->options.ring(sqlite->options.arg, i);
+    pthread_mutex_unlock(&sqlite->bells);
 }
 
 static void set_failing(struct sqlite *sqlite, bool failing, const char *why)
@@ -349,6 +359,13 @@ static bool write_all(struct sqlite *sqlite, const struct change *first, bool cl
     return true;
 }
 
+/* Poll counts are written in slices, so that changes come between. */
+struct sweep {
+    bool under_way, failed; /* the last one that was tried could not be written: told once */
+    size_t place;           /* memory_each_polled's */
+    int64_t begun;
+};
+
 struct poll_list {
     struct change *first, **last;
 };
@@ -365,17 +382,25 @@ static void add_polls(void *arg, struct bytes id, uint64_t polls)
     list->last = &change->next;
 }
 
-/* Writes poll counts and gives space back. */
-static void sweep(struct sqlite *sqlite)
+/* Writes a slice of the poll counts; behind the last one gives space back. What cannot be written is left
+ * to the next sweep. */
+static void sweep_on(struct sqlite *sqlite, struct sweep *sweep)
 {
     struct poll_list polls = {.first = NULL, .last = &polls.first};
     struct vts_error error;
+    bool good = true;
 
-    memory_each_polled(sqlite->memory, add_polls, &polls);
-    if (polls.first && !sqlite_file_write(&sqlite->file, polls.first, &error))
-        log_line(VTS_WARNING, "sqlite", "poll counts are not written: %s", error.message);
+    sweep->under_way = memory_each_polled(sqlite->memory, &sweep->place, SLICE, add_polls, &polls);
+    if (polls.first) {
+        good = sqlite_file_write(&sqlite->file, polls.first, &error);
+        if (!good && !sweep->failed)
+            log_line(VTS_WARNING, "sqlite", "poll counts are not written: %s", error.message);
+        sweep->failed = !good;
+    }
     free_changes(polls.first);
-    sqlite_file_shrink(&sqlite->file);
+    sweep->under_way = sweep->under_way && good;
+    if (!sweep->under_way)
+        sqlite_file_shrink(&sqlite->file);
 }
 
 static int64_t monotonic_ms(void)
@@ -389,13 +414,13 @@ static int64_t monotonic_ms(void)
 static void *run_writer(void *arg)
 {
     struct sqlite *sqlite = arg;
-    int64_t swept = monotonic_ms();
+    struct sweep sweep = {.begun = monotonic_ms()};
     struct change *changes;
     bool closing = false, good;
     uint64_t number;
 
     while (!closing) {
-        changes = take_queue(sqlite, SWEEP_MS, &number, &closing);
+        changes = take_queue(sqlite, sweep.under_way ? 0 : SWEEP_MS, &number, &closing);
         if (changes) {
             good = write_all(sqlite, changes, closing);
             free_changes(changes);
@@ -405,11 +430,13 @@ static void *run_writer(void *arg)
                 ring_waiting(sqlite);
             }
         }
-        if (closing || monotonic_ms() - swept >= SWEEP_MS) {
-            sweep(sqlite);
-            swept = monotonic_ms();
-        }
+        if (!sweep.under_way && monotonic_ms() - sweep.begun >= SWEEP_MS)
+            sweep = (struct sweep){true, sweep.failed, 0, monotonic_ms()};
+        if (sweep.under_way)
+            sweep_on(sqlite, &sweep);
     }
+    for (sweep = (struct sweep){.under_way = true}; sweep.under_way;)
+        sweep_on(sqlite, &sweep);
     return NULL;
 }
 
@@ -444,8 +471,11 @@ static bool sqlite_attach(struct store_port *base, struct event_base *loop)
 static void sqlite_detach(struct store_port *base)
 {
     struct sqlite_port *port = (struct sqlite_port *)base;
+    struct sqlite *sqlite = (struct sqlite *)base->store;
 
+    pthread_mutex_lock(&sqlite->bells); /* then it is not rung any more */
     atomic_store(&port->waiting, false);
+    pthread_mutex_unlock(&sqlite->bells);
     port->waiters =
         (struct waiters){.last_call = &port->waiters.calls, .last_list = &port->waiters.lists};
 }
@@ -471,6 +501,7 @@ static void sqlite_destroy(struct store *store)
     sqlite_file_close(&sqlite->file);
     store_destroy(sqlite->memory);
     pthread_mutex_destroy(&sqlite->lock);
+    pthread_mutex_destroy(&sqlite->bells);
     pthread_cond_destroy(&sqlite->work);
     for (i = 0; i < sqlite->strange_count; i++)
         free(sqlite->strange[i]);
@@ -487,6 +518,7 @@ static const struct store_ops sqlite_ops = {
     .list = sqlite_list,
     .run_due = sqlite_run_due,
     .count = sqlite_count,
+    .state = sqlite_state,
     .attach = sqlite_attach,
     .detach = sqlite_detach,
     .keep_instance = sqlite_keep_instance,
@@ -529,6 +561,7 @@ static bool open_file(struct sqlite *sqlite, struct vts_error *error)
     uint64_t before, seed = sqlite->options.seed;
 
     if (!sqlite_file_open(&sqlite->file, set, error) ||
+        !sqlite_file_check_instances(&sqlite->file, error) ||
         !sqlite_file_each(&sqlite->file, restore, &restorer, error))
         return false;
     if (restorer.no_memory)
@@ -581,6 +614,7 @@ static struct store *sqlite_open(const struct store_options *options, const void
     sqlite->last = &sqlite->first;
     sqlite->file.lock_fd = -1;
     pthread_mutex_init(&sqlite->lock, NULL);
+    pthread_mutex_init(&sqlite->bells, NULL);
     pthread_cond_init(&sqlite->work, NULL);
     sqlite->memory = memory_create(options, &hooks);
     if (!sqlite->memory || !make_ports(sqlite))

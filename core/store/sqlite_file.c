@@ -52,6 +52,18 @@ static bool run(struct sqlite_file *file, const char *sql, struct vts_error *err
            failed(file, "cannot be used", error);
 }
 
+/* What SQLite found when it looked at the file for the first time: only damage is called so. */
+static bool found(struct sqlite_file *file, const char *what, struct vts_error *error)
+{
+    int code = sqlite3_errcode(file->db);
+
+    if (!what && code != SQLITE_OK && code != SQLITE_ROW && code != SQLITE_DONE &&
+        code != SQLITE_CORRUPT && code != SQLITE_NOTADB)
+        return failed(file, "cannot be used", error);
+    return vts_error_set(error, VTS_ERR_DAMAGED, "%s is damaged (%s): it was left as it is",
+                         file->path, what ? what : sqlite3_errmsg(file->db));
+}
+
 /* The first column of the first row. */
 static bool ask(struct sqlite_file *file, const char *sql, int64_t *number, struct text *text)
 {
@@ -91,6 +103,21 @@ static bool lock(struct sqlite_file *file, struct vts_error *error)
                          file->path);
 }
 
+/* Its log, before SQLite sees it. SQLite would throw away that of an empty file, and with it what a vtsimd
+ * kept there: the file was cut off, or removed alone. */
+static bool check_log(const struct sqlite_file *file, bool empty, struct vts_error *error)
+{
+    bool no_log;
+
+    if (!sqlite_log_check(file->path, &no_log, error))
+        return false;
+    return !empty || no_log ||
+           vts_error_set(error, VTS_ERR_DAMAGED,
+                         "%s is empty, but its log %s-wal is not: put the file back, or remove the "
+                         "log to begin anew",
+                         file->path, file->path);
+}
+
 /* Whose it is, from its first bytes, before SQLite sees it: SQLite would finish or roll back what another
  * program left half done. */
 static bool check_owner(struct sqlite_file *file, bool *empty, struct vts_error *error)
@@ -121,8 +148,9 @@ static bool check_owner(struct sqlite_file *file, bool *empty, struct vts_error 
 static bool check_version(struct sqlite_file *file, int64_t *version, struct vts_error *error)
 {
     if (!ask(file, "PRAGMA user_version", version, NULL))
-        return vts_error_set(error, VTS_ERR_DAMAGED, "%s is damaged (%s): it was left as it is",
-                             file->path, sqlite3_errmsg(file->db));
+        return found(file, NULL, error);
+    if (*version < 0)
+        return found(file, "its version is negative", error);
     if (*version > VERSION)
         return vts_error_set(error, VTS_ERR_INVALID,
                              "%s is of version %lld, this vtsimd knows versions up to %d: use the "
@@ -138,8 +166,7 @@ static bool check_whole(struct sqlite_file *file, struct vts_error *error)
                  verdict.length == 2 && memcmp(verdict.bytes, "ok", 2) == 0;
 
     if (!whole)
-        vts_error_set(error, VTS_ERR_DAMAGED, "%s is damaged (%s): it was left as it is",
-                      file->path, verdict.length > 0 ? verdict.bytes : sqlite3_errmsg(file->db));
+        found(file, verdict.length > 0 ? verdict.bytes : NULL, error);
     text_finish(&verdict);
     return whole;
 }
@@ -184,17 +211,22 @@ static bool prepare_all(struct sqlite_file *file, struct vts_error *error)
 }
 
 /* The file is made ours before anything else is written, so that it is known for ours from its first byte;
- * auto_vacuum can only be set while it is empty. In WAL mode a commit without a sync is in the system's
+ * auto_vacuum can only be set while it is empty, and writes as well: hence in one transaction. In WAL mode a commit without a sync is in the system's
  * hands, so it outlives the process, but not the power. */
-static bool set_up(struct sqlite_file *file, bool empty, bool power, struct vts_error *error)
+static bool set_up(struct sqlite_file *file, bool power, struct vts_error *error)
 {
-    char pragma[96];
+    char pragma[128];
+    int64_t pages = 0;
     struct text mode = TEXT_INIT;
     bool wal;
 
-    snprintf(pragma, sizeof(pragma), "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d",
+    snprintf(pragma, sizeof(pragma),
+             "BEGIN; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = %d; COMMIT",
              APPLICATION);
-    if (empty && !run(file, pragma, error))
+    /* Asked of SQLite, which has undone what was half made when it was first asked something. */
+    if (!ask(file, "PRAGMA page_count", &pages, NULL))
+        return failed(file, "cannot be used", error);
+    if (pages == 0 && !run(file, pragma, error))
         return false;
     wal = ask(file, "PRAGMA journal_mode = WAL", NULL, &mode) && !mode.failed && mode.length == 3 &&
           memcmp(mode.bytes, "wal", 3) == 0;
@@ -212,7 +244,7 @@ static bool open_checked(struct sqlite_file *file, const struct sqlite_settings 
     bool empty;
 
     file->path = settings->path;
-    if (!lock(file, error) || !check_owner(file, &empty, error))
+    if (!lock(file, error) || !check_owner(file, &empty, error) || !check_log(file, empty, error))
         return false;
     if (sqlite3_open_v2(file->path, &file->db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
         return failed(file, "cannot be opened", error);
@@ -220,7 +252,7 @@ static bool open_checked(struct sqlite_file *file, const struct sqlite_settings 
     /* Until it is taken nothing moves from the log into the file. */
     sqlite3_db_config(file->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     return check_version(file, &version, error) && check_whole(file, error) &&
-           set_up(file, empty, settings->durability == 1, error) && migrate(file, version, error) &&
+           set_up(file, settings->durability == 1, error) && migrate(file, version, error) &&
            prepare_all(file, error);
 }
 
@@ -411,6 +443,31 @@ bool sqlite_file_keep_instance(struct sqlite_file *file, uint64_t hash, struct b
     result = sqlite3_step(statement);
     sqlite3_finalize(statement);
     return result == SQLITE_DONE || failed(file, "cannot keep a behaviour", error);
+}
+
+/* A text that is not what was kept under its hash would fail each of its jobs. */
+bool sqlite_file_check_instances(struct sqlite_file *file, struct vts_error *error)
+{
+    sqlite3_stmt *statement;
+    char what[64];
+    int64_t hash;
+    int result;
+    bool good = true;
+
+    if (!prepare(file, "SELECT hash, text FROM instance", &statement, error))
+        return false;
+    while (good && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+        hash = sqlite3_column_int64(statement, 0);
+        good = (int64_t)rng_hash(sqlite3_column_blob(statement, 1),
+                                 (size_t)sqlite3_column_bytes(statement, 1), 0) == hash;
+        snprintf(what, sizeof(what), "the behaviour %lld", (long long)hash);
+        if (!good)
+            found(file, what, error);
+    }
+    if (good && result != SQLITE_DONE)
+        good = failed(file, "cannot tell the behaviours", error);
+    sqlite3_finalize(statement);
+    return good;
 }
 
 bool sqlite_file_each_instance(struct sqlite_file *file, store_instance_fn *fn, void *arg,

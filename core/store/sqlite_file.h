@@ -38,6 +38,10 @@ bool sqlite_file_open(struct sqlite_file *file, const struct sqlite_settings *se
                       struct vts_error *error);
 void sqlite_file_close(struct sqlite_file *file);
 
+/* Whether the log beside the file is whole, but for a last commit that a crash cut off. Nothing but reads;
+ * a file that has none is fine. (sqlite_log.c) */
+bool sqlite_log_check(const char *path, bool *empty, struct vts_error *error);
+
 /* Tells all records, aligned, with their ids and poll counts; `fn` says false where id and record do not
  * belong together. False where the file cannot be read, or is damaged. */
 bool sqlite_file_each(struct sqlite_file *file,
@@ -57,6 +61,8 @@ bool sqlite_file_write(struct sqlite_file *file, const struct change *first,
 /* Gives the space of what was dropped back to the system, a bit at a time. */
 void sqlite_file_shrink(struct sqlite_file *file);
 
+/* Whether each instance's text is the one that was kept under its hash, which is rng_hash's with seed 0. */
+bool sqlite_file_check_instances(struct sqlite_file *file, struct vts_error *error);
 bool sqlite_file_keep_instance(struct sqlite_file *file, uint64_t hash, struct bytes text,
                                struct vts_error *error);
 bool sqlite_file_each_instance(struct sqlite_file *file, store_instance_fn *fn, void *arg,

@@ -105,6 +105,16 @@ cpu_of()
         'BEGIN { printf "%.2f\n", (after - before) / hz * 1e6 / (rate * s) }' >>"$folder/${name}_cpu"
 }
 
+# One replica with half of the connections, as each of two has: what comes at once is read and written at
+# once, so the processor time of a request grows where fewer come, whoever serves the rest.
+measure_half()
+{
+    all=$connections
+    connections=$((all / 2))
+    measure redis_half "$1"
+    connections=$all
+}
+
 # Both replicas at once, each with half of the connections.
 measure_both()
 {
@@ -141,6 +151,7 @@ measure_redis_all()
     for _ in $(seq "$rounds"); do
         measure_redis
         cpu_of redis_one "$first_pid" -- measure redis_one "$first/status?job_id=$job"
+        cpu_of redis_half "$first_pid" -- measure_half "$first/status?job_id=$job"
         cpu_of redis_two "$first_pid" "$second_pid" -- measure_both
     done
     say "POST /start with Redis, $rounds rounds ..."
@@ -208,6 +219,9 @@ if [ -n "$redis" ]; then
     compare 'GET /status, two replicas against one' redis_two redis_one
     row 'POST /start, Redis' "$(printf '%.0f/s' "$(median "$folder/redis_start")")" '' '' '' ''
     row 'processor time of vtsimd, a GET /status' "$(printf '%.1f us' "$(median "$folder/redis_one_cpu")")" \
-        '' '' '' 'one replica'
-    row '' "$(printf '%.1f us' "$(median "$folder/redis_two_cpu")")" '' '' '' 'two replicas'
+        '' '' '' "one replica, $connections connections"
+    row '' "$(printf '%.1f us' "$(median "$folder/redis_half_cpu")")" \
+        '' '' '' "one replica, $((connections / 2)) connections"
+    row '' "$(printf '%.1f us' "$(median "$folder/redis_two_cpu")")" \
+        '' '' '' "two replicas, $((connections / 2)) connections each"
 fi

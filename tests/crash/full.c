@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * A file that cannot grow: a process that may not write more (RLIMIT_FSIZE), and a full disk (a small
+ * A file that cannot grow or be written: a process that may not write more (RLIMIT_FSIZE), a file that is
+ * made read-only (immutable, since permissions do not concern who has it open), and a full disk (a small
  * tmpfs). Changes get 503 with Retry-After, what is in the file is served, one line is logged; when there
  * is room it goes on, and what was answered outlives a kill. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -46,6 +49,24 @@ struct record {
     int count;
 };
 
+/* False where we may not, or where the file system takes no notice. */
+static bool set_immutable(const char *name, bool immutable)
+{
+    char path[FOLDER_ROOM + 32];
+    int fd, flags = 0;
+    bool good;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    fd = open(path, O_RDONLY);
+    if (fd < 0)
+        return false;
+    good = ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0;
+    flags = immutable ? flags | FS_IMMUTABLE_FL : flags & ~FS_IMMUTABLE_FL;
+    good = good && ioctl(fd, FS_IOC_SETFLAGS, &flags) == 0;
+    close(fd);
+    return good;
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -57,7 +78,9 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
-    umount2(folder, MNT_DETACH); /* if it is mounted */
+    umount2(folder, MNT_DETACH);     /* if it is mounted */
+    set_immutable("jobs.db", false); /* if a test failed meanwhile */
+    set_immutable("jobs.db-wal", false);
     folder_remove(folder);
     return 0;
 }
@@ -99,7 +122,7 @@ static int start_one(struct record *record)
     status = request(record, "POST", "/start", body, &response);
     if (status == 503) {
         assert_string_equal(http_header(&response, "Retry-After"), "1");
-        assert_non_null(strstr(response.body, "\"error\": \"the job cannot be served now\""));
+        assert_non_null(strstr(response.body, "\"error\": \"the store cannot be written now\""));
     } else {
         assert_int_equal(status, 200);
     }
@@ -152,12 +175,17 @@ static void fill(struct record *record, const char *why)
     assert_int_equal(request(record, "POST", "/start", "{\"job_id\": \"job-1\"}", &response), 409);
     http_response_finish(&response);
     check_all(record); /* polls go on */
+    assert_int_equal(request(record, "GET", "/_sim/health", NULL, &response), 503);
+    assert_non_null(strstr(response.body, "\"store\": {\"kind\": \"sqlite\", \"state\": "
+                                          "\"failing\"}"));
+    http_response_finish(&response);
     assert_int_equal(lines_with(record, " error sqlite: "), 1);
     assert_int_equal(lines_with(record, why), 1);
 }
 
 static void recovers(struct record *record)
 {
+    struct http_response response;
     int64_t until_ms = run_now_ms() + RUN_TIMEOUT_MS;
 
     while (start_one(record) != 200)
@@ -165,6 +193,9 @@ static void recovers(struct record *record)
     for (int i = 0; i < 500; i++)
         assert_int_equal(start_one(record), 200);
     assert_int_equal(lines_with(record, "can be written again"), 1);
+    assert_int_equal(request(record, "GET", "/_sim/health", NULL, &response), 200);
+    assert_non_null(strstr(response.body, "\"state\": \"ok\""));
+    http_response_finish(&response);
 }
 
 /* A kill, and another vtsimd on the same file. */
@@ -218,6 +249,44 @@ static void it_ends_while_files_may_not_grow(void **state)
     record_finish(record);
 }
 
+/* Whether a file that is open already can be made read-only here. */
+static bool files_can_be_made_read_only(void)
+{
+    char path[FOLDER_ROOM + 32];
+    int fd;
+    bool good;
+
+    snprintf(path, sizeof(path), "%s/probe", folder);
+    fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_true(fd >= 0);
+    good = set_immutable("probe", true);
+    good = good && write(fd, "x", 1) < 0;
+    set_immutable("probe", false);
+    close(fd);
+    unlink(path);
+    return good;
+}
+
+static void files_become_read_only(void **state)
+{
+    struct record *record;
+
+    (void)state;
+    if (!files_can_be_made_read_only()) {
+        print_message("skipped: no file can be made read-only here\n");
+        skip();
+    }
+    record = record_start();
+    for (int i = 0; i < 20; i++)
+        assert_int_equal(start_one(record), 200);
+    assert_true(set_immutable("jobs.db", true) && set_immutable("jobs.db-wal", true));
+    fill(record, "jobs.db cannot be written: disk I/O error");
+    assert_true(set_immutable("jobs.db", false) && set_immutable("jobs.db-wal", false));
+    recovers(record);
+    again(record);
+    record_finish(record);
+}
+
 /* Root can mount one; others perhaps in a user's namespace. */
 static bool mount_tmpfs(void)
 {
@@ -255,6 +324,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(files_may_not_grow, setup, teardown),
         cmocka_unit_test_setup_teardown(it_ends_while_files_may_not_grow, setup, teardown),
+        cmocka_unit_test_setup_teardown(files_become_read_only, setup, teardown),
         cmocka_unit_test_setup_teardown(the_disk_is_full, setup, teardown), /* last: a namespace */
     };
 

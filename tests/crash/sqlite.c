@@ -96,6 +96,47 @@ static void kill_a_starting_one(struct model *model)
     assert_int_equal(status, 128 + SIGKILL);
 }
 
+static void remove_files(void)
+{
+    static const char *const suffixes[] = {"", "-wal", "-shm", "-journal"};
+    char name[FOLDER_ROOM + 32];
+
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
+        snprintf(name, sizeof(name), "%s%s", path, suffixes[i]);
+        unlink(name);
+    }
+}
+
+/* Killed while it makes its file: the next one takes that over, and the one after it finds all. */
+static void what_was_half_made_is_taken(void **state)
+{
+    unsigned int rounds = (unsigned int)folder_number("VTSIM_CRASH_ROUNDS", CRASH_ROUNDS) / 2;
+    struct http_response response;
+    struct vtsimd vtsimd;
+    struct model model;
+
+    (void)state;
+    model_init(&model, (uint64_t)folder_number("VTSIM_CRASH_SEED", 1));
+    for (model.round = 1; model.round <= rounds; model.round++) {
+        kill_a_starting_one(&model);
+        vtsimd_start(&vtsimd, arguments);
+        http_request(vtsimd.port, "POST", "/start", "{\"job_id\": \"a\"}", &response);
+        assert_int_equal(response.status, 200);
+        http_response_finish(&response);
+        vtsimd_kill(&vtsimd);
+        vtsimd_finish(&vtsimd);
+        vtsimd_start(&vtsimd, arguments);
+        http_request(vtsimd.port, "GET", "/status?job_id=a", NULL, &response);
+        assert_int_equal(response.status, 200);
+        http_response_finish(&response);
+        vtsimd_kill(&vtsimd);
+        assert_silent(&vtsimd, &model);
+        vtsimd_finish(&vtsimd);
+        remove_files();
+    }
+    model_finish(&model);
+}
+
 static void one_round(struct model *model, struct clients *clients)
 {
     struct vtsimd vtsimd;
@@ -218,6 +259,7 @@ static void nothing_is_lost_over_kills(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_was_half_made_is_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_is_lost_over_kills, setup, teardown),
     };
 

@@ -170,6 +170,87 @@ static void instances_are_kept_again(void **state)
     assert_int_equal(redis_do(&process, "HLEN vtsim:instances"), 2);
 }
 
+static void open_with_instance(struct replica *replica, uint64_t hash)
+{
+    struct vts_error error;
+
+    replica->store = redis_LTX_vts_store()->open(&replica->options, &replica->settings, &error);
+    assert_non_null(replica->store);
+    assert_true(store_keep_instance(replica->store, hash, (struct bytes){"one", 3}, &error));
+    replica->loops[0] = event_base_new();
+    assert_true(store_attach(store_port(replica->store, 0), replica->loops[0]));
+    replica->attached = 1;
+    assert_int_equal(replica_state(replica, "a"), -1); /* it is greeted */
+}
+
+static void turn_until_field(struct replica *replica, const char *key_and_field)
+{
+    int64_t until_ms = run_now_ms() + EVENT_MS;
+    char command[128];
+
+    snprintf(command, sizeof(command), "HEXISTS %s", key_and_field);
+    while (!redis_do(&process, command)) {
+        assert_true(run_now_ms() < until_ms);
+        replica_turn(replica, 0);
+    }
+}
+
+/* Who empties it takes fingerprint and instances away, too: they are there again, or it is another's. */
+static void emptied_while_it_serves(void **state)
+{
+    char *log, wanted[128];
+
+    (void)state;
+    open_with_instance(&a, 0xab);
+    for (int with_jobs = 0; with_jobs < 2; with_jobs++) {
+        if (with_jobs)
+            put("a");
+        saved = capture_begin();
+        redis_do(&process, "FLUSHALL");
+        if (with_jobs)
+            put("b"); /* so that there is something again */
+        turn_until_field(&a, "vtsim:instances 00000000000000ab");
+        assert_int_equal(redis_do(&process, "EXISTS vtsim:fingerprint"), 1);
+        turn_until("c", true);
+        log = log_so_far();
+        snprintf(wanted, sizeof(wanted),
+                 " warning redis: Redis at 127.0.0.1:%d/0 is away (all that it had is gone): ",
+                 process.port);
+        assert_int_equal(times(log, wanted), 1);
+        assert_int_equal(times(log, "/0 is back\n"), 1);
+        free(log);
+    }
+    /* one with another seed was faster */
+    saved = capture_begin();
+    redis_do(&process, "MULTI");
+    redis_do(&process, "FLUSHALL");
+    redis_do(&process, "SET vtsim:fingerprint theirs");
+    redis_do(&process, "HMSET vtsim:states born theirs n 1000000");
+    redis_do(&process, "EXEC");
+    while (!*((struct redis *)a.store)->ports[0].reason)
+        replica_turn(&a, 0);
+    assert_busy();
+    log = log_so_far();
+    assert_int_equal(times(log, " belongs to vtsimds with theirs, this one has seed 1, "), 1);
+    free(log);
+}
+
+/* Each brings its own behaviours again, though another was there before it. */
+static void emptied_while_several_serve(void **state)
+{
+    struct replica b;
+
+    (void)state;
+    replica_init(&b, process.url);
+    open_with_instance(&a, 0xab);
+    open_with_instance(&b, 0xcd);
+    saved = capture_begin();
+    redis_do(&process, "FLUSHALL");
+    turn_until_field(&a, "vtsim:instances 00000000000000ab");
+    turn_until_field(&b, "vtsim:instances 00000000000000cd");
+    replica_finish(&b);
+}
+
 static void stopped_for_longer_than_the_timeout(void **state)
 {
     struct call calls[5];
@@ -269,8 +350,10 @@ static void a_redis_that_is_full(void **state)
     redis_do(&process, "CONFIG SET maxmemory 1");
     for (int i = 0; i < 5; i++)
         assert_int_equal(replica_put(&a, &job), VTS_ERR_BUSY);
+    assert_int_equal(store_state(a.store), STORE_FAILING);
     redis_do(&process, "CONFIG SET maxmemory 0");
     put("b");
+    assert_int_equal(store_state(a.store), STORE_OK);
     log = log_so_far();
     assert_int_equal(times(log, " refuses: OOM "), 1);
     assert_int_equal(times(log, " takes changes again\n"), 1);
@@ -301,6 +384,54 @@ static void a_redis_that_was_made_a_replica(void **state)
 }
 
 /* Each port has a connection of its own; that they went is told once. */
+/* As from something else than Redis that has taken its place; hiredis would end the process. */
+static void answers_that_nobody_asked_for(void **state)
+{
+    static const char *const answers[] = {"+OK\r\n", ":1\r\n", "$-1\r\n", "*1\r\n:1\r\n",
+                                          "$1\r\nx\r\n"};
+    struct call call;
+    char *log;
+
+    (void)state;
+    replica_open(&a);
+    put("a");
+    for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+        redisAsyncContext *link = ((struct redis *)a.store)->ports[0].link;
+
+        saved = capture_begin();
+        assert_int_equal(redisReaderFeed(link->c.reader, answers[i], strlen(answers[i])), REDIS_OK);
+        call_init(&call, "a", RECORD_LEAVE);
+        call.base.is_poll = true;
+        replica_begin(&a, &call);
+        replica_wait(&a, &call);
+        /* Strings push the poll count to where a record is looked for, and it is none. */
+        assert_int_equal(call.base.err, answers[i][0] == '$' ? VTS_ERR_DAMAGED : VTS_ERR_BUSY);
+        call_finish(&call);
+        turn_until("a", true);
+        log = log_so_far();
+        assert_int_equal(times(log, "/0 is away (an answer that nobody asked for): "), 1);
+        free(log);
+    }
+}
+
+/* One that greets well and goes at once is not asked again and again without a pause. */
+static void connections_that_do_not_last(void **state)
+{
+    const struct redis_port *port;
+
+    (void)state;
+    replica_open(&a);
+    put("a");
+    port = &((struct redis *)a.store)->ports[0];
+    saved = capture_begin();
+    for (int i = 0; i < 3; i++) {
+        redis_do(&process, "CLIENT KILL TYPE normal SKIPME yes");
+        turn_until("a", false);
+        turn_until("a", true);
+    }
+    assert_true(port->backoff_ms >= 50 << 3);
+}
+
 static void several_ports_tell_it_once(void **state)
 {
     int64_t until_ms = run_now_ms() + EVENT_MS;
@@ -391,11 +522,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(killed_and_started_again),
         TEST(instances_are_kept_again),
+        TEST(emptied_while_it_serves),
+        TEST(emptied_while_several_serve),
         TEST(stopped_for_longer_than_the_timeout),
         TEST(another_seed_in_its_place),
         TEST(a_password_that_it_wants_since),
         TEST(a_redis_that_is_full),
         TEST(a_redis_that_was_made_a_replica),
+        TEST(answers_that_nobody_asked_for),
+        TEST(connections_that_do_not_last),
         TEST(several_ports_tell_it_once),
         TEST(calls_that_still_wait_are_forgotten),
         TEST(done_may_call_again_when_it_goes),

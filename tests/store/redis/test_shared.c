@@ -356,6 +356,14 @@ static void a_lost_poll_count_begins_again(void **state)
     assert_int_equal(redis_do(&process, "ZREM vtsim:polls a"), 1);
     assert_int_equal(replica_poll(&a, "a"), 1);
     assert_int_equal(replica_poll(&a, "a"), 2);
+    /* a stranger's are none */
+    redis_do(&process, "ZADD vtsim:polls -5 a");
+    assert_int_equal(replica_poll(&a, "a"), 0);
+    redis_do(&process, "ZADD vtsim:polls inf a");
+    assert_int_equal(replica_poll(&a, "a"), 0);
+    redis_do(&process, "ZADD vtsim:due inf a 1e300 b");
+    move(&a, T0 + 1);
+    run_due(&a);
 }
 
 static void a_job_takes_little_memory(void **state)

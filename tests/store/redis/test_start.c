@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -220,6 +221,39 @@ static void what_answers_says_nothing(void **state)
     listener_finish(&listener);
 }
 
+static void no_more_connections(void **state)
+{
+    (void)state;
+    redis_do(&process, "CONFIG SET maxclients 1");
+    a.settings.url = process.url;
+    assert_refused("Redis at 127.0.0.1:%d/0 takes no more connections: ERR max number of clients "
+                   "reached; raise its maxclients, each worker of a vtsimd keeps one",
+                   process.port);
+    redis_do(&process, "CONFIG SET maxclients 100");
+}
+
+/* A signal is not kept waiting by a Redis that takes its time; vtsimd has it blocked by then. */
+static void told_to_end_while_redis_loads(void **state)
+{
+    struct listener listener;
+    sigset_t set, before;
+    int signal;
+
+    (void)state;
+    listener_start(&listener, "-LOADING Redis is loading the dataset in memory\r\n");
+    a.settings.url = listener.url;
+    a.settings.timeout = 1000; /* it answers the first connection alone */
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    assert_int_equal(pthread_sigmask(SIG_BLOCK, &set, &before), 0);
+    assert_int_equal(raise(SIGTERM), 0);
+    assert_refused("Redis at 127.0.0.1:%d/0 was still loading its data when vtsimd was told to end",
+                   listener.port);
+    assert_int_equal(sigwait(&set, &signal), 0);
+    assert_int_equal(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
+    listener_finish(&listener);
+}
+
 /* ---- passwords ---- */
 
 static void passwords(void **state)
@@ -249,6 +283,18 @@ static void passwords(void **state)
     replica_open(&a);
     assert_int_equal(replica_state(&a, "a"), -1);
     replica_finish(&a);
+    /* one who needs no password is still another than the one that needs it */
+    redis_do(&locked, "ACL SETUSER free on nopass ~vtsim:* +@all");
+    snprintf(url, sizeof(url), "redis://free:@127.0.0.1:%d", locked.port);
+    replica_open(&a);
+    assert_int_equal(replica_state(&a, "a"), -1);
+    replica_finish(&a);
+    /* the command that it may not use is told, and not taken for a database that is missing */
+    redis_do(&locked, "ACL SETUSER free -select");
+    assert_false(replica_try(&a, &error));
+    snprintf(url, sizeof(url), "Redis at 127.0.0.1:%d/0 cannot be used: NOPERM ", locked.port);
+    assert_memory_equal(error.message, url, strlen(url));
+    snprintf(url, sizeof(url), "redis://me:mine@127.0.0.1:%d", locked.port);
     redis_do(&locked, "ACL SETUSER me resetkeys ~other:*");
     assert_false(replica_try(&a, &error)); /* each version has words of its own for it */
     snprintf(url, sizeof(url), "Redis at 127.0.0.1:%d/0 cannot be used: NOPERM ", locked.port);
@@ -304,11 +350,28 @@ static void another_seed(void **state)
                    "little-endian: give it a prefix of its own ([store] prefix), or the same seed "
                    "and version",
                    process.port);
-    redis_do(&process, "DEL vtsim:fingerprint");
-    redis_do(&process, "HSET vtsim:fingerprint is strange");
-    assert_refused("Redis at 127.0.0.1:%d/0 cannot be used: WRONGTYPE Operation against a key "
-                   "holding the wrong kind of value",
-                   process.port);
+    redis_do(&process, "FLUSHALL");
+}
+
+/* A prefix that somebody uses for something else. */
+static void keys_of_strangers(void **state)
+{
+    static const struct {
+        const char *key, *type;
+    } keys[] = {
+        {"jobs", "hash"}, {"due", "zset"},    {"leased", "zset"},    {"polls", "zset"},
+        {"ids", "zset"},  {"states", "hash"}, {"instances", "hash"}, {"fingerprint", "string"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        redis_do(&process, "FLUSHALL");
+        redis_do(&process, "SADD vtsim:%s theirs", keys[i].key);
+        assert_refused("Redis at 127.0.0.1:%d/0 has a set named \"vtsim:%s\", where vtsimd keeps a "
+                       "%s: give it a prefix of its own ([store] prefix)",
+                       process.port, keys[i].key, keys[i].type);
+        assert_int_equal(redis_do(&process, "DBSIZE"), 1); /* nothing was changed */
+    }
     redis_do(&process, "FLUSHALL");
 }
 
@@ -376,10 +439,13 @@ int main(void)
         TEST(what_answers_is_no_redis),
         TEST(what_answers_says_something_else),
         TEST(what_answers_says_nothing),
+        TEST(no_more_connections),
+        TEST(told_to_end_while_redis_loads),
         TEST(passwords),
         TEST(no_such_database),
         TEST(databases_and_prefixes_are_apart),
         TEST(another_seed),
+        TEST(keys_of_strangers),
         TEST(a_replica_of_another_redis),
         TEST(instances_are_kept_and_told),
     };

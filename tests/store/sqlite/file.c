@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/rng.h"
@@ -68,10 +69,13 @@ static struct image image_of(const char *suffix)
     return image;
 }
 
-static void image_write(const struct image *image)
+static void image_write(const struct image *image, const char *suffix)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    char name[FOLDER_ROOM + 32];
+    int fd;
 
+    snprintf(name, sizeof(name), "%s%s", path, suffix);
+    fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
     assert_true(fd >= 0);
     assert_int_equal(write(fd, image->bytes, image->length), (ssize_t)image->length);
     close(fd);
@@ -364,12 +368,91 @@ static void migration_goes_on_where_it_was(void **state)
     assert_int_equal(number("SELECT value FROM setting WHERE name = 'seed'"), 1);
 }
 
+static int commits_left;
+
+static int die_at_commit(void *unused)
+{
+    (void)unused;
+    if (--commits_left < 0)
+        _exit(1);
+    return 0;
+}
+
+static int watch_commits(sqlite3 *db, char **message, const void *unused)
+{
+    (void)message;
+    (void)unused;
+    sqlite3_commit_hook(db, die_at_commit, NULL);
+    return SQLITE_OK;
+}
+
+/* A vtsimd that makes a file and dies before its next commit. True where it came to the end. */
+static bool makes_a_file(int commits)
+{
+    uint64_t before;
+    int status;
+    pid_t pid = fork();
+
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        commits_left = commits;
+        sqlite3_auto_extension((void (*)(void))watch_commits);
+        _exit(sqlite_file_open(&file, &settings, &error) &&
+                      sqlite_file_take(&file, 1, &before, &error)
+                  ? 0
+                  : 2);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+    return WEXITSTATUS(status) == 0;
+}
+
+static void a_file_that_was_left_half_made_is_taken(void **state)
+{
+    bool made = false;
+    int commits;
+
+    (void)state;
+    for (commits = 0; !made; commits++) {
+        made = makes_a_file(commits);
+        open_file();
+        put("a");
+        assert_int_equal(see_all().count, 1);
+        sqlite_file_close(&file);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_true(commits > 3);
+}
+
+/* Killed in the middle of the first transaction: SQLite's journal says that the file, which has our mark
+ * already, was empty before. It is made empty again, and has to get the mark again. */
+static void a_file_whose_first_transaction_was_cut_off_is_taken(void **state)
+{
+    static char journal[512] = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" /* magic */
+                               "\0\0\0\0"                         /* records */
+                               "\0\0\0\1"                         /* nonce */
+                               "\0\0\0\0"                         /* pages there were */
+                               "\0\0\2\0"                         /* size of a sector */
+                               "\0\0\x10\0";                      /* size of a page */
+    const struct image image = {journal, sizeof(journal)};
+
+    (void)state;
+    other_sql("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = 0x7674736D");
+    image_write(&image, "-journal");
+    open_file();
+    put("a");
+    die();
+    open_file();
+    assert_int_equal(see_all().count, 1);
+    assert_int_equal(number("PRAGMA auto_vacuum"), 2); /* incremental */
+}
+
 static void an_empty_file_is_taken(void **state)
 {
     const struct image empty = {(char *)"", 0};
 
     (void)state;
-    image_write(&empty);
+    image_write(&empty, "");
     open_file();
     put("a");
     assert_int_equal(see_all().count, 1);
@@ -390,6 +473,20 @@ static void a_newer_version_is_refused(void **state)
     assert_unchanged(&before, "");
 }
 
+static void a_negative_version_is_refused(void **state)
+{
+    struct image before;
+
+    (void)state;
+    open_file();
+    put("a");
+    sqlite_file_close(&file);
+    other_sql("PRAGMA user_version = -1");
+    before = image_of("");
+    assert_refused("%s is damaged (its version is negative): it was left as it is");
+    assert_unchanged(&before, "");
+}
+
 static void another_programs_database_is_refused(void **state)
 {
     struct image before;
@@ -406,7 +503,7 @@ static void what_is_no_database_is_refused(void **state)
     struct image text = {strdup("[server]\nlisten = 127.0.0.1:5000\n"), 33};
 
     (void)state;
-    image_write(&text);
+    image_write(&text, "");
     assert_refused("%s is no SQLite database, or is damaged: it was left as it is");
     assert_unchanged(&text, "");
 }
@@ -442,7 +539,64 @@ static void a_file_in_use_is_refused(void **state)
     assert_int_equal(see_all().count, 2);
 }
 
+/* A person who keeps all others out: that is no damage. */
+static void a_file_that_a_person_has_locked_is_not_called_damaged(void **state)
+{
+    sqlite3 *db;
+
+    (void)state;
+    open_file();
+    put("a");
+    sqlite_file_close(&file);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db,
+                                  "PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE;"
+                                  "UPDATE job SET polls = 1; COMMIT",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_refused("%s cannot be used: database is locked");
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    open_file();
+    assert_int_equal(see_all().count, 1);
+}
+
 /* ---- damage ---- */
+
+static void a_log_whose_file_is_gone_is_kept(void **state)
+{
+    const struct image empty = {(char *)"", 0};
+    char message[1024];
+    struct image log;
+
+    (void)state;
+    open_file();
+    put("a");
+    die();
+    image_write(&empty, "");
+    log = image_of("-wal");
+    snprintf(message, sizeof(message),
+             "%s is empty, but its log %s-wal is not: put the file back, or remove the log to "
+             "begin anew",
+             path, path);
+    assert_refused(message);
+    assert_unchanged(&log, "-wal");
+}
+
+static void a_behaviour_that_is_not_what_was_kept_is_damage(void **state)
+{
+    const struct bytes text = {"quick\0fixed_delay\0delay=1h", 27};
+    uint64_t hash = rng_hash(text.at, text.length, 0);
+
+    (void)state;
+    open_file();
+    assert_true(sqlite_file_keep_instance(&file, hash, text, &error));
+    assert_true(sqlite_file_check_instances(&file, &error));
+    assert_int_equal(sqlite3_exec(file.db, "UPDATE instance SET text = replace(text, '1h', '2h')",
+                                  NULL, NULL, NULL),
+                     SQLITE_OK);
+    assert_false(sqlite_file_check_instances(&file, &error));
+    assert_non_null(strstr(error.message, "is damaged (the behaviour "));
+}
 
 /* What a dead vtsimd left in the log stays in the log. */
 static void a_refused_file_keeps_its_log(void **state)
@@ -495,7 +649,7 @@ static bool refused_or_harmless(const struct image *damaged, int trial)
 
     assert_non_null(copy.bytes);
     memcpy(copy.bytes, damaged->bytes, damaged->length);
-    image_write(damaged);
+    image_write(damaged, "");
     good =
         sqlite_file_open(&file, &settings, &error) && sqlite_file_each(&file, see, &seen, &error);
     sqlite_file_close(&file);
@@ -509,16 +663,15 @@ static bool refused_or_harmless(const struct image *damaged, int trial)
 static void damaged_files_are_refused_as_they_are(void **state)
 {
     struct image whole = a_full_file(), damaged;
+    size_t span = whole.length > 0 ? whole.length : 1;
     int refused = 0, trial;
 
     (void)state;
-    if (whole.length == 0)
-        fail_msg("the file is empty");
     for (trial = 0; trial < 300; trial++) {
         uint64_t key = rng_key(1, (uint64_t)trial, "damage", 6);
-        size_t at = rng_draw(key, 0) % whole.length, length = 1 + rng_draw(key, 1) % 32;
+        size_t at = rng_draw(key, 0) % span, length = 1 + rng_draw(key, 1) % 32;
 
-        damaged = (struct image){malloc(whole.length), whole.length};
+        damaged = (struct image){malloc(whole.length + 1), whole.length};
         assert_non_null(damaged.bytes);
         memcpy(damaged.bytes, whole.bytes, whole.length);
         for (size_t i = 0; i < length && at + i < whole.length; i++)
@@ -546,6 +699,94 @@ static void truncated_files_are_refused_as_they_are(void **state)
     free(whole.bytes);
 }
 
+/* A file that was killed with all its jobs in the log, a commit for each. */
+#define COMMITS 60
+
+static void a_log(struct image *whole, struct image *log)
+{
+    char id[32];
+
+    open_file();
+    for (int i = 0; i < COMMITS; i++) {
+        snprintf(id, sizeof(id), "job-%d", i);
+        put(id);
+    }
+    die();
+    *whole = image_of("");
+    *log = image_of("-wal");
+}
+
+/* How many jobs are told of a file with this log; -1: it was refused, and left as it is. */
+static int told(const struct image *whole, struct image *log)
+{
+    struct image before[2] = {{malloc(whole->length), whole->length},
+                              {malloc(log->length), log->length}};
+    struct seen seen = {0};
+
+    assert_true(before[0].bytes && before[1].bytes);
+    memcpy(before[0].bytes, whole->bytes, whole->length);
+    memcpy(before[1].bytes, log->bytes, log->length);
+    image_write(whole, "");
+    image_write(log, "-wal");
+    if (sqlite_file_open(&file, &settings, &error)) {
+        assert_true(sqlite_file_each(&file, see, &seen, &error));
+        die();
+        free(before[0].bytes);
+        free(before[1].bytes);
+        return (int)seen.count;
+    }
+    assert_unchanged(&before[0], "");
+    assert_unchanged(&before[1], "-wal");
+    return -1;
+}
+
+static void flip(struct image *log, size_t at) { log->bytes[at] ^= 0x10; }
+
+/* Otherwise every commit behind the damage would be undone, and written over. */
+static void a_log_with_damage_in_the_middle_is_refused(void **state)
+{
+    struct image whole, log;
+    size_t at, early;
+    int trial;
+
+    (void)state;
+    a_log(&whole, &log);
+    /* before the last commits, which have some frames each */
+    early = log.length > 100000 ? log.length - 40000 : 1;
+    for (trial = 0; trial < 200; trial++) {
+        at = rng_draw(rng_key(1, (uint64_t)trial, "log", 3), 0) % early;
+        flip(&log, at);
+        if (told(&whole, &log) != -1)
+            fail_msg("trial %d: a log with damage at %zu of %zu was taken", trial, at, log.length);
+        flip(&log, at);
+        assert_non_null(strstr(error.message, "jobs.db-wal is damaged: it was left as it is"));
+    }
+    assert_int_equal(told(&whole, &log), COMMITS);
+    free(whole.bytes);
+    free(log.bytes);
+}
+
+/* Wherever a crash cuts it off, what was committed before is there. */
+static void a_log_that_a_crash_cut_off_is_taken_up_to_there(void **state)
+{
+    struct image whole, log, cut;
+    int before = 0, now;
+
+    (void)state;
+    a_log(&whole, &log);
+    cut = log;
+    for (cut.length = log.length / 2; cut.length <= log.length; cut.length += 1021) {
+        now = told(&whole, &cut);
+        assert_true(now >= before && now <= COMMITS);
+        before = now;
+    }
+    assert_true(before >= COMMITS - 1);
+    flip(&log, log.length - 1); /* as when only the last commit did not reach the disk whole */
+    assert_int_equal(told(&whole, &log), COMMITS - 1);
+    free(whole.bytes);
+    free(log.bytes);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -555,16 +796,24 @@ int main(void)
         TEST(people_can_read_it),
         TEST(the_file_shrinks),
         TEST(migration_goes_on_where_it_was),
+        TEST(a_file_that_was_left_half_made_is_taken),
+        TEST(a_file_whose_first_transaction_was_cut_off_is_taken),
         TEST(an_empty_file_is_taken),
         TEST(a_newer_version_is_refused),
+        TEST(a_negative_version_is_refused),
         TEST(another_programs_database_is_refused),
         TEST(what_is_no_database_is_refused),
         TEST(paths_that_cannot_be_used_say_why),
         TEST(a_file_in_use_is_refused),
+        TEST(a_file_that_a_person_has_locked_is_not_called_damaged),
+        TEST(a_log_whose_file_is_gone_is_kept),
+        TEST(a_behaviour_that_is_not_what_was_kept_is_damage),
         TEST(a_refused_file_keeps_its_log),
         TEST(an_id_that_is_not_its_records_is_damage),
         TEST(damaged_files_are_refused_as_they_are),
         TEST(truncated_files_are_refused_as_they_are),
+        TEST(a_log_with_damage_in_the_middle_is_refused),
+        TEST(a_log_that_a_crash_cut_off_is_taken_up_to_there),
     };
 
     return cmocka_run_group_tests_name("store_sqlite_file", tests, NULL, NULL);

@@ -441,6 +441,19 @@ static void answers_wait_for_what_they_tell(void **state)
     assert_job(id, "\"state\": \"running\"");
 }
 
+/* 503, and nobody is told to come again. */
+static void assert_strange(const char *method, const char *target, const char *body)
+{
+    struct http_response response;
+
+    http_request(vtsimd.port, method, target, body, &response);
+    assert_int_equal(response.status, 503);
+    assert_string_equal(response.body, "{\"error\": \"the job's record cannot be understood: it was "
+                                       "left as it is\"}");
+    assert_null(http_header(&response, "Retry-After"));
+    http_response_finish(&response);
+}
+
 static void a_record_of_a_stranger_is_left_as_it_is(void **state)
 {
     sqlite3 *db;
@@ -457,9 +470,10 @@ static void a_record_of_a_stranger_is_left_as_it_is(void **state)
     START("server/behaviour=fixed_delay");
     assert_log("error sqlite: the record of job a in ", true);
     assert_log("cannot be understood: the job is answered 503, the others are served", true);
-    free(ask("GET", "/status?job_id=a", NULL, 503));
-    free(ask("POST", "/start", "{\"job_id\": \"a\"}", 503));
-    free(ask("DELETE", "/jobs/a", NULL, 503));
+    assert_strange("GET", "/status?job_id=a", NULL);
+    assert_strange("GET", "/jobs/a", NULL);
+    assert_strange("POST", "/start", "{\"job_id\": \"a\"}");
+    assert_strange("DELETE", "/jobs/a", NULL);
     assert_job("b", "\"state\": \"running\"");
     start_job("c");
     stop();
@@ -505,6 +519,42 @@ static void files_that_cannot_be_used_end_it(void **state)
                        "vtsimd: %s is no SQLite database, or is damaged: it was left as it is\n");
 }
 
+/* Changes the file, and says why vtsimd does not start on it. */
+static void spoil(const char *text, const char *format)
+{
+    sqlite3 *db = reader();
+
+    sql(db, text);
+    sqlite3_close(db);
+    assert_not_started(NULL, format);
+}
+
+static void files_that_are_damaged_or_newer_end_it(void **state)
+{
+    char message[256];
+    int64_t hash;
+
+    (void)state;
+    START("server/behaviour=fixed_delay");
+    start_job("a");
+    start_job("b");
+    stop();
+    spoil("UPDATE job SET sum = sum + 1 WHERE id = 'b'",
+          "vtsimd: %s is damaged (the record of job b): it was left as it is\n");
+    hash = number("SELECT min(hash) FROM instance");
+    snprintf(message, sizeof(message),
+             "vtsimd: %%s is damaged (the behaviour %lld): it was left as it is\n",
+             (long long)hash);
+    spoil("UPDATE instance SET text = x'00' WHERE hash = (SELECT min(hash) FROM instance)",
+          message);
+    spoil("PRAGMA user_version = 2",
+          "vtsimd: %s is of version 2, this vtsimd knows versions up to 1: use the vtsimd that "
+          "wrote it, or another file\n");
+    spoil("PRAGMA application_id = 1",
+          "vtsimd: %s is the database of another program: it was left as it is\n");
+    assert_int_equal(number("SELECT count(*) FROM job"), 2);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -521,6 +571,7 @@ int main(void)
         TEST(a_record_of_a_stranger_is_left_as_it_is),
         TEST(a_file_in_use_is_refused),
         TEST(files_that_cannot_be_used_end_it),
+        TEST(files_that_are_damaged_or_newer_end_it),
     };
 
     return cmocka_run_group_tests_name("store_sqlite_served", tests, NULL, NULL);
