@@ -36,9 +36,14 @@ static void put(struct timers *timers, struct timer *timer, size_t place)
     timer->place = place;
 }
 
+static bool before(const struct timer *a, const struct timer *b)
+{
+    return a->due_ms < b->due_ms || (a->due_ms == b->due_ms && a->order < b->order);
+}
+
 static void rise(struct timers *timers, struct timer *timer, size_t place)
 {
-    while (place > 1 && timers->heap[place / 2 - 1]->due_ms > timer->due_ms) {
+    while (place > 1 && before(timer, timers->heap[place / 2 - 1])) {
         put(timers, timers->heap[place / 2 - 1], place);
         place /= 2;
     }
@@ -52,9 +57,9 @@ static void sink(struct timers *timers, struct timer *timer, size_t place)
 
         if (child > timers->count)
             break;
-        if (child < timers->count && timers->heap[child]->due_ms < timers->heap[child - 1]->due_ms)
+        if (child < timers->count && before(timers->heap[child], timers->heap[child - 1]))
             child++;
-        if (timers->heap[child - 1]->due_ms >= timer->due_ms)
+        if (!before(timers->heap[child - 1], timer))
             break;
         put(timers, timers->heap[child - 1], place);
         place = child;
@@ -73,7 +78,7 @@ void timers_stop(struct timers *timers, struct timer *timer)
     last = timers->heap[--timers->count];
     if (last == timer)
         return;
-    if (last->due_ms < timer->due_ms)
+    if (before(last, timer))
         rise(timers, last, place);
     else
         sink(timers, last, place);
@@ -83,6 +88,7 @@ void timers_set(struct timers *timers, struct timer *timer, int64_t due_ms)
 {
     timers_stop(timers, timer);
     timer->due_ms = due_ms;
+    timer->order = timers->orders++;
     if (due_ms == TIMERS_NEVER)
         return;
     timers->count++;

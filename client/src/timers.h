@@ -14,6 +14,7 @@
 /* A part of what it belongs to. All zeros: not running. */
 struct timer {
     int64_t due_ms;
+    uint64_t order; /* of those that are due together, who was set first comes first */
     size_t place; /* in the heap, from 1; 0: it does not run */
     void (*fire)(void *arg);
     void *arg;
@@ -22,6 +23,7 @@ struct timer {
 struct timers {
     struct timer **heap;
     size_t count, room, reserved;
+    uint64_t orders;
 };
 
 void timers_finish(struct timers *timers);

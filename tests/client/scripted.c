@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -158,7 +159,7 @@ void scripted_wait_finished(struct scripted *server, int count)
 static void *serve(void *arg)
 {
     struct scripted *server = arg;
-    int fd = -1, ready;
+    int fd = -1, ready, yes = 1;
 
     while ((ready = wait_ready(server, fd)) >= 0) {
         char overflow[1024], *text;
@@ -168,6 +169,7 @@ static void *serve(void *arg)
             if (fd >= 0)
                 close(fd);
             fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
             atomic_fetch_add(&server->connections, 1);
             continue;
         }
