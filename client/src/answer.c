@@ -89,14 +89,15 @@ static bool take(struct vts_client_operation *operation, struct protocol_answer 
 
 static void learn(struct vts_client_operation *operation)
 {
-    const struct settings *settings = operation->settings;
+    const struct vts_client_job *job = &operation->seen.job;
 
-    if (operation->seen.job.status == VTS_CLIENT_PENDING)
-        operation->pending_ms = operation->asked_ms;
-    else if (operation->aged && !operation->stopped)
-        plan_learn_end(settings->plan, settings->job_class,
-                       operation->pending_ms - operation->born_ms,
-                       operation_now_ms(operation) - operation->born_ms);
+    if (job->status != VTS_CLIENT_PENDING) {
+        operation_learn(operation, operation_now_ms(operation) - operation->born_ms);
+        return;
+    }
+    operation->pending_ms = operation->asked_ms; /* it was, when it was looked at, or later */
+    operation->projected_ms =
+        plans_projected(operation->pending_ms - operation->born_ms, job->progress);
 }
 
 /* Tells the user of a poll. False where the operation was ended meanwhile. */

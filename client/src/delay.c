@@ -2,6 +2,7 @@
  *
  * When an operation asks again, and why then: puts together its plan, the rules of waiting, the host's
  * gate and the deadline. See handle.h. */
+#include "chance.h"
 #include "handle.h"
 #include "plans.h"
 
@@ -81,19 +82,24 @@ int64_t delay_long_poll_s(struct vts_client_operation *operation)
 static int64_t ask_plan(struct vts_client_operation *operation)
 {
     const struct settings *settings = operation->settings;
-    struct vts_client_plan_view view = {.size = sizeof(view),
-                                        .job_id = operation->id,
-                                        .job_class = settings->job_class,
-                                        .polls = operation->polls,
-                                        .age_ms = operation_now_ms(operation) - operation->born_ms,
-                                        .last_ms = operation->last_plan_ms,
-                                        .progress = -1,
-                                        .random = operation_uniform(operation)};
+    struct plan_question question = {.random = chance_next(&operation->client->chance),
+                                     .now_ms = operation_now_ms(operation),
+                                     .first = !operation->planned,
+                                     .aged = operation->aged};
 
+    question.view =
+        (struct vts_client_plan_view){.size = sizeof(question.view),
+                                      .job_id = operation->id,
+                                      .job_class = settings->job_class,
+                                      .polls = operation->polls,
+                                      .age_ms = question.now_ms - operation->born_ms,
+                                      .last_ms = operation->last_plan_ms,
+                                      .progress = -1,
+                                      .random = (double)(question.random >> 11) * 0x1p-53};
     if (operation->seen.job.id)
-        view.progress = operation->seen.job.progress;
-    operation->last_plan_ms = plan_next(settings->plan, &view, operation->step);
-    operation->step++;
+        question.view.progress = operation->seen.job.progress;
+    operation->last_plan_ms = plans_next(settings->plan, &question);
+    operation->planned = true;
     return operation->last_plan_ms;
 }
 

@@ -54,6 +54,7 @@ struct vts_client_operation {
     bool stopping;        /* DELETE is under way */
     bool stop_late;       /* because of the deadline */
     bool looked_last;     /* the last poll before the deadline was made, or can no more be made */
+    bool planned;         /* the plan was asked before */
     bool aged;            /* born_ms is the job's start, and not only the wait's */
     bool stopped;         /* it was asked to stop: what it took tells nothing of others */
     bool holds_wait;      /* it has one of the places for requests that wait for a change */
@@ -75,7 +76,7 @@ struct vts_client_operation {
     int64_t queued_ms, asked_ms;
     int64_t born_ms, pending_ms; /* when the job began; when it was last known to be pending */
     int64_t last_plan_ms;
-    unsigned int step; /* of the plan */
+    int64_t projected_ms; /* when it may end, going on like it did; -1: nobody can say */
     uint64_t polls, requests, starts;
 
     struct protocol_answer seen;      /* the last good answer */
@@ -156,6 +157,9 @@ void operation_finish_no_memory(struct vts_client_operation *operation);
 void operation_abandon(struct vts_client_operation *operation);
 void operation_poke(struct vts_client_operation *operation);
 void operation_stop(struct vts_client_operation *operation);
+
+/* Tells the plan how a job went that was waited for: its age at the end, or -1: nobody waits any more. */
+void operation_learn(struct vts_client_operation *operation, int64_t ended_ms);
 
 /* Lets go of the request, the part in a batch, the place in a queue that it has. */
 void operation_let_go(struct vts_client_operation *operation);

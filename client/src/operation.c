@@ -120,6 +120,7 @@ static void set_times(struct vts_client_operation *operation,
     operation->began_ms = operation_now_ms(operation);
     operation->born_ms = operation->pending_ms = operation->began_ms - age_ms;
     operation->aged = request->kind == OPERATION_WAIT && request->age_ms >= 0;
+    operation->projected_ms = -1;
     operation->wait.known = request->known;
     operation->deadline_ms = deadline_ms ? operation->began_ms + deadline_ms : NEVER;
     operation->due_ms = operation->began_ms;
@@ -320,6 +321,17 @@ static void tell_done(struct vts_client_operation *operation, const struct vts_c
     }
 }
 
+void operation_learn(struct vts_client_operation *operation, int64_t ended_ms)
+{
+    struct plan_lesson lesson = {.job_class = operation->settings->job_class,
+                                 .pending_ms = operation->pending_ms - operation->born_ms,
+                                 .projected_ms = operation->projected_ms,
+                                 .ended_ms = ended_ms};
+
+    if (operation_polls(operation) && operation->aged && !operation->stopped)
+        plans_learn(operation->settings->plan, &lesson);
+}
+
 void operation_finish(struct vts_client_operation *operation, const struct vts_client_error *error)
 {
     struct vts_client *client = operation->client;
@@ -331,9 +343,8 @@ void operation_finish(struct vts_client_operation *operation, const struct vts_c
     timeline_stop(&client->timeline, &operation->timer);
     operation_let_go(operation);
     timers_unreserve(&client->timeline.timers);
-    if (operation_polls(operation) && operation->aged && error)
-        plan_learn_pending(operation->settings->plan, operation->settings->job_class,
-                           operation->pending_ms - operation->born_ms);
+    if (error)
+        operation_learn(operation, -1);
     tell_done(operation, error);
     operation_release(operation);
 }

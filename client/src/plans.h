@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Plans: when to poll a job again. The counted objects of client.h on the pure mathematics below them.
- * Knows no clock and no sockets. */
+ * Plans: when to poll a job again. The counted objects of client.h on the pure schedules of schedule.h,
+ * one for each class of jobs, behind a lock. Knows no clock and no sockets. */
 #ifndef VTSIM_CLIENT_PLANS_H
 #define VTSIM_CLIENT_PLANS_H
 
@@ -15,19 +15,31 @@
 
 /* The plan of options that name none: learns with cost_ms after an exponential one, which is all where
  * cost_ms is 0. NULL with *error filled. */
-struct vts_client_plan *plan_of_options(const struct vts_client_options *options,
+struct vts_client_plan *plans_of_options(const struct vts_client_options *options,
                                         struct vts_client_error *error);
 
-/* The wait until the next poll, from 1 to PLAN_MAX_MS. `step` says how often the plan was asked for this
- * job before: a poll that failed is none. */
-int64_t plan_next(struct vts_client_plan *plan, const struct vts_client_plan_view *view,
-                  unsigned int step);
+/* What it is asked with, beside what a plan of the user's is told. */
+struct plan_question {
+    struct vts_client_plan_view view;
+    uint64_t random; /* the 64 bits that view.random is made of */
+    int64_t now_ms;
+    bool first; /* nothing was planned for this job yet */
+    bool aged;  /* view.age_ms is the job's, and not only the wait's */
+};
 
-/* A job was pending at the age pending_ms and had ended at ended_ms. */
-void plan_learn_end(struct vts_client_plan *plan, const char *job_class, int64_t pending_ms,
-                    int64_t ended_ms);
+/* The wait until the next poll, from 1 to PLAN_MAX_MS. */
+int64_t plans_next(struct vts_client_plan *plan, const struct plan_question *question);
 
-/* A job is given up at this age, still pending. */
-void plan_learn_pending(struct vts_client_plan *plan, const char *job_class, int64_t age_ms);
+/* How a job went whose age is known, for those that learn. */
+struct plan_lesson {
+    const char *job_class;
+    int64_t pending_ms;   /* its age when it was last known to be pending */
+    int64_t projected_ms; /* plans_projected of then; -1: there was none */
+    int64_t ended_ms;     /* its age when it was known to have ended; -1: nobody waits any more */
+};
+void plans_learn(struct vts_client_plan *plan, const struct plan_lesson *lesson);
+
+/* When a job of this age and progress may end, as far as that can be said; -1: it cannot. */
+int64_t plans_projected(int64_t age_ms, double progress);
 
 #endif

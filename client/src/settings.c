@@ -25,7 +25,7 @@ static struct vts_client_plan *find_plan(const struct vts_client_options *option
         return vts_client_plan_hold(options->plan);
     if (like && !like->options.plan && same_schedule(options, &like->options))
         return vts_client_plan_hold(like->plan);
-    return plan_of_options(options, error);
+    return plans_of_options(options, error);
 }
 
 struct settings *settings_create(const struct vts_client_options *options,
