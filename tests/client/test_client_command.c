@@ -46,6 +46,10 @@ static int start_server(void **state)
         "-s", "behaviour broken/delay=100ms",
         "-s", "rule broken/job_id=bad-e*",
         "-s", "rule broken/behaviour=broken",
+        "-s", "behaviour films/plugin=fixed_delay",
+        "-s", "behaviour films/delay=200ms",
+        "-s", "rule films/job_id=film-*",
+        "-s", "rule films/behaviour=films",
         "-s", "rule bad/job_id=bad-*",
         "-s", "rule bad/behaviour=bad",
         "-s", "rule stuck/job_id=stuck-*",
@@ -915,22 +919,32 @@ static void libraries_export_public_names_alone(void **state)
                                    VTSIM_BUILD_DIR "/lib/libvtsim-client.a"));
 }
 
+#define EXAMPLE(name) VTSIM_BUILD_DIR "/examples/example_" name
+
 static void examples_run(void **state)
 {
     struct run_result result;
 
     (void)state;
-    run_command(WORDS(VTSIM_BUILD_DIR "/examples/example_wait_blocking", "bad-example", vtsimd.url),
-                &result);
+    run_command(WORDS(EXAMPLE("blocking"), "bad-example"), &result);
     assert_int_equal(result.status, 0);
-    assert_string_equal(result.out, "bad-example: error\n");
+    assert_string_equal(result.out, "error\n");
     run_result_finish(&result);
-    run_command(
-        WORDS(VTSIM_BUILD_DIR "/examples/example_wait_async", vtsimd.url, "bad-e1", "bad-e2"),
-        &result);
+    run_command(WORDS(EXAMPLE("thousand"), vtsimd.url, "1000"), &result);
+    assert_string_equal(result.err, "");
     assert_int_equal(result.status, 0);
-    assert_non_null(strstr(result.out, "bad-e1: error after 2 polls\n"));
-    assert_non_null(strstr(result.out, "bad-e2: error after 2 polls\n"));
+    assert_ptr_equal(strstr(result.out, "1000 completed, 0 in error, 0 lost\n"), result.out);
+    assert_non_null(strstr(result.out, " connections\n"));
+    run_result_finish(&result);
+    run_command(WORDS(EXAMPLE("in_a_loop"), vtsimd.url, "bad-e1", "bad-e2"), &result);
+    assert_int_equal(result.status, 0);
+    assert_non_null(strstr(result.out, "bad-e1: error\n"));
+    assert_non_null(strstr(result.out, "bad-e2: error\n"));
+    assert_non_null(strstr(result.out, "ticked all the while: yes\n"));
+    run_result_finish(&result);
+    run_command(WORDS(EXAMPLE("virtual_time")), &result);
+    assert_int_equal(result.status, 0);
+    assert_ptr_equal(strstr(result.out, "ten minutes, "), result.out);
     run_result_finish(&result);
 }
 
