@@ -84,6 +84,7 @@ static bool take(struct vts_client_operation *operation, struct protocol_answer 
     protocol_answer_finish(&operation->seen);
     operation->seen = *answer;
     memset(answer, 0, sizeof(*answer));
+    protocol_answer_pack(&operation->seen);
     return news;
 }
 
@@ -96,8 +97,9 @@ static void learn(struct vts_client_operation *operation)
         return;
     }
     operation->pending_ms = operation->asked_ms; /* it was, when it was looked at, or later */
-    operation->projected_ms =
-        plans_projected(operation->pending_ms - operation->born_ms, job->progress);
+    if (operation->projected_ms < 0)
+        operation->projected_ms =
+            plans_projected(operation->pending_ms - operation->born_ms, job->progress);
 }
 
 /* Tells the user of a poll. False where the operation was ended meanwhile. */

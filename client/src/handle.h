@@ -76,7 +76,7 @@ struct vts_client_operation {
     int64_t queued_ms, asked_ms;
     int64_t born_ms, pending_ms; /* when the job began; when it was last known to be pending */
     int64_t last_plan_ms;
-    int64_t projected_ms; /* when it may end, going on like it did; -1: nobody can say */
+    int64_t projected_ms; /* the first projection of its end; -1: there was none */
     uint64_t polls, requests, starts;
 
     struct protocol_answer seen;      /* the last good answer */

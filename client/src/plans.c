@@ -232,7 +232,7 @@ struct vts_client_plan *vts_client_plan_parse(const char *text, struct vts_clien
 }
 
 struct vts_client_plan *plans_of_options(const struct vts_client_options *options,
-                                        struct vts_client_error *error)
+                                         struct vts_client_error *error)
 {
     struct schedule_options schedule;
 

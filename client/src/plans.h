@@ -16,7 +16,7 @@
 /* The plan of options that name none: learns with cost_ms after an exponential one, which is all where
  * cost_ms is 0. NULL with *error filled. */
 struct vts_client_plan *plans_of_options(const struct vts_client_options *options,
-                                        struct vts_client_error *error);
+                                         struct vts_client_error *error);
 
 /* What it is asked with, beside what a plan of the user's is told. */
 struct plan_question {
@@ -34,7 +34,7 @@ int64_t plans_next(struct vts_client_plan *plan, const struct plan_question *que
 struct plan_lesson {
     const char *job_class;
     int64_t pending_ms;   /* its age when it was last known to be pending */
-    int64_t projected_ms; /* plans_projected of then; -1: there was none */
+    int64_t projected_ms; /* the first plans_projected that there was; -1: there was none */
     int64_t ended_ms;     /* its age when it was known to have ended; -1: nobody waits any more */
 };
 void plans_learn(struct vts_client_plan *plan, const struct plan_lesson *lesson);

@@ -591,9 +591,45 @@ void protocol_batch_item(const struct protocol_answer *batch, size_t place, cons
     protocol_answer_finish(&item->answer);
 }
 
+/* Copies a text behind those before it. */
+static const char *pack(char **at, const char *text)
+{
+    const char *copy = *at;
+    size_t size;
+
+    if (!text)
+        return NULL;
+    size = strlen(text) + 1;
+    memcpy(*at, text, size);
+    *at += size;
+    return copy;
+}
+
+void protocol_answer_pack(struct protocol_answer *answer)
+{
+    struct vts_client_job *job = &answer->job;
+    const char *texts[] = {job->state, job->error_code, job->error_message, job->json};
+    size_t size = 0;
+    char *at;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+        size += texts[i] ? strlen(texts[i]) + 1 : 0;
+    at = answer->jobs || answer->packed ? NULL : malloc(size);
+    if (!at)
+        return; /* it is as good as it was, and larger */
+    answer->packed = at;
+    job->state = pack(&at, job->state);
+    job->error_code = pack(&at, job->error_code);
+    job->error_message = pack(&at, job->error_message);
+    job->json = pack(&at, job->json);
+    json_object_put(answer->tree);
+    answer->tree = NULL;
+}
+
 void protocol_answer_finish(struct protocol_answer *answer)
 {
     json_object_put(answer->tree);
+    free(answer->packed);
     free(answer->jobs);
     memset(answer, 0, sizeof(*answer));
 }

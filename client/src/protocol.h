@@ -27,9 +27,11 @@ enum protocol_question {
 /* "POST /start", "GET /jobs?id=", ...: a constant. */
 const char *protocol_question_name(enum protocol_question question);
 
-/* An answer, understood. Everything in it points into `tree` or to the id that was asked for. */
+/* An answer, understood. Everything in it points into `tree`, or `packed`, or to the id that was asked
+ * for. */
 struct protocol_answer {
     struct json_object *tree;
+    char *packed;
     struct vts_client_job job;   /* where there was no error, not for a list or a batch */
     struct vts_client_job *jobs; /* of a list */
     size_t job_count;
@@ -66,6 +68,9 @@ bool protocol_read(enum protocol_question question, const char *id, const char *
                    const struct reply *reply, struct protocol_answer *answer,
                    struct vts_client_error *error);
 void protocol_answer_finish(struct protocol_answer *answer);
+
+/* Keeps of a job's answer what is of use, in a fifth of the memory, and lets go of the rest. */
+void protocol_answer_pack(struct protocol_answer *answer);
 
 /* A start was answered with 409 because it had arrived before: what its answer would have been. False with
  * *error filled: memory. */

@@ -15,7 +15,7 @@
 struct timer {
     int64_t due_ms;
     uint64_t order; /* of those that are due together, who was set first comes first */
-    size_t place; /* in the heap, from 1; 0: it does not run */
+    size_t place;   /* in the heap, from 1; 0: it does not run */
     void (*fire)(void *arg);
     void *arg;
 };
