@@ -7,7 +7,7 @@
 
 void pump_soon(struct vts_client *client)
 {
-    if (!client->destroyed)
+    if (!client->destroyed && !client->timeline.firing) /* else it follows anyway */
         timeline_set(&client->timeline, &client->pump_timer, 0);
 }
 
