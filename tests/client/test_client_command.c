@@ -921,6 +921,46 @@ static void libraries_export_public_names_alone(void **state)
 
 #define EXAMPLE(name) VTSIM_BUILD_DIR "/examples/example_" name
 
+/* Names that the page tells of together. */
+static bool is_an_operation(const char *name)
+{
+    static const char *const names[] = {"start",  "status", "wait", "run",
+                                        "resume", "cancel", "list", "watch"};
+    size_t length = strcspn(name, "_");
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (strlen(names[i]) == length && strncmp(name, names[i], length) == 0)
+            return !name[length] || strcmp(name + length, "_sync") == 0;
+    }
+    return false;
+}
+
+/* Every function of the library has its line in vtsim-client(3). */
+static void the_library_page_is_complete(void **state)
+{
+    struct run_result symbols, page;
+    int told = 0;
+
+    (void)state;
+    run_command(WORDS("nm", "-D", "--defined-only", "-g", "--format=just-symbols",
+                      VTSIM_BUILD_DIR "/lib/libvtsim-client.so"),
+                &symbols);
+    run_command(WORDS("cat", VTSIM_SOURCE_DIR "/client/vtsim-client.3"), &page);
+    for (char *name = strtok(symbols.out, "\n"); name; name = strtok(NULL, "\n")) {
+        char line[128];
+
+        if (strncmp(name, "vts_client_", 11) != 0 || is_an_operation(name + 11))
+            continue;
+        snprintf(line, sizeof(line), ".Fn %s ", name);
+        if (!strstr(page.out, line))
+            fail_msg("vtsim-client.3 does not tell of %s", name);
+        told++;
+    }
+    assert_true(told >= 20);
+    run_result_finish(&symbols);
+    run_result_finish(&page);
+}
+
 static void examples_run(void **state)
 {
     struct run_result result;
@@ -981,6 +1021,7 @@ int main(void)
         cmocka_unit_test(a_terminal_shows_a_line_for_each_job),
         cmocka_unit_test(a_dumb_terminal_gets_lines),
         cmocka_unit_test(libraries_export_public_names_alone),
+        cmocka_unit_test(the_library_page_is_complete),
         cmocka_unit_test(examples_run),
     };
 
