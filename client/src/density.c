@@ -5,6 +5,7 @@
 #include "density.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #define ROUNDS      4.0 /* of self-consistency, where each observation rules out all but its interval */
@@ -139,14 +140,11 @@ static double reach_of(const double *points, size_t i)
     size_t low = i, high = i;
 
     while (high - low < NEIGHBOURS) {
-        if (low == 0)
-            high++;
-        else if (high == DENSITY_POINTS - 1)
-            low--;
-        else if (points[i] - points[low - 1] < points[high + 1] - points[i])
-            low--;
-        else
-            high++;
+        bool down = high == DENSITY_POINTS - 1 ||
+                    (low > 0 && points[i] - points[low - 1] < points[high + 1] - points[i]);
+
+        low -= down;
+        high += !down;
     }
     return fmax(points[i] - points[low], points[high] - points[i]);
 }

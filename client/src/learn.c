@@ -81,7 +81,7 @@ static void tune(struct learn *learn)
     for (int i = 0; i < TUNING; i++) {
         double ratio = learn->plan.polls / learn->options.polls_per_job;
 
-        if (fabs(ratio - 1) < 0.02)
+        if (fabs(ratio - 1) < 0.08) /* "about" so many: 1 exactly would be to wait for ever */
             break;
         learn->ms_per_poll *= fmin(fmax(ratio * ratio, 0.01), 100);
         learn->ms_per_poll = fmin(fmax(learn->ms_per_poll, 1), MS_PER_DAY);
@@ -113,7 +113,7 @@ static void remember(struct learn *learn, struct interval seen)
 /* Begins anew with the newest ones. */
 static void forget_before(struct learn *learn, size_t newest)
 {
-    struct interval kept[DENSITY_OBSERVATIONS];
+    struct interval kept[DENSITY_OBSERVATIONS] = {{0, 0}};
     size_t from = learn->next + DENSITY_OBSERVATIONS - newest;
 
     for (size_t i = 0; i < newest; i++)

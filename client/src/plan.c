@@ -44,9 +44,9 @@ void plan_ages(struct plan *plan, const struct density *density)
     for (size_t i = 0; i < density->count; i++) {
         double from = density->edge[i], to = density->edge[i + 1];
         double step = i == 0 ? (to - from) / FIRST_PART : fineness * to;
-        double parts = ceil((to - from) / step);
+        int parts = (int)ceil((to - from) / step);
 
-        for (double k = 1; k < parts; k++)
+        for (int k = 1; k < parts; k++)
             add_age(plan, density, i, from + (to - from) * k / parts);
         add_age(plan, density, i, to);
     }

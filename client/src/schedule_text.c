@@ -144,7 +144,7 @@ static bool its_value(struct reader *reader, const char *example)
 static bool read_clause(struct reader *reader, char clause, struct schedule_options *options)
 {
     bool cost = reader->kind->kind == SCHEDULE_COST;
-    double percent;
+    double percent = 0;
 
     switch (clause) {
     case 't':
@@ -236,7 +236,7 @@ static bool check(struct reader *reader, const struct schedule_options *options)
 bool schedule_parse(struct schedule_options *options, const char *text, char *problem, size_t size)
 {
     struct reader reader = {.text = text, .word = text, .problem = problem, .size = size};
-    struct schedule_options read;
+    struct schedule_options read = {0};
 
     if (!read_kind(&reader, &read) || !read_clauses(&reader, &read) || !check(&reader, &read))
         return false;

@@ -35,7 +35,7 @@ static struct outcome run_job(struct schedule *schedule, double duration_ms, pro
     struct learn_end end = {0, 0, -1};
     static int64_t now_ms; /* one job begins a day after the other */
     int64_t age_ms = schedule_first(schedule, now_ms += 86400000, chance_next(chance));
-    double polls = 1;
+    int polls = 1;
 
     for (; (double)age_ms < duration_ms; polls++) {
         double said = progress ? progress((double)age_ms, duration_ms, chance) : -1;
