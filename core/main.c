@@ -28,10 +28,9 @@ struct arguments {
 
 /* All that a running vtsimd is made of, in the order in which it is made. */
 struct daemon {
-    struct config config;
-    struct plugins plugins;
-    struct instances instances;
-    struct store_choice store;
+    const struct arguments *arguments;
+    struct assignment *assignment; /* held: as the configuration was read at the start */
+    struct assignment *latest;     /* held: and as it was read last without a problem */
     struct clock clock;
     struct service service;
     struct http_server http;
@@ -71,6 +70,7 @@ static const char help[] =
     "\n"
     "When it serves it prints one line: vtsimd: listening on http://127.0.0.1:5000\n"
     "SIGTERM and SIGINT end it once the answers under way are out; a second one at once.\n"
+    "SIGHUP reads the configuration anew, for new jobs.\n"
     "Exit status: 0 ended as asked; 1 --vet found a broken rule; 2 wrong arguments or "
     "configuration,\n"
     "or cannot serve.\n";
@@ -245,22 +245,11 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
 
 /* ---- the configuration ---- */
 
-/* Reads all of it and opens the behaviours; collects what is wrong. */
-static bool configure(struct daemon *daemon, const struct arguments *arguments,
-                      struct problems *problems)
+static struct assignment *configure(const struct arguments *arguments,
+                                    const struct assignment *before, struct problems *problems)
 {
-    bool good = config_read(&daemon->config, arguments->file, arguments->assignments,
-                            arguments->assignment_count, problems);
-
-    log_setup((enum vts_level)daemon->config.server.log_level,
-              (enum log_format)daemon->config.server.log_format);
-    good = plugins_load(&daemon->plugins, &daemon->config.server.plugin_path,
-                        ini_section(&daemon->config.ini, "server", NULL), problems) &&
-           good;
-    good = instances_open(&daemon->instances, &daemon->config, &daemon->plugins, problems) && good;
-    good = store_choose(&daemon->store, &daemon->config, problems) && good;
-    config_report_unknown(&daemon->config, problems);
-    return good && problems->count == 0;
+    return assignment_read(arguments->file, arguments->assignments, arguments->assignment_count,
+                           before, problems);
 }
 
 static void warn_of_broken(const struct plugins *plugins)
@@ -273,6 +262,45 @@ static void warn_of_broken(const struct plugins *plugins)
 
 /* ---- serving ---- */
 
+/* Each line of a text, to the log. */
+static void log_lines(enum vts_level level, const char *place, const struct text *lines)
+{
+    const char *at = lines->length > 0 ? lines->bytes : "";
+
+    for (; *at; at += strcspn(at, "\n") + 1)
+        log_line(level, place, "%.*s", (int)strcspn(at, "\n"), at);
+}
+
+/* SIGHUP: new jobs get what the configuration says now. What is wrong with it changes nothing. */
+static void reload(struct daemon *daemon)
+{
+    const char *file = daemon->arguments->file ? daemon->arguments->file : "no file";
+    struct problems problems = PROBLEMS_INIT;
+    struct text changes = TEXT_INIT;
+    struct assignment *next = NULL;
+
+    if (strcmp(file, "-") == 0)
+        problems_add(&problems, file, NULL, NULL,
+                     "the configuration came from standard input, and cannot be read again");
+    else
+        next = configure(daemon->arguments, daemon->latest, &problems);
+    if (problems.count > 0) {
+        log_lines(VTS_ERROR, "reload", &problems.lines);
+        log_line(VTS_ERROR, "reload", "%s: new jobs get what they got before", file);
+        assignment_release(next);
+    } else {
+        assignment_changes(daemon->assignment, next, &changes);
+        log_lines(VTS_WARNING, "reload", &changes);
+        warn_of_broken(&next->plugins);
+        service_assign(&daemon->service, next);
+        log_line(VTS_INFO, "reload", "%s: read anew, for new jobs", file);
+        assignment_release(daemon->latest);
+        daemon->latest = next;
+    }
+    text_finish(&changes);
+    problems_finish(&problems);
+}
+
 static void on_signal(evutil_socket_t fd, short what, void *arg)
 {
     struct daemon *daemon = arg;
@@ -281,6 +309,11 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (read(fd, &signal, sizeof(signal)) != sizeof(signal))
         return;
+    if (signal.ssi_signo == SIGHUP) {
+        if (!daemon->draining)
+            reload(daemon);
+        return;
+    }
     if (daemon->draining)
         _exit(128 + (int)signal.ssi_signo);
     daemon->draining = true;
@@ -326,6 +359,7 @@ static bool watch_signals(struct daemon *daemon)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     if (pthread_sigmask(SIG_BLOCK, &set, NULL) != 0)
         return false;
     daemon->base = event_base_new();
@@ -348,7 +382,7 @@ static size_t worker_count(const struct config *config)
 
 static bool tell_listening(const struct daemon *daemon)
 {
-    const char *host = daemon->config.host;
+    const char *host = daemon->assignment->config.host;
     bool six = strchr(host, ':') != NULL;
 
     printf("vtsimd: listening on http://%s%s%s:%d\n", six ? "[" : "", host, six ? "]" : "",
@@ -358,14 +392,15 @@ static bool tell_listening(const struct daemon *daemon)
 
 static int serve(struct daemon *daemon)
 {
-    const struct service_parts parts = {&daemon->config,    &daemon->plugins,
-                                        &daemon->instances, &daemon->store,
-                                        &daemon->clock,     worker_count(&daemon->config)};
+    const struct config *config = &daemon->assignment->config;
+    const struct service_parts parts = {daemon->assignment, &daemon->clock, worker_count(config)};
     struct vts_error error = {0};
     int status = EXIT_USAGE;
 
+    daemon->latest = daemon->assignment;
+    assignment_hold(daemon->latest);
     clock_init_real(&daemon->clock);
-    warn_of_broken(&daemon->plugins);
+    warn_of_broken(&daemon->assignment->plugins);
     if (!watch_signals(daemon)) {
         fputs("vtsimd: no memory for the event loop\n", stderr);
         return status;
@@ -374,7 +409,7 @@ static int serve(struct daemon *daemon)
         fprintf(stderr, "vtsimd: %s\n", error.message);
         return status;
     }
-    if (!http_server_init(&daemon->http, &daemon->service, &daemon->config, &error)) {
+    if (!http_server_init(&daemon->http, &daemon->service, config, &error)) {
         fprintf(stderr, "vtsimd: %s\n", error.message);
         service_finish(&daemon->service);
         return status;
@@ -406,47 +441,50 @@ static void finish(struct daemon *daemon)
         close(daemon->signal_fd);
     if (daemon->base)
         event_base_free(daemon->base);
-    store_choice_finish(&daemon->store);
-    instances_finish(&daemon->instances);
-    plugins_finish(&daemon->plugins);
-    config_finish(&daemon->config);
+    assignment_release(daemon->latest);
+    assignment_release(daemon->assignment);
     libevent_global_shutdown();
 }
 
-static int preview(const struct daemon *daemon, const struct arguments *arguments)
+static int preview(const struct assignment *assignment, const struct arguments *arguments)
 {
     struct preview preview = arguments->preview;
 
     if (!arguments->has_seed)
-        preview.seed = (uint64_t)daemon->config.server.seed;
-    return tool_preview(&preview, &daemon->plugins, &daemon->instances);
+        preview.seed = (uint64_t)assignment->config.server.seed;
+    return tool_preview(&preview, &assignment->plugins, &assignment->behaviours);
+}
+
+/* What is to be done with a configuration that was read. */
+static int run(struct daemon *daemon, const struct arguments *arguments, bool good)
+{
+    const struct assignment *assignment = daemon->assignment;
+
+    if (arguments->describe)
+        return tool_describe(&assignment->plugins, arguments->describe_plugin);
+    if (!good)
+        return EXIT_USAGE;
+    if (arguments->preview.behaviour)
+        return preview(assignment, arguments);
+    if (arguments->check)
+        return printf("%s: nothing is wrong\n", arguments->file ? arguments->file : "vtsimd") < 0;
+    return serve(daemon);
 }
 
 int main(int argc, char **argv)
 {
     struct arguments arguments = {0};
     struct problems problems = PROBLEMS_INIT;
-    struct daemon daemon = {0};
+    struct daemon daemon = {.arguments = &arguments};
     int status = read_arguments(&arguments, argc, argv);
-    bool good;
 
     if (status < 0 && arguments.vet)
         status = tool_vet(arguments.vet, arguments.assignments, arguments.assignment_count);
     if (status < 0) {
-        good = configure(&daemon, &arguments, &problems);
+        daemon.assignment = configure(&arguments, NULL, &problems);
         if (problems.lines.length > 0)
             fputs(problems.lines.bytes, stderr);
-        if (arguments.describe)
-            status = tool_describe(&daemon.plugins, arguments.describe_plugin);
-        else if (!good)
-            status = EXIT_USAGE;
-        else if (arguments.preview.behaviour)
-            status = preview(&daemon, &arguments);
-        else if (arguments.check)
-            status =
-                printf("%s: nothing is wrong\n", arguments.file ? arguments.file : "vtsimd") < 0;
-        else
-            status = serve(&daemon);
+        status = daemon.assignment ? run(&daemon, &arguments, problems.count == 0) : EXIT_USAGE;
         finish(&daemon);
     }
     problems_finish(&problems);

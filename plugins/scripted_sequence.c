@@ -22,9 +22,10 @@ struct settings {
 };
 
 static const struct vts_option options[] = {
-    VTS_OPTION_TEXT(struct settings, script, NULL,
-                    "the steps, one a line or separated by commas: pending for 5s, pending x3, "
-                    "progress 40%, completed, error \"why\""),
+    VTS_OPTION_TEXT_REQUIRED(
+        struct settings, script, "pending for 5s\nprogress 40%\npending for 5s\ncompleted",
+        "the steps, one a line or separated by commas: pending for 5s, pending x3, "
+        "progress 40%, completed, error \"why\""),
     VTS_OPTIONS_END};
 
 /* ---- steps ----------------------------------------------------------------------------------- */

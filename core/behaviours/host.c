@@ -175,6 +175,17 @@ static void host_wait(struct vts_job *job, uint32_t what)
     hook->waits = what & (VTS_FOR_POLL | VTS_FOR_SLOT | VTS_FOR_EVER);
 }
 
+/* A progress may be reckoned in another way than a ramp is: so much is no difference. */
+#define PROGRESS_ERROR 1e-9
+
+static void check_progress(const struct hook *hook, double progress)
+{
+    if (progress < -PROGRESS_ERROR || progress > 1 + PROGRESS_ERROR)
+        warn(hook, INSTANCE_WARN_RANGE, "a progress outside of 0 to 1 was brought into it");
+    else if (progress < hook->progress - PROGRESS_ERROR)
+        warn(hook, INSTANCE_WARN_DOWN, "a progress below what there was changes nothing");
+}
+
 /* What is noted follows what was noted before in the same hook: a ramp starts from a progress that was
  * set just now, and nothing goes down. */
 static void host_progress_over(struct vts_job *job, double progress, vts_ms span)
@@ -187,6 +198,7 @@ static void host_progress_over(struct vts_job *job, double progress, vts_ms span
         warn(hook, INSTANCE_WARN_PROGRESS, "a progress that is no number was ignored");
         return;
     }
+    check_progress(hook, progress);
     if (progress > 1)
         progress = 1;
     if (progress <= hook->progress)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Opens plugins with settings and keeps them. See instance.h. */
+ * Opens plugins with settings, and keeps what was opened. See instance.h. */
 #include "instance.h"
 
 #include <stdlib.h>
 
 #include "../base/rng.h"
+#include "../config/options.h"
 #include "host.h"
 
 static const struct vts_option no_options[] = {VTS_OPTIONS_END};
@@ -158,17 +159,13 @@ struct instance *instance_revive(const struct plugins *plugins, const char *cano
 {
     const char *end = canonical + length, *plugin_name = memchr(canonical, 0, length);
     const struct vts_plugin *plugin;
-    struct instance *instance;
 
     if (length == 0 || end[-1] != '\0' || ++plugin_name == end) {
         vts_error_set(error, VTS_ERR_DAMAGED, "its text cannot be understood");
         return NULL;
     }
     plugin = plugins_find(plugins, plugin_name, error);
-    instance = plugin ? reopen(plugin, canonical, length, error) : NULL;
-    if (instance)
-        instance->revived = true;
-    return instance;
+    return plugin ? reopen(plugin, canonical, length, error) : NULL;
 }
 
 struct instance *instance_again(const struct instance *like, struct vts_error *error)
@@ -185,215 +182,46 @@ void instance_destroy(struct instance *instance)
     release(instance);
 }
 
-bool instances_add(struct instances *instances, struct instance *instance)
+static _Atomic(struct instance *) *bucket_of(const struct instances *instances, uint64_t hash)
 {
-    struct instance **grown =
-        realloc((void *)instances->all, (instances->count + 1) * sizeof(struct instance *));
-
-    if (!grown) {
-        instance_destroy(instance);
-        return false;
-    }
-    instances->all = grown;
-    instances->all[instances->count++] = instance;
-    return true;
-}
-
-/* Two threads may add the same one: the first that is found serves. */
-void instances_add_late(struct instances *instances, struct instance *instance)
-{
-    instance->next = atomic_load(&instances->late);
-    while (!atomic_compare_exchange_weak(&instances->late, &instance->next, instance))
-        ;
-}
-
-void instances_finish(struct instances *instances)
-{
-    struct instance *late = atomic_load(&instances->late), *next;
-
-    for (; late; late = next) {
-        next = late->next;
-        instance_destroy(late);
-    }
-    atomic_store(&instances->late, NULL);
-    while (instances->count > 0)
-        instance_destroy(instances->all[--instances->count]);
-    free((void *)instances->all);
-    instances->all = NULL;
-}
-
-const struct instance *instances_named(const struct instances *instances, const char *name,
-                                       size_t length)
-{
-    size_t i;
-
-    for (i = 0; i < instances->count; i++)
-        if (!instances->all[i]->revived && strlen(instances->all[i]->name) == length &&
-            memcmp(instances->all[i]->name, name, length) == 0)
-            return instances->all[i];
-    return NULL;
+    return (_Atomic(struct instance *) *)&instances->buckets[hash % INSTANCE_BUCKETS];
 }
 
 const struct instance *instances_hashed(const struct instances *instances, uint64_t hash)
 {
-    const struct instance *late;
+    const struct instance *instance = atomic_load(bucket_of(instances, hash));
+
+    while (instance && instance->hash != hash)
+        instance = instance->next;
+    return instance;
+}
+
+/* Two threads may add the same one at once: then there are two, and the first that is found serves. */
+const struct instance *instances_add(struct instances *instances, struct instance *instance)
+{
+    _Atomic(struct instance *) *bucket = bucket_of(instances, instance->hash);
+    const struct instance *there = instances_hashed(instances, instance->hash);
+
+    if (there) {
+        instance_destroy(instance);
+        return there;
+    }
+    instance->next = atomic_load(bucket);
+    while (!atomic_compare_exchange_weak(bucket, &instance->next, instance))
+        ;
+    return instance;
+}
+
+void instances_finish(struct instances *instances)
+{
+    struct instance *instance, *next;
     size_t i;
 
-    for (i = 0; i < instances->count; i++)
-        if (instances->all[i]->hash == hash)
-            return instances->all[i];
-    for (late = atomic_load(&instances->late); late; late = late->next)
-        if (late->hash == hash)
-            return late;
-    return NULL;
-}
-
-/* ---- from the configuration ---- */
-
-/* The plugin that a [behaviour] section names, by default the one that is called as the section is. */
-static const struct vts_plugin *plugin_of(struct ini_section *section,
-                                          const struct plugins *plugins, struct problems *problems)
-{
-    struct ini_entry *entry = ini_entry(section, "plugin");
-    const char *name = entry ? entry->value : section->name;
-    const struct vts_plugin *plugin;
-    struct vts_error error;
-    char label[300], where[4200];
-
-    snprintf(label, sizeof(label), "behaviour %s", section->name);
-    if (entry)
-        entry->used = true;
-    plugin = plugins_find(plugins, name, &error);
-    if (plugin && plugin->kind != VTS_BEHAVIOUR) {
-        vts_error_set(&error, VTS_ERR_INVALID, "\"%s\" is a filter, not a behaviour", name);
-        plugin = NULL;
+    for (i = 0; i < INSTANCE_BUCKETS; i++) {
+        for (instance = atomic_load(&instances->buckets[i]); instance; instance = next) {
+            next = instance->next;
+            instance_destroy(instance);
+        }
+        atomic_store(&instances->buckets[i], NULL);
     }
-    if (!plugin)
-        problems_add(problems, ini_where(section, entry, 1, where, sizeof(where)), label, "plugin",
-                     "%s%s",
-                     entry ? "" : "it is not given, so it is the section's name: ", error.message);
-    return plugin;
-}
-
-static bool open_sections(struct instances *instances, const struct config *config,
-                          const struct plugins *plugins, struct problems *problems)
-{
-    struct ini_section *section;
-    const struct vts_plugin *plugin;
-    struct instance *instance;
-    bool good = true;
-    size_t i, entry;
-
-    for (i = 0; i < config->ini.count; i++) {
-        section = config->ini.sections[i];
-        if (strcmp(section->kind, "behaviour") != 0 || !section->name)
-            continue;
-        section->used = true;
-        plugin = plugin_of(section, plugins, problems);
-        instance = plugin ? instance_create(section->name, plugin, section, problems) : NULL;
-        good = instance && instances_add(instances, instance) && good;
-        /* Without its plugin nobody can tell which keys are known. */
-        for (entry = 0; !plugin && entry < section->count; entry++)
-            section->entries[entry].used = true;
-    }
-    return good;
-}
-
-/* Plugins that need no settings are behaviours under their own names. */
-static bool open_plain(struct instances *instances, const struct plugins *plugins)
-{
-    const struct vts_plugin *plugin;
-    struct problems ignored = PROBLEMS_INIT;
-    struct instance *instance;
-    bool good = true;
-    size_t i;
-
-    for (i = 0; i < plugins->loaded_count; i++) {
-        plugin = plugins->loaded[i].plugin;
-        if (plugin->kind != VTS_BEHAVIOUR ||
-            instances_named(instances, plugin->name, strlen(plugin->name)))
-            continue;
-        instance = instance_create(plugin->name, plugin, NULL, &ignored);
-        good = (!instance || instances_add(instances, instance)) && good;
-    }
-    problems_finish(&ignored);
-    return good;
-}
-
-/* Why a plugin does not run on its fallbacks. */
-static void tell_why(const struct vts_plugin *plugin, struct vts_error *error)
-{
-    struct problems why = PROBLEMS_INIT;
-    const char *lines;
-
-    instance_destroy(instance_create(plugin->name, plugin, NULL, &why));
-    lines = why.lines.length > 0 ? why.lines.bytes : "";
-    vts_error_set(error, VTS_ERR_INVALID,
-                  "the plugin \"%s\" does not run on its defaults (%.*s): give it a section "
-                  "[behaviour %s]",
-                  plugin->name, (int)strcspn(lines, "\n"), lines, plugin->name);
-    problems_finish(&why);
-}
-
-/* Every behaviour that [server] or a rule names must be there. */
-static bool check_named(const struct instances *instances, const struct config *config,
-                        const struct plugins *plugins, const char *kind, const char *section_name,
-                        const char *behaviour, struct problems *problems)
-{
-    const struct ini_section *section = ini_section(&config->ini, kind, section_name);
-    const struct ini_entry *entry = section ? ini_entry(section, "behaviour") : NULL;
-    const struct vts_plugin *plugin;
-    struct vts_error error;
-    const char *words[2] = {NULL, NULL}, *nearest = NULL;
-    char where[4200], label[300];
-    size_t i;
-
-    if (!behaviour || instances_named(instances, behaviour, strlen(behaviour)) ||
-        ini_section(&config->ini, "behaviour", behaviour))
-        return true;
-    snprintf(label, sizeof(label), section_name ? "%s %s" : "%s", kind, section_name);
-    for (i = 0; i < instances->count && !nearest; i++) {
-        words[0] = instances->all[i]->name;
-        nearest = text_nearest(behaviour, words);
-    }
-    plugin = plugins_find(plugins, behaviour, &error);
-    if (plugin && plugin->kind != VTS_BEHAVIOUR)
-        vts_error_set(&error, VTS_ERR_INVALID, "\"%s\" is a filter, not a behaviour", behaviour);
-    else if (plugin)
-        tell_why(plugin, &error);
-    else if (error.code != VTS_ERR_NOT_FOUND)
-        nearest = NULL; /* the plugin is there and broken: its reason says more */
-    else if (nearest)
-        vts_error_set(&error, VTS_ERR_INVALID,
-                      "no section [behaviour %s], nor a plugin of that name; did you mean \"%s\"?",
-                      behaviour, nearest);
-    else
-        vts_error_set(&error, VTS_ERR_INVALID,
-                      "no section [behaviour %s], nor a plugin of that name in %s", behaviour,
-                      plugins->searched);
-    problems_add(problems, section ? ini_where(section, entry, 1, where, sizeof(where)) : NULL,
-                 label, "behaviour", "%s", error.message);
-    return false;
-}
-
-bool instances_open(struct instances *instances, const struct config *config,
-                    const struct plugins *plugins, struct problems *problems)
-{
-    bool good;
-    size_t i;
-
-    memset(instances, 0, sizeof(*instances));
-    good = open_sections(instances, config, plugins, problems);
-    if (!open_plain(instances, plugins)) {
-        problems_add(problems, NULL, NULL, NULL, "no memory for the behaviours");
-        good = false;
-    }
-    good = check_named(instances, config, plugins, "server", NULL, config->server.behaviour,
-                       problems) &&
-           good;
-    for (i = 0; i < config->rule_count; i++)
-        good = check_named(instances, config, plugins, "rule", config->rules[i].name,
-                           config->rules[i].settings.behaviour, problems) &&
-               good;
-    return good;
 }

@@ -223,20 +223,27 @@ const struct vts_plugin *plugin_load_file(const char *path, struct vts_error *er
 
 /* ---- folders ---- */
 
+static const struct loaded_plugin *loaded_as(const struct plugins *plugins, const char *name)
+{
+    size_t i;
+
+    for (i = 0; plugins && i < plugins->loaded_count; i++)
+        if (strcmp(plugins->loaded[i].plugin->name, name) == 0)
+            return &plugins->loaded[i];
+    return NULL;
+}
+
 static bool known(const struct plugins *plugins, const char *name)
 {
     size_t i;
 
-    for (i = 0; i < plugins->loaded_count; i++)
-        if (strcmp(plugins->loaded[i].plugin->name, name) == 0)
-            return true;
     for (i = 0; i < plugins->broken_count; i++)
         if (strcmp(plugins->broken[i].name, name) == 0)
             return true;
-    return false;
+    return loaded_as(plugins, name) != NULL;
 }
 
-static bool keep_loaded(struct plugins *plugins, const struct vts_plugin *plugin, const char *path)
+static bool keep_loaded(struct plugins *plugins, const struct loaded_plugin *loaded)
 {
     struct loaded_plugin *grown =
         realloc(plugins->loaded, (plugins->loaded_count + 1) * sizeof(*grown));
@@ -244,8 +251,8 @@ static bool keep_loaded(struct plugins *plugins, const struct vts_plugin *plugin
     if (!grown)
         return false;
     plugins->loaded = grown;
-    grown[plugins->loaded_count].plugin = plugin;
-    grown[plugins->loaded_count].path = strdup(path);
+    grown[plugins->loaded_count] = *loaded;
+    grown[plugins->loaded_count].path = strdup(loaded->path);
     return grown[plugins->loaded_count++].path != NULL;
 }
 
@@ -266,22 +273,46 @@ static bool keep_broken(struct plugins *plugins, const char *name, const char *p
     return broken->name && broken->path && broken->reason;
 }
 
-static bool load_one(struct plugins *plugins, const char *folder, const char *file)
+static struct timespec modified(const char *path)
 {
-    const struct vts_plugin *plugin;
+    struct stat file;
+
+    return stat(path, &file) == 0 ? file.st_mtim : (struct timespec){0};
+}
+
+/* One that is loaded stays as it was, and where it was. */
+static bool take_over(struct plugins *plugins, const struct loaded_plugin *before, const char *path)
+{
+    struct timespec now = modified(path);
+    struct loaded_plugin loaded = *before;
+
+    loaded.changed = strcmp(before->path, path) != 0 || now.tv_sec != before->modified.tv_sec ||
+                     now.tv_nsec != before->modified.tv_nsec;
+    return keep_loaded(plugins, &loaded);
+}
+
+static bool load_one(struct plugins *plugins, const char *folder, const char *file,
+                     const struct plugins *before)
+{
+    struct loaded_plugin loaded = {0};
     char path[PATH_MAX], name[NAME_MAX + 1];
     struct vts_error error;
 
     if (!module_name(file, name, sizeof(name)) || known(plugins, name) ||
         (size_t)snprintf(path, sizeof(path), "%s/%s", folder, file) >= sizeof(path))
         return true;
-    plugin = plugin_load_file(path, &error);
-    return plugin ? keep_loaded(plugins, plugin, path)
-                  : keep_broken(plugins, name, path, error.message);
+    if (loaded_as(before, name))
+        return take_over(plugins, loaded_as(before, name), path);
+    loaded.path = path;
+    loaded.modified = modified(path);
+    loaded.plugin = plugin_load_file(path, &error);
+    return loaded.plugin ? keep_loaded(plugins, &loaded)
+                         : keep_broken(plugins, name, path, error.message);
 }
 
 /* All of one folder, in the order of their names. False where it cannot be read: errno tells why. */
-static bool load_folder(struct plugins *plugins, const char *folder, bool *no_memory)
+static bool load_folder(struct plugins *plugins, const char *folder, const struct plugins *before,
+                        bool *no_memory)
 {
     struct dirent **files;
     int count = scandir(folder, &files, NULL, alphasort), i;
@@ -289,7 +320,7 @@ static bool load_folder(struct plugins *plugins, const char *folder, bool *no_me
     if (count < 0)
         return false;
     for (i = 0; i < count; i++) {
-        *no_memory = *no_memory || !load_one(plugins, folder, files[i]->d_name);
+        *no_memory = *no_memory || !load_one(plugins, folder, files[i]->d_name, before);
         free(files[i]);
     }
     free((void *)files);
@@ -325,7 +356,8 @@ bool loader_folder(const char *from_program, char *folder, size_t size)
 }
 
 bool plugins_load(struct plugins *plugins, const struct vts_list *folders,
-                  const struct ini_section *server, struct problems *problems)
+                  const struct ini_section *server, const struct plugins *before,
+                  struct problems *problems)
 {
     struct text searched = TEXT_INIT;
     char installed[PATH_MAX];
@@ -334,14 +366,14 @@ bool plugins_load(struct plugins *plugins, const struct vts_list *folders,
 
     memset(plugins, 0, sizeof(*plugins));
     for (i = 0; i < folders->count; i++) {
-        if (!load_folder(plugins, folders->items[i], &no_memory)) {
+        if (!load_folder(plugins, folders->items[i], before, &no_memory)) {
             report_folder(server, folders->items[i], i, problems);
             good = false;
         }
         text_printf(&searched, "%s%s", i ? ", " : "", folders->items[i]);
     }
     if (loader_folder(VTSIM_PLUGIN_DIR_FROM_BIN, installed, sizeof(installed))) {
-        load_folder(plugins, installed, &no_memory); /* there need not be one */
+        load_folder(plugins, installed, before, &no_memory); /* there need not be one */
         text_printf(&searched, "%s%s", i ? ", " : "", installed);
     }
     plugins->searched = text_take(&searched);
@@ -386,9 +418,8 @@ const struct vts_plugin *plugins_find(const struct plugins *plugins, const char 
     const char *nearest;
     size_t i;
 
-    for (i = 0; i < plugins->loaded_count; i++)
-        if (strcmp(plugins->loaded[i].plugin->name, name) == 0)
-            return plugins->loaded[i].plugin;
+    if (loaded_as(plugins, name))
+        return loaded_as(plugins, name)->plugin;
     for (i = 0; i < plugins->broken_count; i++)
         if (strcmp(plugins->broken[i].name, name) == 0) {
             vts_error_set(error, VTS_ERR_LOAD, "%s", plugins->broken[i].reason);

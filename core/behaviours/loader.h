@@ -7,11 +7,15 @@
 #ifndef VTSIM_BEHAVIOURS_LOADER_H
 #define VTSIM_BEHAVIOURS_LOADER_H
 
+#include <time.h>
+
 #include "../config/ini.h"
 
 struct loaded_plugin {
     const struct vts_plugin *plugin;
     char *path;
+    struct timespec modified; /* when it was loaded: the file's */
+    bool changed;             /* it is not that file any more, and is taken over all the same */
 };
 
 struct broken_plugin {
@@ -28,12 +32,14 @@ struct plugins {
     char *searched; /* the folders, separated by ", ", for messages */
 };
 
-/* Loads all modules of these folders and of the installed one. Where two folders have a module of the
+/* Loads all modules of these folders and of the installed one. What `before` (NULL: none) has loaded under
+ * the same name is taken over from it: code is never unloaded. Where two folders have a module of the
  * same name, the first wins. A module that cannot be used is kept as broken, with its reason; a
  * configured folder that cannot be read is a problem of `server`, the section that has plugin_path (NULL:
  * none). False where there was a problem. */
 bool plugins_load(struct plugins *plugins, const struct vts_list *folders,
-                  const struct ini_section *server, struct problems *problems);
+                  const struct ini_section *server, const struct plugins *before,
+                  struct problems *problems);
 void plugins_finish(struct plugins *plugins);
 
 /* The plugin with this name, or NULL and why not: unknown (with the nearest name), a path instead of a

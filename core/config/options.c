@@ -100,8 +100,9 @@ static bool check_field(const struct vts_option *table, size_t index, size_t set
     return true;
 }
 
-/* Whether the fallback is a value that the option would take from a user. */
-static bool check_fallback(const struct vts_option *option, struct vts_error *error)
+/* Whether a fallback or an example is a value that the option would take from a user. */
+static bool check_value(const struct vts_option *option, const char *what, const char *text,
+                        struct vts_error *error)
 {
     struct vts_option table[2] = {*option, {.type = VTS_OPTION_END_TYPE}};
     union {
@@ -111,18 +112,18 @@ static bool check_fallback(const struct vts_option *option, struct vts_error *er
     struct vts_error wrong;
     bool ok;
 
-    if (!option->fallback)
+    if (!text)
         return true;
     memset(&value, 0, sizeof(value));
     table[0].offset = 0;
-    ok = options_parse(&table[0], option->fallback, &value, &wrong);
+    ok = options_parse(&table[0], text, &value, &wrong);
     options_free(table, &value);
     if (ok)
         return true;
     if (wrong.code == VTS_ERR_MEMORY)
         return vts_error_set(error, VTS_ERR_MEMORY, "%s", wrong.message);
-    return vts_error_set(error, VTS_ERR_INVALID, "option \"%s\": its fallback cannot be read: %s",
-                         option->key, wrong.message);
+    return vts_error_set(error, VTS_ERR_INVALID, "option \"%s\": its %s cannot be read: %s",
+                         option->key, what, wrong.message);
 }
 
 static bool check_option(const struct vts_option *table, size_t index, size_t settings_size,
@@ -155,7 +156,8 @@ static bool check_option(const struct vts_option *table, size_t index, size_t se
     choices = option->type == VTS_CHOICE ? check_choices(option->choices) : NULL;
     if (choices)
         return vts_error_set(error, VTS_ERR_INVALID, "option \"%s\" %s", option->key, choices);
-    return check_fallback(option, error);
+    return check_value(option, "fallback", option->fallback, error) &&
+           (option->type == VTS_CHOICE || check_value(option, "example", option->choices, error));
 }
 
 bool options_check(const struct vts_option *table, size_t settings_size, struct vts_error *error)

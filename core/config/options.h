@@ -45,7 +45,8 @@ void options_report(const struct ini_section *section, const char *name,
                     const struct vts_error *error, struct problems *problems);
 
 /* Prints the table for people: key, type, fallback, range, help; and as a section ready to paste,
- * under the heading `section` ("behaviour NAME", with "plugin = ..." first where plugin is given). */
+ * under the heading `section` ("behaviour NAME", with "plugin = ..." first where plugin is given). A
+ * required setting is pasted with its example; one that has none has to be written first. */
 void options_describe(const struct vts_option *table, struct text *out);
 void options_paste(const struct vts_option *table, const char *section, const char *plugin,
                    struct text *out);

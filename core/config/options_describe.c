@@ -106,27 +106,37 @@ void options_describe(const struct vts_option *table, struct text *out)
     columns_finish(&row);
 }
 
+/* A value as it stands in a file: its further lines indented. */
+static void add_value(struct text *out, const char *value)
+{
+    if (*value)
+        text_puts(out, " ");
+    for (; *value; value++) {
+        text_add(out, value, 1);
+        if (*value == '\n')
+            text_puts(out, "    ");
+    }
+}
+
 void options_paste(const struct vts_option *table, const char *section, const char *plugin,
                    struct text *out)
 {
+    const char *example;
+
     text_printf(out, "[%s]\n", section);
     if (plugin)
         text_printf(out, "plugin = %s\n", plugin);
     for (; table && table->type != VTS_OPTION_END_TYPE; table++) {
+        example = table->type == VTS_CHOICE ? NULL : table->choices;
         text_printf(out, "; %s", options_type_name(table->type));
         if (table->help && *table->help)
             text_printf(out, ": %s", table->help);
-        text_puts(out, "\n");
+        text_puts(out, table->fallback || !example ? "\n" : "; required, this is an example\n");
         text_printf(out, "%s =", table->key);
-        if (!table->fallback)
+        if (!table->fallback && !example)
             text_puts(out, " ; required: write a value here");
-        else if (*table->fallback)
-            text_puts(out, " ");
-        for (const char *at = table->fallback; at && *at; at++) {
-            text_add(out, at, 1);
-            if (*at == '\n')
-                text_puts(out, "    ");
-        }
+        else
+            add_value(out, table->fallback ? table->fallback : example);
         text_puts(out, "\n");
     }
 }

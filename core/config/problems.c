@@ -39,7 +39,7 @@ static const char *shown(const char *bytes, size_t length, char escape[5], size_
     return escape;
 }
 
-static void add_clean(struct text *out, const char *bytes, size_t length)
+void problems_clean(struct text *out, const char *bytes, size_t length)
 {
     char escape[5];
     size_t i = 0, taken, written;
@@ -70,7 +70,7 @@ void problems_add(struct problems *problems, const char *where, const char *sect
     if (line.failed)
         text_puts(&problems->lines, "not enough memory to tell a problem");
     else
-        add_clean(&problems->lines, line.bytes, line.length);
+        problems_clean(&problems->lines, line.bytes, line.length);
     text_puts(&problems->lines, "\n");
     problems->count++;
     text_finish(&line);

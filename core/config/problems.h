@@ -27,6 +27,9 @@ VTS_PRINTF(5, 6)
 void problems_add(struct problems *problems, const char *where, const char *section,
                   const char *key, const char *format, ...);
 
+/* Adds text from elsewhere with those escapes, so that it cannot spoil the line. */
+void problems_clean(struct text *out, const char *bytes, size_t length);
+
 /* Text as messages quote it: in double quotes, cut where it is long, with the same escapes. Returned
  * as it is, so that a call can stand among printf's arguments: problems_quote(a, n).text. */
 struct quoted {

@@ -127,7 +127,7 @@ static void tell(struct batch_item *item)
     } else if (call->result == SERVICE_DONE && service_job(call, &job)) {
         tell_job(item, &job);
     } else {
-        status = exchange_refused(call, &message, &retry_after);
+        status = exchange_refused(item->batch->exchange, call, &message, &retry_after);
         tell_error(item, status, retry_after, message.failed ? "no memory" : message.bytes);
         text_finish(&message);
     }

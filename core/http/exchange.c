@@ -39,7 +39,7 @@ struct exchange *exchange_create(struct worker *worker, struct evhttp_request *r
     exchange->request = request;
     exchange->call.port = worker->port;
     exchange->call.instance = NULL;
-    exchange->call.input = (struct bytes){NULL, 0};
+    exchange->call.input = exchange->call.store.instance_text = (struct bytes){NULL, 0};
     exchange->call.idempotency = (struct bytes){NULL, 0};
     exchange->call.want_job = exchange->call.spare_input = false;
     exchange->call.bent = false;
@@ -278,7 +278,8 @@ void exchange_error(struct exchange *exchange, int status, const char *format, .
     exchange_answer(exchange);
 }
 
-int exchange_refused(const struct service_call *call, struct text *message, int64_t *retry_after)
+int exchange_refused(const struct exchange *exchange, const struct service_call *call,
+                     struct text *message, int64_t *retry_after)
 {
     static const char *const busy[] = {[STORE_OK] = "the job cannot be served now",
                                        [STORE_FAILING] = "the store cannot be written now",
@@ -298,7 +299,7 @@ int exchange_refused(const struct service_call *call, struct text *message, int6
     case SERVICE_LIMIT:
         *retry_after = 1;
         text_printf(message, "there are as many jobs as max_jobs allows (%lld)",
-                    (long long)call->port->service->config->server.max_jobs);
+                    (long long)exchange->worker->server->config->server.max_jobs);
         return 503;
     case SERVICE_STRANGE: /* to come again does not help */
     case SERVICE_DONE:
@@ -324,7 +325,7 @@ void exchange_refusal(struct exchange *exchange)
         answer->status = call->answer.status;
     } else {
         exchange->call.bent = false;
-        answer->status = exchange_refused(call, &message, &answer->retry_after);
+        answer->status = exchange_refused(exchange, call, &message, &answer->retry_after);
         write_error(exchange, message.failed ? "no memory" : message.bytes);
         text_finish(&message);
     }

@@ -96,7 +96,8 @@ void exchange_error(struct exchange *exchange, int status, const char *format, .
 /* What a service call that was not done, or whose job cannot be read, is answered with everywhere: the status, and the message, which
  * is added to `message`. *retry_after is set where there is one. Not for SERVICE_REFUSED, where the
  * behaviour says it. */
-int exchange_refused(const struct service_call *call, struct text *message, int64_t *retry_after);
+int exchange_refused(const struct exchange *exchange, const struct service_call *call,
+                     struct text *message, int64_t *retry_after);
 
 /* Answers that, or what the behaviour says. */
 void exchange_refusal(struct exchange *exchange);

@@ -139,17 +139,17 @@ static bool make_id(struct exchange *exchange)
 
 static bool take_behaviour(struct exchange *exchange)
 {
-    const struct service *service = exchange->worker->port->service;
+    const struct service_port *port = exchange->worker->port;
     struct json_object *name;
 
-    exchange->call.instance = service_behaviour(service, exchange->call.store.id);
+    exchange->call.instance = service_behaviour(port, exchange->call.store.id);
     if (!json_object_object_get_ex(exchange->body, "behaviour", &name))
         return true;
     if (!json_object_is_type(name, json_type_string)) {
         exchange_error(exchange, 400, "behaviour is not a string");
         return false;
     }
-    exchange->call.instance = service_behaviour_named(service, json_object_get_string(name),
+    exchange->call.instance = service_behaviour_named(port, json_object_get_string(name),
                                                       (size_t)json_object_get_string_len(name));
     if (!exchange->call.instance)
         exchange_error(

@@ -22,8 +22,7 @@ void original_start(struct exchange *exchange)
 {
     if (!request_body(exchange) || !request_body_id(exchange, "job_id"))
         return;
-    exchange->call.instance =
-        service_behaviour(exchange->worker->port->service, exchange->call.store.id);
+    exchange->call.instance = service_behaviour(exchange->worker->port, exchange->call.store.id);
     exchange_call(exchange, service_start, start_done);
 }
 

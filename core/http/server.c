@@ -150,11 +150,12 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *worker = arg;
     const struct timeval second = {1, 0};
-    struct fresh *fresh;
+    struct fresh *fresh, *next;
 
     (void)fd;
     (void)what;
-    while ((fresh = LIST_FIRST(&worker->fresh))) {
+    for (fresh = LIST_FIRST(&worker->fresh); fresh; fresh = next) {
+        next = LIST_NEXT(fresh, link);
         if (bufferevent_getfd(fresh->bufferevent) >= 0 && too_many(worker, fresh->bufferevent))
             bufferevent_set_timeouts(fresh->bufferevent, &second, &second);
         fresh_end(fresh);

@@ -46,6 +46,7 @@ static void on_bell(evutil_socket_t fd, short what, void *arg)
     (void)what;
     while (read(fd, &rings, sizeof(rings)) < 0 && errno == EINTR)
         ;
+    service_port_take_assignment(arg);
     run(arg);
 }
 

@@ -29,48 +29,45 @@ static enum record_act move_due(void *arg, size_t port, const struct record *old
     return act;
 }
 
-/* Makes the instance of stored jobs again, unless it is there already. Jobs whose instance cannot be made
- * are failed, each when its turn comes. */
-struct reviver {
-    const struct service_parts *parts;
-    bool failed;
-};
-
-static struct instance *make_again(const struct plugins *plugins, struct bytes text)
+/* The newest reading of the configuration, held for the caller. */
+static struct assignment *latest(struct service *service)
 {
-    struct vts_error error;
-    struct instance *instance = instance_revive(plugins, text.at, text.length, &error);
+    struct assignment *assignment;
 
+    pthread_mutex_lock(&service->lock);
+    assignment = atomic_load(&service->latest);
+    assignment_hold(assignment);
+    pthread_mutex_unlock(&service->lock);
+    return assignment;
+}
+
+/* Makes the instance of stored jobs again. Jobs whose instance cannot be made are failed, each when its turn
+ * comes. */
+static struct instance *make_again(struct service *service, struct bytes text)
+{
+    struct assignment *assignment = latest(service);
+    struct vts_error error;
+    struct instance *instance = instance_revive(&assignment->plugins, text.at, text.length, &error);
+
+    assignment_release(assignment);
     if (!instance)
         log_line(VTS_WARNING, "store", "behaviour %s of stored jobs cannot be used any more: %s",
                  text.length > 0 ? text.at : "", error.message);
     return instance;
 }
 
-static void revive(void *arg, uint64_t hash, struct bytes text)
-{
-    struct reviver *reviver = arg;
-    struct instance *instance;
-
-    if (instances_hashed(reviver->parts->instances, hash))
-        return;
-    instance = make_again(reviver->parts->plugins, text);
-    if (instance && !instances_add(reviver->parts->instances, instance))
-        reviver->failed = true;
-}
-
 static bool knows_instance(void *arg, uint64_t hash)
 {
     const struct service *service = arg;
 
-    return instances_hashed(service->instances, hash) != NULL;
+    return instances_hashed(&service->instances, hash) != NULL;
 }
 
 /* An instance of another vtsimd on the same store. */
 static bool learn_instance(void *arg, uint64_t hash, struct bytes text)
 {
     struct service *service = arg;
-    struct instance *instance = make_again(service->plugins, text);
+    struct instance *instance = make_again(service, text);
 
     if (instance && instance->hash != hash) {
         log_line(VTS_WARNING, "store", "behaviour %s of stored jobs stands under a wrong name",
@@ -79,29 +76,21 @@ static bool learn_instance(void *arg, uint64_t hash, struct bytes text)
         instance = NULL;
     }
     if (instance)
-        instances_add_late(service->instances, instance);
+        instances_add(&service->instances, instance);
     return instance != NULL;
 }
 
-static bool keep_instances(struct service *service, const struct service_parts *parts,
-                           struct vts_error *error)
+/* One of an earlier vtsimd on this store. */
+static void revive(void *arg, uint64_t hash, struct bytes text)
 {
-    struct reviver reviver = {parts, false};
-    const struct instance *instance;
-    size_t i;
+    struct service *service = arg;
+    struct instance *instance;
 
-    if (!store_each_instance(service->store, revive, &reviver, error))
-        return false;
-    if (reviver.failed)
-        return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the behaviours of stored jobs");
-    for (i = 0; i < parts->instances->count; i++) {
-        instance = parts->instances->all[i];
-        if (!store_keep_instance(
-                service->store, instance->hash,
-                (struct bytes){instance->canonical.bytes, instance->canonical.length}, error))
-            return false;
-    }
-    return true;
+    if (instances_hashed(&service->instances, hash))
+        return;
+    instance = make_again(service, text);
+    if (instance)
+        instances_add(&service->instances, instance);
 }
 
 static bool init_ports(struct service *service)
@@ -113,6 +102,7 @@ static bool init_ports(struct service *service)
         service->ports[i].service = service;
         service->ports[i].index = i;
         service->ports[i].bell_fd = -1;
+        service->ports[i].assignment = latest(service);
         service->ports[i].store = store_port(service->store, i);
         engine_work_init(&service->ports[i].work, &service->engine);
         service->ports[i].waits = waits_create();
@@ -124,7 +114,7 @@ static bool init_ports(struct service *service)
 bool service_init(struct service *service, const struct service_parts *parts,
                   struct vts_error *error)
 {
-    const struct server_settings *set = &parts->config->server;
+    const struct server_settings *set = &parts->assignment->config.server;
     struct store_options options = {.clock = parts->clock,
                                     .ports = parts->ports,
                                     .max_records = (uint64_t)set->max_jobs,
@@ -139,23 +129,24 @@ bool service_init(struct service *service, const struct service_parts *parts,
                                     .log_format = set->log_format};
 
     memset(service, 0, sizeof(*service));
-    service->engine = (struct engine){options.seed, parts->instances};
-    service->plugins = parts->plugins;
-    service->instances = parts->instances;
+    service->engine = (struct engine){options.seed, &service->instances};
     service->clock = parts->clock;
-    service->config = parts->config;
     service->port_count = parts->ports;
     service->ports = calloc(parts->ports, sizeof(*service->ports));
     if (!service->ports)
         return vts_error_set(error, VTS_ERR_MEMORY, "no memory for %zu workers", parts->ports);
-    service->store = store_open(parts->store, &options, error);
+    service->store = store_open(&parts->assignment->store, &options, error);
     if (!service->store) {
         free(service->ports);
         return false;
     }
+    pthread_mutex_init(&service->lock, NULL);
+    assignment_hold(parts->assignment);
+    atomic_init(&service->latest, parts->assignment);
+    behaviours_publish(&parts->assignment->behaviours, &service->instances);
     if (!init_ports(service))
         vts_error_set(error, VTS_ERR_MEMORY, "no memory for %zu workers", parts->ports);
-    else if (keep_instances(service, parts, error))
+    else if (store_each_instance(service->store, revive, service, error))
         return true;
     service_finish(service);
     return false;
@@ -169,76 +160,54 @@ void service_finish(struct service *service)
         service_port_detach(&service->ports[i]);
         engine_work_finish(&service->ports[i].work);
         waits_destroy(service->ports[i].waits);
+        assignment_release(service->ports[i].assignment);
     }
     store_destroy(service->store);
+    assignment_release(atomic_load(&service->latest));
+    instances_finish(&service->instances);
+    pthread_mutex_destroy(&service->lock);
     free(service->ports);
 }
 
-/* How many bytes the character at `at` has; 0 at the end. */
-static size_t character(const char *at)
+void service_assign(struct service *service, struct assignment *next)
 {
-    size_t length = *at != '\0';
-
-    while (length > 0 && ((unsigned char)at[length] & 0xC0) == 0x80)
-        length++;
-    return length;
-}
-
-/* `*` stands for any text, `?` for one character. Not fnmatch(3), which knows more signs than rules have
- * and takes a byte for a character. */
-static bool matches(const char *pattern, const char *text)
-{
-    const char *star = NULL, *again = NULL;
-
-    while (*text) {
-        if (*pattern == '*') {
-            star = pattern++;
-            again = text;
-        } else if (*pattern == '?') {
-            pattern++;
-            text += character(text);
-        } else if (*pattern == *text) {
-            pattern++;
-            text++;
-        } else if (star) {
-            pattern = star + 1;
-            again += character(again);
-            text = again;
-        } else {
-            return false;
-        }
-    }
-    return pattern[strspn(pattern, "*")] == '\0';
-}
-
-const struct instance *service_behaviour(const struct service *service, struct bytes id)
-{
-    const struct config *config = service->config;
-    const char *name = config->server.behaviour;
-    char text[RECORD_ID_MAX + 1];
+    struct assignment *before;
     size_t i;
 
-    if (config->rule_count > 0) {
-        memcpy(text, id.at, id.length);
-        text[id.length] = '\0';
-    }
-    for (i = 0; i < config->rule_count; i++)
-        if (matches(config->rules[i].settings.job_id, text)) {
-            name = config->rules[i].settings.behaviour;
-            break;
-        }
-    return instances_named(service->engine.instances, name, strlen(name));
+    behaviours_publish(&next->behaviours, &service->instances);
+    assignment_hold(next);
+    pthread_mutex_lock(&service->lock);
+    before = atomic_exchange(&service->latest, next);
+    pthread_mutex_unlock(&service->lock);
+    assignment_release(before);
+    for (i = 0; i < service->port_count; i++)
+        service_port_ring(service, i);
 }
 
-const struct instance *service_behaviour_named(const struct service *service, const char *name,
+void service_port_take_assignment(struct service_port *port)
+{
+    struct assignment *before = port->assignment;
+
+    if (atomic_load(&port->service->latest) == before)
+        return;
+    port->assignment = latest(port->service);
+    assignment_release(before);
+}
+
+const struct instance *service_behaviour(const struct service_port *port, struct bytes id)
+{
+    return assignment_for(port->assignment, id);
+}
+
+const struct instance *service_behaviour_named(const struct service_port *port, const char *name,
                                                size_t length)
 {
-    return instances_named(service->engine.instances, name, length);
+    return behaviours_named(&port->assignment->behaviours, name, length);
 }
 
 const char *service_behaviour_name(const struct service *service, uint64_t hash)
 {
-    const struct instance *instance = instances_hashed(service->engine.instances, hash);
+    const struct instance *instance = instances_hashed(&service->instances, hash);
 
     return instance ? instance->name : NULL;
 }
@@ -313,8 +282,8 @@ static void take_outcome(struct service_call *call, const struct engine_work *wo
     call->changed = old && old->state != record->state;
     call->wake_at = record->wake_at;
     copy_record(call, record);
-    call->result = work->err == VTS_ERR_EXISTS ? SERVICE_EXISTS
-                   : work->refused             ? SERVICE_REFUSED
+    call->result = work->err == VTS_ERR_EXISTS    ? SERVICE_EXISTS
+                   : work->refused                ? SERVICE_REFUSED
                    : work->err == VTS_ERR_DAMAGED ? SERVICE_STRANGE
                    : work->err != VTS_OK || call->word.failed || call->record.failed ? SERVICE_BUSY
                                                                                      : SERVICE_DONE;
@@ -469,8 +438,21 @@ static void enter(struct service_call *call,
     store_update(call->port->store, &call->store);
 }
 
-void service_start(struct service_call *call) { enter(call, move_start, false); }
-void service_claim_key(struct service_call *call) { enter(call, move_claim, false); }
+/* A call that can make a record. */
+static void enter_new(struct service_call *call,
+                      enum record_act (*fn)(struct store_call *, const struct record *,
+                                            struct text *))
+{
+    const struct text *canonical = &call->instance->canonical;
+
+    call->store.instance = call->instance->hash;
+    call->store.instance_text = (struct bytes){canonical->bytes, canonical->length};
+    enter(call, fn, false);
+}
+
+void service_start(struct service_call *call) { enter_new(call, move_start); }
+void service_claim_key(struct service_call *call) { enter_new(call, move_claim); }
+
 void service_status(struct service_call *call) { enter(call, move_status, true); }
 void service_look(struct service_call *call) { enter(call, move_look, false); }
 void service_cancel(struct service_call *call) { enter(call, move_cancel, false); }

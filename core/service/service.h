@@ -8,10 +8,11 @@
 #ifndef VTSIM_SERVICE_SERVICE_H
 #define VTSIM_SERVICE_SERVICE_H
 
+#include <pthread.h>
 #include <sys/queue.h>
 
 #include "../jobs/engine.h"
-#include "../store/open.h"
+#include "assignment.h"
 
 struct event_base;
 struct event;
@@ -20,6 +21,7 @@ struct event;
 struct service_port {
     struct service *service;
     size_t index;
+    struct assignment *assignment; /* held: what new jobs get on this port */
     struct store_port *store;
     struct engine_work work;
     struct waits *waits; /* watch.c's */
@@ -31,11 +33,11 @@ struct service_port {
 
 struct service {
     struct engine engine;
-    const struct plugins *plugins;
-    struct instances *instances; /* the engine's, to which those that turn up later are added */
+    struct instances instances; /* all there are: the engine's, and those of stored jobs */
     struct store *store;
     const struct clock *clock;
-    const struct config *config;
+    _Atomic(struct assignment *) latest; /* held: the ports take it over when they are rung */
+    pthread_mutex_t lock; /* whoever changes or takes hold of `latest`; nothing is taken in it */
     struct service_port *ports;
     size_t port_count;
     atomic_size_t waiting; /* polls that wait for news, of all ports */
@@ -103,10 +105,7 @@ struct service_list {
 
 /* What a service is made of. All of it must outlive the service. */
 struct service_parts {
-    const struct config *config;
-    const struct plugins *plugins;
-    struct instances *instances; /* those of jobs that were stored are added */
-    const struct store_choice *store;
+    struct assignment *assignment; /* the first; the service holds it, too */
     const struct clock *clock;
     size_t ports;
 };
@@ -116,12 +115,14 @@ bool service_init(struct service *service, const struct service_parts *parts,
                   struct vts_error *error);
 void service_finish(struct service *service);
 
-/* The behaviour for a job of this id: that of the first rule that matches, else the server's. */
-const struct instance *service_behaviour(const struct service *service, struct bytes id);
+/* From now on new jobs get this: its behaviours are published, and each port takes it over as soon as its
+ * loop comes round. Jobs that are alive go on as they were. From the main thread, while the workers run. */
+void service_assign(struct service *service, struct assignment *next);
 
-/* The one of this name, for jobs that name their own; NULL where there is none. And the name of the one
- * that a job carries. */
-const struct instance *service_behaviour_named(const struct service *service, const char *name,
+/* The behaviour for a job of this id. And the one of this name, for jobs that name their own; NULL where
+ * there is none. And the name of the one that a job carries. */
+const struct instance *service_behaviour(const struct service_port *port, struct bytes id);
+const struct instance *service_behaviour_named(const struct service_port *port, const char *name,
                                                size_t length);
 const char *service_behaviour_name(const struct service *service, uint64_t hash);
 
@@ -162,6 +163,9 @@ bool service_job(const struct service_call *call, struct job *job);
 /* Lets an event loop carry out what is due for this port. False where the system refused. */
 bool service_port_attach(struct service_port *port, struct event_base *base);
 void service_port_detach(struct service_port *port);
+
+/* Takes over what service_assign left. Called by the port's loop when it was rung. */
+void service_port_take_assignment(struct service_port *port);
 
 /* The store has something for the port to do, or the clock was moved; from any thread. */
 void service_port_ring(void *service, size_t port);

@@ -3,6 +3,7 @@
  * Finds, configures and opens the store that is asked for. See open.h. */
 #include "open.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -58,10 +59,11 @@ const struct store_module *store_module_find(const char *kind, struct vts_error 
     if (strcmp(kind, memory_module.name) == 0)
         return &memory_module;
     if (!well_named(kind) || !module_path(kind, path, sizeof(path)) || access(path, F_OK) != 0) {
-        vts_error_set(error, VTS_ERR_INVALID,
-                      "no store \"%s\"; write memory, or sqlite or redis where vtsim was built with "
-                      "them",
-                      kind);
+        vts_error_set(
+            error, VTS_ERR_INVALID,
+            "no store \"%s\"; write memory, or sqlite or redis where vtsim was built with "
+            "them",
+            kind);
         return NULL;
     }
     symbol = loader_symbol(path, "vts_store", error);
@@ -74,6 +76,39 @@ const struct store_module *store_module_find(const char *kind, struct vts_error 
     vts_error_set(error, VTS_ERR_LOAD, "%s belongs to vtsim %s, this is vtsim " STORE_VERSION, path,
                   module->version);
     return NULL;
+}
+
+void store_each_kind(void (*fn)(void *arg, const char *kind), void *arg)
+{
+    char folder[PATH_MAX], *tail;
+    struct dirent **files;
+    int count, i;
+
+    fn(arg, memory_module.name);
+    count = loader_folder(VTSIM_STORE_DIR_FROM_BIN, folder, sizeof(folder))
+                ? scandir(folder, &files, NULL, alphasort)
+                : -1;
+    for (i = 0; i < count; i++) {
+        tail = strstr(files[i]->d_name, ".so");
+        if (tail && tail[3] == '\0') {
+            *tail = '\0';
+            fn(arg, files[i]->d_name);
+        }
+        free(files[i]);
+    }
+    if (count >= 0)
+        free((void *)files);
+}
+
+static bool look_over(const struct store_choice *choice, const struct ini_section *section,
+                      struct problems *problems)
+{
+    struct vts_error error;
+
+    if (!choice->module->check || choice->module->check(choice->settings, &error))
+        return true;
+    options_report(section, "store", &error, problems);
+    return false;
 }
 
 bool store_choose(struct store_choice *choice, const struct config *config,
@@ -102,7 +137,9 @@ bool store_choose(struct store_choice *choice, const struct config *config,
         problems_add(problems, NULL, "store", NULL, "no memory");
         return false;
     }
-    return options_read(choice->module->options, choice->settings, section, "store", NULL, problems);
+    return options_read(choice->module->options, choice->settings, section, "store", NULL,
+                        problems) &&
+           look_over(choice, section, problems);
 }
 
 struct store *store_open(const struct store_choice *choice, const struct store_options *options,

@@ -23,7 +23,10 @@ struct store *store_open(const struct store_choice *choice, const struct store_o
                          struct vts_error *error);
 void store_choice_finish(struct store_choice *choice);
 
-/* The module of a kind; for --describe as well. */
+/* The module of a kind. NULL, with the reason, where there is none or it cannot be used. */
 const struct store_module *store_module_find(const char *kind, struct vts_error *error);
+
+/* Tells the names of all kinds that there are. */
+void store_each_kind(void (*fn)(void *arg, const char *kind), void *arg);
 
 #endif

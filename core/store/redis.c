@@ -97,34 +97,6 @@ static enum store_state redis_state(struct store *store)
 
 /* ---- instances ---- */
 
-static bool redis_keep_instance(struct store *store, uint64_t hash, struct bytes text,
-                                struct vts_error *error)
-{
-    struct redis *redis = (struct redis *)store;
-    struct redis_instance *instance = malloc(sizeof(*instance) + text.length);
-    const char *words[4] = {"HSET", redis->keys[KEY_INSTANCES].bytes};
-    size_t lengths[4] = {4, redis->keys[KEY_INSTANCES].length, 16, text.length};
-    redisReply *reply;
-    bool good;
-
-    if (!instance)
-        return vts_error_set(error, VTS_ERR_MEMORY, "no memory");
-    snprintf(instance->field, sizeof(instance->field), "%016llx", (unsigned long long)hash);
-    memcpy(instance->text, text.at, text.length);
-    instance->length = text.length;
-    instance->next = redis->instances;
-    redis->instances = instance;
-    words[2] = instance->field;
-    words[3] = instance->text;
-    reply = redisCommandArgv(redis->start, 4, words, lengths);
-    good = reply && reply->type != REDIS_REPLY_ERROR;
-    if (!good)
-        vts_error_set(error, VTS_ERR_IO, "Redis at %s cannot keep a behaviour: %s",
-                      redis->server.where, reply ? reply->str : redis->start->errstr);
-    freeReplyObject(reply);
-    return good;
-}
-
 static bool redis_each_instance(struct store *store, store_instance_fn *fn, void *arg,
                                 struct vts_error *error)
 {
@@ -176,7 +148,6 @@ static struct store_port *redis_port(struct store *store, size_t index)
 static void redis_destroy(struct store *store)
 {
     struct redis *redis = (struct redis *)store;
-    struct redis_instance *next;
     size_t i;
 
     for (i = 0; redis->ports && i < redis->options.ports; i++) {
@@ -187,10 +158,6 @@ static void redis_destroy(struct store *store)
     }
     if (redis->start)
         redisFree(redis->start);
-    for (; redis->instances; redis->instances = next) {
-        next = redis->instances->next;
-        free(redis->instances);
-    }
     redis_finish_commands(redis);
     explicit_bzero(&redis->server, sizeof(redis->server));
     free(redis->ports);
@@ -209,7 +176,6 @@ static const struct store_ops redis_ops = {
     .state = redis_state,
     .attach = redis_attach,
     .detach = redis_detach,
-    .keep_instance = redis_keep_instance,
     .each_instance = redis_each_instance,
 };
 
@@ -245,6 +211,15 @@ static bool prepare(struct redis *redis, struct vts_error *error)
            (redis_make_keys(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory")) &&
            redis_start(redis, error) &&
            (redis_make_heads(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory"));
+}
+
+static bool redis_check(const void *settings, struct vts_error *error)
+{
+    struct redis_server server;
+    bool good = redis_server_parse(&server, ((const struct redis_settings *)settings)->url, error);
+
+    explicit_bzero(&server, sizeof(server));
+    return good;
 }
 
 static struct store *redis_open(const struct store_options *options, const void *settings,
@@ -286,6 +261,7 @@ VTS_EXPORT const struct store_module *redis_LTX_vts_store(void)
         .summary = "jobs in Redis, for several vtsimds at once",
         .options = redis_options,
         .settings_size = sizeof(struct redis_settings),
+        .check = redis_check,
         .open = redis_open,
     };
 

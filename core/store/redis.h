@@ -82,6 +82,7 @@ enum redis_command {
     COMMAND_POLL_ANYHOW, /* id */
     COMMAND_POLLS,       /* id */
     COMMAND_INSTANCE,    /* hash */
+    COMMAND_KEEP,        /* hash, text: of an instance, if it is not there */
     REDIS_COMMANDS
 };
 
@@ -123,6 +124,7 @@ enum redis_link_state {
 };
 
 #define REDIS_TOLD 64
+#define REDIS_KEPT 256
 
 struct redis_port {
     struct store_port base; /* first */
@@ -153,14 +155,8 @@ struct redis_port {
     uint64_t missing
         [REDIS_TOLD]; /* instances that were looked for in vain, and until when they are not */
     int64_t missing_us[REDIS_TOLD]; /* looked for again */
+    uint64_t kept[REDIS_KEPT];      /* instances that this connection has seen kept */
     struct redis_counts counts;
-};
-
-struct redis_instance {
-    struct redis_instance *next;
-    char field[17];
-    size_t length;
-    char text[];
 };
 
 struct redis {
@@ -171,8 +167,7 @@ struct redis {
     struct text keys[REDIS_KEYS], heads[REDIS_COMMANDS];
     char shas[REDIS_SCRIPTS][41];
     char fingerprint[128];
-    struct redis_instance *instances; /* those that this vtsimd keeps there */
-    redisContext *start;              /* until there are workers */
+    redisContext *start; /* until there are workers */
     struct redis_port *ports;
     bool greeted; /* once: what was learnt then is only compared from then on */
 
@@ -209,12 +204,11 @@ enum redis_step {
     REDIS_STEP_CHECK,
     REDIS_STEP_BORN,  /* the same with `born` */
     REDIS_STEP_COUNT, /* a claim of nothing: the scripts run, and tell the counts */
-    REDIS_STEP_INSTANCES
+    REDIS_STEPS
 };
 
 /* The greeting, in steps: which words, and whether the answer is right. */
 size_t redis_greeting_first(const struct redis *redis);
-size_t redis_greeting_end(const struct redis *redis);
 void redis_greeting_words(struct redis_port *port, size_t step, struct redis_words *words);
 bool redis_greeting_check(struct redis *redis, size_t step, const redisReply *reply,
                           struct vts_error *error);

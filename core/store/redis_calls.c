@@ -346,6 +346,40 @@ static void on_record(struct redisAsyncContext *link, void *answer, void *arg)
 
 /* ---- the door ---- */
 
+static uint64_t *kept_slot(struct redis_port *port, uint64_t instance)
+{
+    return &port->kept[instance % REDIS_KEPT];
+}
+
+static void on_kept(struct redisAsyncContext *link, void *answer, void *arg)
+{
+    struct redis_op *op = arg;
+    const redisReply *reply = answer;
+
+    /* The op is seen to when the record's answer comes, as in on_polls. */
+    if (!reply) {
+        redis_link_ended(link);
+    } else if (reply->type == REDIS_REPLY_INTEGER) {
+        *kept_slot(op->port, op->call->instance) = op->call->instance;
+    } else {
+        op->refused = true;
+        redis_refused(op->port, reply);
+    }
+}
+
+/* The instance that the call's record will name goes ahead of it, once on each connection. */
+static bool keep_instance(struct redis_op *op)
+{
+    const struct store_call *call = op->call;
+    char field[17];
+    struct bytes arguments[2] = {{field, 16}, call->instance_text};
+
+    if (!call->instance_text.at || *kept_slot(op->port, call->instance) == call->instance)
+        return true;
+    snprintf(field, sizeof(field), "%016llx", (unsigned long long)call->instance);
+    return redis_send(op, COMMAND_KEEP, arguments, on_kept);
+}
+
 void redis_update(struct store_port *base, struct store_call *call)
 {
     struct redis_port *port = (struct redis_port *)base;
@@ -366,7 +400,8 @@ void redis_update(struct store_port *base, struct store_call *call)
         return;
     }
     op->call = call;
-    if (redis_send(op, call->is_poll ? COMMAND_POLL : COMMAND_POLLS, &op->id, on_polls))
+    if (keep_instance(op) &&
+        redis_send(op, call->is_poll ? COMMAND_POLL : COMMAND_POLLS, &op->id, on_polls))
         send_or_finish(op, COMMAND_GET, &op->id, on_record);
     else
         finish(op, VTS_ERR_BUSY);

@@ -128,7 +128,7 @@ bool redis_make_keys(struct redis *redis)
 static const int arguments_of[REDIS_COMMANDS] = {
     [COMMAND_PUT] = 6,   [COMMAND_DROP] = 2,     [COMMAND_PLACE] = 3, [COMMAND_CLAIM] = 3,
     [COMMAND_PAGE] = 2,  [COMMAND_GET] = 1,      [COMMAND_POLL] = 1,  [COMMAND_POLL_ANYHOW] = 1,
-    [COMMAND_POLLS] = 1, [COMMAND_INSTANCE] = 1,
+    [COMMAND_POLLS] = 1, [COMMAND_INSTANCE] = 1, [COMMAND_KEEP] = 2,
 };
 
 /* A length as the protocol has it: "$5\r\n". */
@@ -175,36 +175,38 @@ static void script_head(const struct redis *redis, struct text *out, enum redis_
         add_key(redis, out, (enum redis_key)key);
 }
 
-static void plain_head(const struct redis *redis, struct text *out, const char *name,
+static void plain_head(struct redis *redis, enum redis_command command, const char *name,
                        enum redis_key key, const char *const *words)
 {
-    int count = 3;
+    struct text *out = &redis->heads[command];
+    int count = 2 + arguments_of[command], i;
 
-    while (words && words[count - 3])
+    for (i = 0; words && words[i]; i++)
         count++;
     text_printf(out, "*%d\r\n", count);
     add_string(out, name);
     add_key(redis, out, key);
-    for (; words && *words; words++)
-        add_string(out, *words);
+    for (i = 0; words && words[i]; i++)
+        add_string(out, words[i]);
 }
 
 bool redis_make_heads(struct redis *redis)
 {
     static const char *const if_there[] = {"XX", "INCR", "1", NULL};
     static const char *const anyhow[] = {"INCR", "1", NULL};
-    struct text *heads = redis->heads;
     int command;
 
     for (command = COMMAND_PUT; command <= COMMAND_PAGE; command++)
-        script_head(redis, &heads[command], (enum redis_script)command, arguments_of[command]);
-    plain_head(redis, &heads[COMMAND_GET], "HGET", KEY_JOBS, NULL);
-    plain_head(redis, &heads[COMMAND_POLL], "ZADD", KEY_POLLS, if_there);
-    plain_head(redis, &heads[COMMAND_POLL_ANYHOW], "ZADD", KEY_POLLS, anyhow);
-    plain_head(redis, &heads[COMMAND_POLLS], "ZSCORE", KEY_POLLS, NULL);
-    plain_head(redis, &heads[COMMAND_INSTANCE], "HGET", KEY_INSTANCES, NULL);
+        script_head(redis, &redis->heads[command], (enum redis_script)command,
+                    arguments_of[command]);
+    plain_head(redis, COMMAND_GET, "HGET", KEY_JOBS, NULL);
+    plain_head(redis, COMMAND_POLL, "ZADD", KEY_POLLS, if_there);
+    plain_head(redis, COMMAND_POLL_ANYHOW, "ZADD", KEY_POLLS, anyhow);
+    plain_head(redis, COMMAND_POLLS, "ZSCORE", KEY_POLLS, NULL);
+    plain_head(redis, COMMAND_INSTANCE, "HGET", KEY_INSTANCES, NULL);
+    plain_head(redis, COMMAND_KEEP, "HSETNX", KEY_INSTANCES, NULL);
     for (command = 0; command < REDIS_COMMANDS; command++)
-        if (heads[command].failed)
+        if (redis->heads[command].failed)
             return false;
     return true;
 }

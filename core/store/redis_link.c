@@ -214,7 +214,7 @@ static void on_greeting(struct redisAsyncContext *link, void *answer, void *arg)
     struct redis *redis = redis_of(port);
     const redisReply *reply = answer;
     size_t step = (size_t)(uintptr_t)arg;
-    bool last = step + 1 == redis_greeting_end(redis);
+    bool last = step + 1 == REDIS_STEPS;
     struct vts_error error;
 
     if (!reply) {
@@ -253,7 +253,7 @@ static bool greet(struct redis_port *port)
     port->greeting = redis_op_create(port, none, false);
     if (!port->greeting)
         return false;
-    for (; step < redis_greeting_end(redis); step++)
+    for (; step < REDIS_STEPS; step++)
         if (!send_words(port, step, on_greeting)) {
             redis_op_destroy(port->greeting);
             port->greeting = NULL;
@@ -278,6 +278,7 @@ static void connect_link(struct redis_port *port, enum redis_link_state state)
     link->data = port;
     redis_reader_guard(port, link);
     port->born[0] = '\0';
+    memset(port->kept, 0, sizeof(port->kept));
     port->emptied = false;
     port->link = link;
     port->state = state;

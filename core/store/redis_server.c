@@ -51,14 +51,14 @@ static bool parse_login(struct redis_server *server, const char *at, const char 
     const char *colon = memchr(at, ':', (size_t)(end - at));
 
     if (!colon)
-        return vts_error_set(error, VTS_ERR_INVALID,
-                             "[store] url has a user without a password: a password alone has a "
-                             "colon before it, redis://:PASSWORD@HOST");
+        return vts_error_at(error, "url", 0, 0,
+                            "it has a user without a password: a password alone has a "
+                            "colon before it, redis://:PASSWORD@HOST");
     if (!decode(at, (size_t)(colon - at), server->user, sizeof(server->user)) ||
         !decode(colon + 1, (size_t)(end - colon - 1), server->password, sizeof(server->password)))
-        return vts_error_set(
-            error, VTS_ERR_INVALID,
-            "[store] url has a user or password that is too long, or a %% in it "
+        return vts_error_at(
+            error, "url", 0, 0,
+            "it has a user or password that is too long, or a %% in it "
             "that no two hexadecimal digits follow: write %%25 for the sign itself");
     return true;
 }
@@ -103,11 +103,10 @@ bool redis_server_parse(struct redis_server *server, const char *url, struct vts
     memset(server, 0, sizeof(*server));
     server->port = 6379;
     if (strncmp(url, "rediss://", 9) == 0)
-        return vts_error_set(
-            error, VTS_ERR_INVALID,
-            "[store] url: there is no TLS to Redis; use redis:// through a tunnel");
+        return vts_error_at(error, "url", 0, 0,
+                            "there is no TLS to Redis; use redis:// through a tunnel");
     if (strncmp(url, scheme, sizeof(scheme) - 1) != 0)
-        return vts_error_set(error, VTS_ERR_INVALID, "[store] url is none of a Redis: " URL_HELP);
+        return vts_error_at(error, "url", 0, 0, "it is none of a Redis: " URL_HELP);
     at = url + sizeof(scheme) - 1;
     slash = strchr(at, '/');
     end = slash ? slash : at + strlen(at);
@@ -120,9 +119,8 @@ bool redis_server_parse(struct redis_server *server, const char *url, struct vts
     }
     if (!parse_place(server, at, end) ||
         (slash && slash[1] && !read_number(slash + 1, strlen(slash + 1), 99999, &server->db)))
-        return vts_error_set(
-            error, VTS_ERR_INVALID,
-            "[store] url has no host, port or database that can be read: " URL_HELP);
+        return vts_error_at(error, "url", 0, 0,
+                            "it has no host, port or database that can be read: " URL_HELP);
     set_where(server);
     return true;
 }
@@ -134,24 +132,6 @@ size_t redis_greeting_first(const struct redis *redis)
     bool login = redis->server.user[0] || redis->server.password[0];
 
     return login ? REDIS_STEP_PASSWORD : REDIS_STEP_DATABASE;
-}
-
-static const struct redis_instance *instance_at(const struct redis *redis, size_t index)
-{
-    const struct redis_instance *instance = redis->instances;
-
-    while (instance && index-- > 0)
-        instance = instance->next;
-    return instance;
-}
-
-size_t redis_greeting_end(const struct redis *redis)
-{
-    size_t count = 0;
-
-    while (instance_at(redis, count))
-        count++;
-    return REDIS_STEP_INSTANCES + count;
 }
 
 static void add(struct redis_words *words, const char *word, size_t length)
@@ -187,7 +167,6 @@ static void claim_words(const struct redis *redis, struct redis_words *words)
 void redis_greeting_words(struct redis_port *port, size_t step, struct redis_words *words)
 {
     const struct redis *redis = redis_of(port);
-    const struct redis_instance *instance;
 
     words->count = 0;
     if (step == REDIS_STEP_PASSWORD) {
@@ -223,11 +202,6 @@ void redis_greeting_words(struct redis_port *port, size_t step, struct redis_wor
         add_string(words, words->number);
     } else if (step == REDIS_STEP_COUNT) {
         claim_words(redis, words);
-    } else if ((instance = instance_at(redis, step - REDIS_STEP_INSTANCES))) {
-        add_string(words, "HSET");
-        add_key(redis, words, KEY_INSTANCES);
-        add_string(words, instance->field);
-        add(words, instance->text, instance->length);
     }
 }
 
@@ -361,7 +335,7 @@ static bool greet(struct redis *redis, struct vts_error *error)
     redisReply *reply;
     bool good = true;
 
-    for (; good && step < redis_greeting_end(redis); step++) {
+    for (; good && step < REDIS_STEPS; step++) {
         redis_greeting_words(&redis->ports[0], step, &words);
         errno = 0;
         reply = redisCommandArgv(redis->start, words.count, words.at, words.length);

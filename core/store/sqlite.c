@@ -24,6 +24,7 @@
 #include "sqlite_file.h"
 
 #define RECENT    65536u
+#define KEPT      1024u
 #define POISONED  UINT64_MAX /* a change that could not be queued: its id is not served any more */
 #define RETRY_MS  500
 #define SWEEP_MS  10000 /* how often poll counts are written */
@@ -66,6 +67,7 @@ struct sqlite {
     _Atomic uint64_t committed;
     atomic_bool failing;
     _Atomic uint64_t recent[RECENT];
+    _Atomic uint64_t kept[KEPT]; /* instances that are in the file or in the queue, by their hash */
 
     char *
         *strange; /* ids whose records we do not understand, in order: they are left as they are */
@@ -121,11 +123,29 @@ static struct change *make_change(struct bytes id, const struct record *record, 
 
     if (!change)
         return NULL;
-    *change = (struct change){.polls = polls, .record_size = size, .id_length = id.length};
+    *change = (struct change){.kind = record ? CHANGE_PUT : CHANGE_DROP,
+                              .polls = polls,
+                              .size = size,
+                              .id_length = id.length};
     if (record)
         memcpy(change->record, record, size);
     memcpy(change->record + size, id.at, id.length);
     return change;
+}
+
+/* Inside the lock. NULL takes a number, too. */
+static uint64_t enqueue(struct sqlite *sqlite, struct change *change)
+{
+    uint64_t number = ++sqlite->given;
+
+    if (change) {
+        change->number = number;
+        *sqlite->last = change;
+        sqlite->last = &change->next;
+        if (++sqlite->queued == 1)
+            pthread_cond_signal(&sqlite->work);
+    }
+    return number;
 }
 
 static void on_changed(void *arg, size_t port, struct bytes id, const struct record *record,
@@ -136,14 +156,7 @@ static void on_changed(void *arg, size_t port, struct bytes id, const struct rec
     uint64_t number;
 
     pthread_mutex_lock(&sqlite->lock);
-    number = ++sqlite->given;
-    if (change) {
-        change->number = number;
-        *sqlite->last = change;
-        sqlite->last = &change->next;
-        if (++sqlite->queued == 1)
-            pthread_cond_signal(&sqlite->work);
-    }
+    number = enqueue(sqlite, change);
     /* Inside the lock, where numbers only grow: another job, with another lock, can share the place. */
     if (atomic_load(recent_of(sqlite, id)) != POISONED)
         atomic_store(recent_of(sqlite, id), change ? number : POISONED);
@@ -203,14 +216,39 @@ static void settle(struct sqlite_port *port)
     atomic_store(&port->waiting, waiters->calls || waiters->lists);
 }
 
+/* The instance that the call's record will name goes into the queue ahead of it, once: `kept` remembers, and
+ * where it has forgotten the same is written again. False where there was no memory. */
+static bool keep_instance(struct sqlite *sqlite, const struct store_call *call)
+{
+    _Atomic uint64_t *kept = &sqlite->kept[call->instance % KEPT];
+    struct bytes text = call->instance_text;
+    struct change *change;
+
+    if (!text.at || atomic_load(kept) == call->instance)
+        return true;
+    change = malloc(sizeof(*change) + text.length);
+    if (!change)
+        return false;
+    *change =
+        (struct change){.kind = CHANGE_INSTANCE, .instance = call->instance, .size = text.length};
+    memcpy(change->record, text.at, text.length);
+    pthread_mutex_lock(&sqlite->lock);
+    enqueue(sqlite, change);
+    pthread_mutex_unlock(&sqlite->lock);
+    atomic_store(kept, call->instance);
+    return true;
+}
+
 static void sqlite_update(struct store_port *base, struct store_call *call)
 {
     struct sqlite_port *port = (struct sqlite_port *)base;
     struct sqlite *sqlite = (struct sqlite *)base->store;
     uint64_t seen;
 
-    if (is_strange(sqlite, call->id)) {
-        call->err = VTS_ERR_DAMAGED;
+    call->err = is_strange(sqlite, call->id)   ? VTS_ERR_DAMAGED
+                : !keep_instance(sqlite, call) ? VTS_ERR_MEMORY
+                                               : VTS_OK;
+    if (call->err != VTS_OK) {
         call->done(call);
         return;
     }
@@ -377,7 +415,7 @@ static void add_polls(void *arg, struct bytes id, uint64_t polls)
 
     if (!change) /* a statistic: it is written at the next change */
         return;
-    change->polls_only = true;
+    change->kind = CHANGE_POLLS;
     *list->last = change;
     list->last = &change->next;
 }
@@ -441,12 +479,6 @@ static void *run_writer(void *arg)
 }
 
 /* ---- instances ---- */
-
-static bool sqlite_keep_instance(struct store *store, uint64_t hash, struct bytes text,
-                                 struct vts_error *error)
-{
-    return sqlite_file_keep_instance(&((struct sqlite *)store)->file, hash, text, error);
-}
 
 static bool sqlite_each_instance(struct store *store, store_instance_fn *fn, void *arg,
                                  struct vts_error *error)
@@ -521,7 +553,6 @@ static const struct store_ops sqlite_ops = {
     .state = sqlite_state,
     .attach = sqlite_attach,
     .detach = sqlite_detach,
-    .keep_instance = sqlite_keep_instance,
     .each_instance = sqlite_each_instance,
 };
 
@@ -626,8 +657,8 @@ static struct store *sqlite_open(const struct store_options *options, const void
 }
 
 static const struct vts_option sqlite_options[] = {
-    VTS_OPTION_PATH(struct sqlite_settings, path, NULL,
-                    "the database file; made if it is not there"),
+    VTS_OPTION_(VTS_PATH, const char *, struct sqlite_settings, path, NULL, 1, 4000, NULL,
+                "the database file; made if it is not there"),
     VTS_OPTION_CHOICE(struct sqlite_settings, durability, "process|power", "process",
                       "what an answered change outlives: the process (kill -9), or a power cut"),
     VTS_OPTIONS_END};

@@ -205,6 +205,9 @@ static bool prepare_all(struct sqlite_file *file, struct vts_error *error)
                &file->put, error) &&
            prepare(file, "DELETE FROM job WHERE id = ?1", &file->drop, error) &&
            prepare(file, "UPDATE job SET polls = ?2 WHERE id = ?1", &file->polls, error) &&
+           prepare(file,
+                   "INSERT OR REPLACE INTO instance (hash, behaviour, text) VALUES (?1, ?2, ?3)",
+                   &file->instance, error) &&
            prepare(file, "BEGIN IMMEDIATE", &file->begin, error) &&
            prepare(file, "COMMIT", &file->commit, error) &&
            prepare(file, "ROLLBACK", &file->rollback, error);
@@ -286,6 +289,7 @@ void sqlite_file_close(struct sqlite_file *file)
     sqlite3_finalize(file->put);
     sqlite3_finalize(file->drop);
     sqlite3_finalize(file->polls);
+    sqlite3_finalize(file->instance);
     sqlite3_finalize(file->begin);
     sqlite3_finalize(file->commit);
     sqlite3_finalize(file->rollback);
@@ -371,25 +375,41 @@ static sqlite3_stmt *bind_put(struct sqlite_file *file, const struct change *cha
     bind_moment(put, 6, record->wake_at);
     sqlite3_bind_int64(put, 7, (int64_t)change->polls);
     sqlite3_bind_int64(put, 8, (int64_t)record->instance);
-    sqlite3_bind_int64(put, 9, sum_of(record, change->record_size));
-    sqlite3_bind_blob64(put, 10, record, change->record_size, SQLITE_STATIC);
+    sqlite3_bind_int64(put, 9, sum_of(record, change->size));
+    sqlite3_bind_blob64(put, 10, record, change->size, SQLITE_STATIC);
     return put;
 }
 
-static bool write_one(struct sqlite_file *file, const struct change *change)
+static sqlite3_stmt *bind_instance(struct sqlite_file *file, const struct change *change)
 {
-    sqlite3_stmt *statement = change->record_size > 0 ? bind_put(file, change)
-                              : change->polls_only    ? file->polls
-                                                      : file->drop;
-    int result;
+    sqlite3_bind_int64(file->instance, 1, (int64_t)change->instance);
+    /* The text begins with the behaviour's name and a NUL. */
+    sqlite3_bind_text(file->instance, 2, change->record, -1, SQLITE_STATIC);
+    sqlite3_bind_blob64(file->instance, 3, change->record, change->size, SQLITE_STATIC);
+    return file->instance;
+}
 
-    if (change->polls_only)
-        sqlite3_bind_int64(statement, 2, (int64_t)change->polls);
-    sqlite3_bind_text(statement, 1, change->record + change->record_size, (int)change->id_length,
+static sqlite3_stmt *bind_id(sqlite3_stmt *statement, const struct change *change)
+{
+    sqlite3_bind_text(statement, 1, change->record + change->size, (int)change->id_length,
                       SQLITE_STATIC);
-    result = sqlite3_step(statement);
-    sqlite3_reset(statement);
-    return result == SQLITE_DONE;
+    return statement;
+}
+
+static sqlite3_stmt *bind_change(struct sqlite_file *file, const struct change *change)
+{
+    switch (change->kind) {
+    case CHANGE_PUT:
+        return bind_id(bind_put(file, change), change);
+    case CHANGE_DROP:
+        return bind_id(file->drop, change);
+    case CHANGE_POLLS:
+        sqlite3_bind_int64(file->polls, 2, (int64_t)change->polls);
+        return bind_id(file->polls, change);
+    case CHANGE_INSTANCE:
+        break;
+    }
+    return bind_instance(file, change);
 }
 
 static bool step(sqlite3_stmt *statement)
@@ -407,7 +427,7 @@ bool sqlite_file_write(struct sqlite_file *file, const struct change *first,
     bool good = step(file->begin);
 
     for (change = first; good && change; change = change->next)
-        good = write_one(file, change);
+        good = step(bind_change(file, change));
     if (good && step(file->commit))
         return true;
     vts_error_set(error, VTS_ERR_IO, "%s cannot be written: %s", file->path,
@@ -426,24 +446,6 @@ void sqlite_file_shrink(struct sqlite_file *file)
 }
 
 /* ---- instances ---- */
-
-bool sqlite_file_keep_instance(struct sqlite_file *file, uint64_t hash, struct bytes text,
-                               struct vts_error *error)
-{
-    sqlite3_stmt *statement;
-    int result;
-
-    if (!prepare(file, "INSERT OR REPLACE INTO instance (hash, behaviour, text) VALUES (?, ?, ?)",
-                 &statement, error))
-        return false;
-    sqlite3_bind_int64(statement, 1, (int64_t)hash);
-    /* The text begins with the behaviour's name and a NUL. */
-    sqlite3_bind_text(statement, 2, text.at, -1, SQLITE_STATIC);
-    sqlite3_bind_blob64(statement, 3, text.at, text.length, SQLITE_STATIC);
-    result = sqlite3_step(statement);
-    sqlite3_finalize(statement);
-    return result == SQLITE_DONE || failed(file, "cannot keep a behaviour", error);
-}
 
 /* A text that is not what was kept under its hash would fail each of its jobs. */
 bool sqlite_file_check_instances(struct sqlite_file *file, struct vts_error *error)

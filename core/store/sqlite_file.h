@@ -14,21 +14,24 @@ struct sqlite_settings {
     int durability; /* 0 process, 1 power */
 };
 
-/* One change of one record, to be written. */
+enum change_kind { CHANGE_PUT, CHANGE_DROP, CHANGE_POLLS, CHANGE_INSTANCE };
+
+/* One thing to be written. */
 struct change {
     struct change *next;
+    enum change_kind kind;
     uint64_t number;
-    uint64_t polls;
-    size_t record_size; /* 0: the record is dropped, or only its polls are written */
+    uint64_t polls;    /* of a put, and of polls */
+    uint64_t instance; /* the hash of an instance */
+    size_t size;       /* of the record, or of the instance's text; 0 where there is neither */
     size_t id_length;
-    bool polls_only;
-    _Alignas(8) char record[]; /* the id behind it */
+    _Alignas(8) char record[]; /* or text; the id behind it */
 };
 
 struct sqlite_file {
     const char *path; /* the settings' */
     sqlite3 *db;
-    sqlite3_stmt *put, *drop, *polls, *begin, *commit, *rollback;
+    sqlite3_stmt *put, *drop, *polls, *instance, *begin, *commit, *rollback;
     int lock_fd; /* open as long as the file is: holds the lock against other vtsimds */
 };
 
@@ -63,8 +66,8 @@ void sqlite_file_shrink(struct sqlite_file *file);
 
 /* Whether each instance's text is the one that was kept under its hash, which is rng_hash's with seed 0. */
 bool sqlite_file_check_instances(struct sqlite_file *file, struct vts_error *error);
-bool sqlite_file_keep_instance(struct sqlite_file *file, uint64_t hash, struct bytes text,
-                               struct vts_error *error);
+
+/* Drops the instances that no record names, and tells the others. */
 bool sqlite_file_each_instance(struct sqlite_file *file, store_instance_fn *fn, void *arg,
                                struct vts_error *error);
 

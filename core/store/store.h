@@ -30,6 +30,10 @@ struct store_call {
     /* Given. */
     struct bytes id;
     bool is_poll; /* counts as a poll of the job, if there is one */
+    /* Where fn can make a record: the instance that it will name, and the text from which that can be made
+     * again, which is kept no later than the record. No text: nothing is kept. */
+    uint64_t instance;
+    struct bytes instance_text;
 
     /* Run with nobody else at the record. `old` is NULL where the store has no such record. Leaves a
      * changed record in `next` and says RECORD_PUT. Can be run again on a newer record: it touches
@@ -93,7 +97,7 @@ struct store_options {
     int log_format;
 };
 
-/* Told by store_each_instance: the text that store_keep_instance was given. */
+/* Told by store_each_instance: the text that came with a record's first call. */
 typedef void store_instance_fn(void *arg, uint64_t hash, struct bytes text);
 
 /* Whether a store can do what is asked of it. */
@@ -116,8 +120,6 @@ struct store_ops {
     enum store_state (*state)(struct store *store);
     bool (*attach)(struct store_port *port, struct event_base *base);
     void (*detach)(struct store_port *port);
-    bool (*keep_instance)(struct store *store, uint64_t hash, struct bytes text,
-                          struct vts_error *error);
     bool (*each_instance)(struct store *store, store_instance_fn *fn, void *arg,
                           struct vts_error *error);
 };
@@ -141,6 +143,9 @@ struct store_module {
     const char *summary;
     const struct vts_option *options; /* of [store], beside `kind` */
     size_t settings_size;
+    /* Looks the settings over and opens nothing, for --check. False, with the key in *error, where they cannot
+     * be right. NULL: the table says it all. */
+    bool (*check)(const void *settings, struct vts_error *error);
     /* `settings` lives as long as the store. NULL, with *error filled, where it cannot be used. */
     struct store *(*open)(const struct store_options *options, const void *settings,
                           struct vts_error *error);
@@ -196,14 +201,7 @@ static inline void store_detach(struct store_port *port)
         port->store->ops->detach(port);
 }
 
-/* Keeps the text from which an instance can be made again, under its hash. Before there are workers. */
-static inline bool store_keep_instance(struct store *store, uint64_t hash, struct bytes text,
-                                       struct vts_error *error)
-{
-    return !store->ops->keep_instance || store->ops->keep_instance(store, hash, text, error);
-}
-
-/* Tells all of them. Before there are workers. */
+/* Tells the instances that stored records may name. Before there are workers. */
 static inline bool store_each_instance(struct store *store, store_instance_fn *fn, void *arg,
                                        struct vts_error *error)
 {

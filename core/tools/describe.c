@@ -5,6 +5,24 @@
 
 #include <stdlib.h>
 
+#include "../store/open.h"
+
+/* A kind of store, for who knows what `kind` is. */
+static void describe_kind(void *arg, const char *kind)
+{
+    struct text *out = arg;
+    struct vts_error error;
+    const struct store_module *module = store_module_find(kind, &error);
+
+    if (!module) {
+        text_printf(out, "\n[store] kind = %s cannot be used: %s\n", kind, error.message);
+        return;
+    }
+    text_printf(out, "\n[store] kind = %s: %s\n", kind, module->summary);
+    if (module->options->type != VTS_OPTION_END_TYPE)
+        options_describe(module->options, out);
+}
+
 static void describe_server(void)
 {
     struct text out = TEXT_INIT;
@@ -13,6 +31,7 @@ static void describe_server(void)
     options_describe(config_server_options, &out);
     text_puts(&out, "\n[rule NAME]\n");
     options_describe(config_rule_options, &out);
+    store_each_kind(describe_kind, &out);
     fputs(out.failed ? "" : out.bytes, stdout);
     text_finish(&out);
 }
@@ -33,6 +52,46 @@ static void describe_all(const struct plugins *plugins)
     describe_server();
 }
 
+static const char *path_of(const struct plugins *plugins, const struct vts_plugin *plugin)
+{
+    size_t i;
+
+    for (i = 0; i < plugins->loaded_count; i++)
+        if (plugins->loaded[i].plugin == plugin)
+            return plugins->loaded[i].path;
+    return "";
+}
+
+/* How the types read that the table has, each once. */
+static void describe_types(const struct vts_option *table, struct text *out)
+{
+    static const char delay_syntax[] =
+        "a TIME; or uniform 5s..15s, normal 10s sd 2s, exponential 10s,\n"
+        "          lognormal 8s sigma 0.5 (8s is the median), each with max 60s or without";
+    static const char *const syntax[] = {
+        [VTS_BOOL] = "on, yes, true, 1; off, no, false, 0",
+        [VTS_INT] = "a whole number",
+        [VTS_REAL] = "a decimal number",
+        [VTS_TIME] = "one number and one unit: 250ms, 10s, 2m, 1h, 1d; 0",
+        [VTS_DELAY] = delay_syntax,
+        [VTS_TEXT] = "as it stands; further lines are indented",
+        [VTS_LIST] = "one item a line; further lines are indented",
+        [VTS_CHOICE] = "one of those in its range",
+        [VTS_PATH] = "a file name, taken from the folder of the INI file"};
+    const struct vts_option *option;
+    int32_t type;
+
+    if (table->type == VTS_OPTION_END_TYPE)
+        return;
+    text_puts(out, "\n");
+    for (type = VTS_BOOL; type <= VTS_PATH; type++) {
+        for (option = table; option->type != type && option->type != VTS_OPTION_END_TYPE; option++)
+            ;
+        if (option->type == type)
+            text_printf(out, "  %-6s  %s\n", options_type_name(type), syntax[type]);
+    }
+}
+
 static int describe_one(const struct plugins *plugins, const char *name)
 {
     static const struct vts_option none[] = {VTS_OPTIONS_END};
@@ -49,8 +108,10 @@ static int describe_one(const struct plugins *plugins, const char *name)
     }
     table = plugin->options ? plugin->options : none;
     snprintf(section, sizeof(section), "behaviour my %s", plugin->name);
-    text_printf(&out, "%s: %s\n\n", plugin->name, plugin->summary ? plugin->summary : "");
+    text_printf(&out, "%s: %s\n%s\n\n", plugin->name, plugin->summary ? plugin->summary : "",
+                path_of(plugins, plugin));
     options_describe(table, &out);
+    describe_types(table, &out);
     if (plugin->kind == VTS_FILTER) {
         text_puts(&out, "\nA filter: this vtsimd cannot be told to use one yet.\n");
     } else {

@@ -1,13 +1,115 @@
 /* SPDX-License-Identifier: MIT
  *
- * vtsimd --preview. See tools.h. */
-#include "tools.h"
+ * vtsimd --preview: runs the jobs one after the other, adds up what came of them, and prints it. See tools.h
+ * and preview.h. */
+#include "preview.h"
+
+#include <locale.h>
+#include <stdlib.h>
+
+#include "../base/log.h"
+
+/* A line for each job, while they run: nothing of them is kept. */
+static bool print_csv(const char *id, const struct preview_life *life, struct text *line)
+{
+    text_reset(line);
+    preview_csv_line(id, life, line);
+    return !line->failed && fputs(line->bytes, stdout) >= 0;
+}
+
+/* All jobs. False, with a message, where there was no memory; where standard output takes no more it
+ * stops. */
+static bool run(struct trial *trial, const struct preview *preview, struct preview_sums *sums,
+                struct vts_error *error)
+{
+    struct trial_job job = {0};
+    struct text line = TEXT_INIT;
+    struct preview_life life;
+    char id[PREVIEW_ID_ROOM];
+    bool good = true;
+
+    while (good && sums->jobs < preview->jobs && !ferror(stdout)) {
+        preview_id(sums->jobs + 1, id);
+        trial_job_reset(&job);
+        good = preview_live(trial, &job, id, &life) && preview_sums_add(sums, &life);
+        if (good && preview->format == PREVIEW_CSV)
+            good = print_csv(id, &life, &line) || ferror(stdout);
+    }
+    if (!good)
+        vts_error_set(error, VTS_ERR_MEMORY, "no memory for job %s", id);
+    text_finish(&line);
+    trial_job_finish(&job);
+    return good;
+}
+
+static bool print(const struct preview *preview, const struct preview_report *report,
+                  struct vts_error *error)
+{
+    struct text out = TEXT_INIT;
+    bool good;
+
+    if (preview->format == PREVIEW_JSON)
+        preview_json(report, &out);
+    else
+        preview_page(report, preview_columns(), preview_blocks(), &out);
+    good = !out.failed;
+    if (good)
+        fputs(out.bytes, stdout);
+    else
+        vts_error_set(error, VTS_ERR_MEMORY, "no memory to print what came of the jobs");
+    text_finish(&out);
+    return good;
+}
+
+static bool show(const struct preview *preview, const struct instance *instance,
+                 struct preview_sums *sums, struct vts_error *error)
+{
+    struct preview_timelines timelines = {.count = 0};
+    const struct preview_report report = {.behaviour = instance->name,
+                                          .plugin = instance->base.plugin->name,
+                                          .seed = preview->seed,
+                                          .sums = sums,
+                                          .timelines = &timelines};
+    bool good = true;
+
+    if (preview->format == PREVIEW_CSV)
+        return true;
+    if (!preview_sums_end(sums))
+        return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the durations");
+    if (preview->format == PREVIEW_TEXT)
+        good = preview_timelines_init(&timelines, sums, instance, preview->seed, error);
+    good = good && print(preview, &report, error);
+    preview_timelines_finish(&timelines);
+    return good;
+}
 
 int tool_preview(const struct preview *preview, const struct plugins *plugins,
-                 const struct instances *instances)
+                 const struct behaviours *behaviours)
 {
-    (void)preview;
-    (void)plugins;
-    (void)instances;
-    return EXIT_USAGE;
+    const struct instance *instance =
+        behaviours_named(behaviours, preview->behaviour, strlen(preview->behaviour));
+    struct preview_sums sums;
+    struct vts_error error = {0};
+    struct trial trial;
+    bool good;
+
+    if (!instance) {
+        behaviours_why_not(behaviours, plugins, preview->behaviour, &error);
+        fprintf(stderr, "vtsimd: --preview: %s\n", error.message);
+        return EXIT_USAGE;
+    }
+    /* A line for each of a thousand failures helps nobody: their sum is what is printed. */
+    if (!log_wants(VTS_DEBUG))
+        log_setup(VTS_ERROR, LOG_TEXT);
+    setlocale(LC_CTYPE, "");
+    preview_sums_init(&sums);
+    if (preview->format == PREVIEW_CSV)
+        fputs(preview_csv_head, stdout);
+    good = trial_init(&trial, instance, preview->seed, &error) &&
+           run(&trial, preview, &sums, &error) && show(preview, instance, &sums, &error);
+    if (!good)
+        fprintf(stderr, "vtsimd: --preview: %s\n", error.message);
+    trial_finish(&trial);
+    preview_sums_finish(&sums);
+    return good ? EXIT_SUCCESS : EXIT_USAGE;
 }

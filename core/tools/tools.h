@@ -6,7 +6,7 @@
 #ifndef VTSIM_TOOLS_TOOLS_H
 #define VTSIM_TOOLS_TOOLS_H
 
-#include "../behaviours/instance.h"
+#include "../behaviours/behaviours.h"
 
 #define EXIT_USAGE 2
 
@@ -23,7 +23,7 @@ struct preview {
 
 /* --preview: runs jobs through virtual time, and shows what came of them. */
 int tool_preview(const struct preview *preview, const struct plugins *plugins,
-                 const struct instances *instances);
+                 const struct behaviours *behaviours);
 
 /* --vet: loads a module file, opens it with these settings (each `KEY=VALUE`), and tries all laws.
  * 0: all hold; 1: one is broken; 2: it cannot be loaded or opened. */

@@ -15,9 +15,7 @@ bool trial_init(struct trial *trial, const struct instance *like, uint64_t seed,
     instance = instance_again(like, error);
     if (!instance)
         return false;
-    if (!instances_add(&trial->instances, instance))
-        return vts_error_set(error, VTS_ERR_MEMORY, "no memory");
-    trial->instance = instance;
+    trial->instance = instances_add(&trial->instances, instance);
     return true;
 }
 
@@ -26,6 +24,12 @@ void trial_finish(struct trial *trial)
     engine_work_finish(&trial->work);
     instances_finish(&trial->instances);
     text_finish(&trial->next);
+}
+
+void trial_job_reset(struct trial_job *job)
+{
+    text_reset(&job->record);
+    job->polls = 0;
 }
 
 void trial_job_finish(struct trial_job *job)

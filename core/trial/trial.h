@@ -70,6 +70,8 @@ bool trial_look(const struct trial_job *job, struct job *out);
 /* When it wakes next; RECORD_NEVER: it does not by itself. */
 vts_ms trial_wake_at(const struct trial_job *job);
 
+/* Makes room for another job, and keeps the memory. */
+void trial_job_reset(struct trial_job *job);
 void trial_job_finish(struct trial_job *job);
 
 #endif

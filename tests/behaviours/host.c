@@ -376,6 +376,50 @@ static void nonsense_is_told_once(void **state)
     instance_destroy(instance);
 }
 
+static double asked_for;
+
+static void ask_for_progress(struct vts_job *job) { vts_progress(job, asked_for); }
+
+/* What one progress is warned of, asked of a job that is half done. */
+static unsigned int warned_of(struct instance *instance, double progress, double *became)
+{
+    struct hook hook = hook_with(instance, HOOK_WAKE);
+
+    atomic_store(&instance->warned, 0);
+    hook.progress = 0.5;
+    asked_for = progress;
+    hook_run(&hook, ask_for_progress);
+    *became = hook.progress;
+    return atomic_load(&instance->warned);
+}
+
+static void progress_that_cannot_be(void **state)
+{
+    struct instance *instance = make(plain_LTX_vts_plugin());
+    double became;
+
+    (void)state;
+    assert_int_equal(warned_of(instance, 0.25, &became), INSTANCE_WARN_DOWN);
+    assert_true(became == 0.5);
+    assert_int_equal(warned_of(instance, -0.25, &became), INSTANCE_WARN_RANGE);
+    assert_true(became == 0.5);
+    assert_int_equal(warned_of(instance, 1.25, &became), INSTANCE_WARN_RANGE);
+    assert_true(became == 1);
+    assert_int_equal(warned_of(instance, INFINITY, &became), INSTANCE_WARN_RANGE);
+    assert_true(became == 1);
+    assert_int_equal(warned_of(instance, NAN, &became), INSTANCE_WARN_PROGRESS);
+    assert_true(became == 0.5);
+    /* The errors of arithmetic are none of the plugin's. */
+    assert_int_equal(warned_of(instance, 0.5, &became), 0);
+    assert_int_equal(warned_of(instance, 0.5 - 1e-12, &became), 0);
+    assert_true(became == 0.5);
+    assert_int_equal(warned_of(instance, 1 + 1e-12, &became), 0);
+    assert_true(became == 1);
+    assert_int_equal(warned_of(instance, 0.75, &became), 0);
+    assert_true(became == 0.75);
+    instance_destroy(instance);
+}
+
 /* ---- one hook at a time ---- */
 
 #define THREADS 4
@@ -454,6 +498,7 @@ int main(void)
         cmocka_unit_test(each_hook_may_do_its_own),
         cmocka_unit_test(wakes_keep_within_time),
         cmocka_unit_test(nonsense_is_told_once),
+        cmocka_unit_test(progress_that_cannot_be),
         cmocka_unit_test(a_serial_instance_is_called_one_hook_at_a_time),
         cmocka_unit_test(the_table_is_whole),
     };

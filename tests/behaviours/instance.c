@@ -2,7 +2,7 @@
  *
  * Tests of behaviours made ready: from sections and by default, what is wrong with them word for word and
  * where, their hashes, and that what was opened is closed once. */
-#include "behaviours/instance.h"
+#include "behaviours/behaviours.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ static int group_setup(void **state)
     if (fd < 0)
         return -1;
     close(fd);
-    return plugins_load(&plugins, &folders, NULL, &problems) ? 0 : -1;
+    return plugins_load(&plugins, &folders, NULL, NULL, &problems) ? 0 : -1;
 }
 
 static int group_teardown(void **state)
@@ -44,7 +44,7 @@ static int group_teardown(void **state)
 
 struct set {
     struct config config;
-    struct instances instances;
+    struct behaviours behaviours;
     struct problems problems;
     bool good;
 };
@@ -58,20 +58,20 @@ static void set_init(struct set *set, const char *ini)
     assert_int_equal(fclose(out), 0);
     memset(set, 0, sizeof(*set));
     assert_true(config_read(&set->config, file, NULL, 0, &set->problems));
-    set->good = instances_open(&set->instances, &set->config, &plugins, &set->problems);
+    set->good = behaviours_open(&set->behaviours, &set->config, &plugins, &set->problems);
     config_report_unknown(&set->config, &set->problems);
 }
 
 static void set_finish(struct set *set)
 {
-    instances_finish(&set->instances);
+    behaviours_finish(&set->behaviours);
     config_finish(&set->config);
     problems_finish(&set->problems);
 }
 
 static const struct instance *named(const struct set *set, const char *name)
 {
-    return instances_named(&set->instances, name, strlen(name));
+    return behaviours_named(&set->behaviours, name, strlen(name));
 }
 
 /* Each wanted line without the file's name and the colon behind it. */
@@ -151,8 +151,8 @@ static void plugins_are_behaviours_under_their_own_names(void **state)
     assert_null(named(&set, "sieve"));    /* a filter */
     assert_null(named(&set, "no_start"));
     assert_null(named(&set, ""));
-    assert_null(instances_named(&set.instances, "quick", 4));
-    assert_null(instances_named(&set.instances, "quick\0but longer than that", 24));
+    assert_null(behaviours_named(&set.behaviours, "quick", 4));
+    assert_null(behaviours_named(&set.behaviours, "quick\0but longer than that", 24));
     set_finish(&set);
 }
 
@@ -261,14 +261,19 @@ static void a_broken_section_is_told_once(void **state)
 static uint64_t hash_of(const char *ini, const char *name)
 {
     struct set set;
+    struct instances instances = {0};
     uint64_t hash;
 
     set_init(&set, ini);
     assert_int_equal(set.problems.count, 0);
     hash = named(&set, name)->hash;
-    assert_ptr_equal(instances_hashed(&set.instances, hash), named(&set, name));
-    assert_null(instances_hashed(&set.instances, hash + 1));
+    assert_null(instances_hashed(&instances, hash));
+    behaviours_publish(&set.behaviours, &instances);
+    assert_ptr_equal(instances_hashed(&instances, hash), named(&set, name));
+    assert_null(instances_hashed(&instances, hash + 1));
+    assert_null(instances_hashed(&instances, hash + INSTANCE_BUCKETS));
     set_finish(&set);
+    instances_finish(&instances);
     return hash;
 }
 
@@ -321,6 +326,7 @@ static void what_was_opened_is_closed_once(void **state)
 {
     struct problems problems = PROBLEMS_INIT;
     struct instances instances = {0};
+    const struct instance *kept[3];
     struct instance *instance;
 
     (void)state;
@@ -328,14 +334,18 @@ static void what_was_opened_is_closed_once(void **state)
     agree = true;
     wanted_state = 65536;
     for (int i = 0; i < 3; i++) {
-        instance = instance_create("n", opener_LTX_vts_plugin(), NULL, &problems);
+        static const char *const names[] = {"a", "b", "a"};
+
+        instance = instance_create(names[i], opener_LTX_vts_plugin(), NULL, &problems);
         assert_non_null(instance);
         assert_int_equal(instance->base.state_size, 65536);
         assert_true(instance->base.counts_polls);
-        assert_true(instances_add(&instances, instance));
+        kept[i] = instances_add(&instances, instance);
     }
     assert_int_equal(opened, 3);
-    assert_int_equal(closed, 0);
+    assert_int_equal(closed, 1); /* the second "a" is the first */
+    assert_ptr_equal(kept[2], kept[0]);
+    assert_ptr_not_equal(kept[1], kept[0]);
     instances_finish(&instances);
     assert_int_equal(closed, 3);
     instances_finish(&instances);
@@ -343,6 +353,30 @@ static void what_was_opened_is_closed_once(void **state)
     instance_destroy(NULL);
     assert_int_equal(problems.count, 0);
     problems_finish(&problems);
+}
+
+/* A configuration that is read anew: what is as it was keeps its instance, and its data. */
+static void what_is_published_twice_is_one(void **state)
+{
+    struct instances instances = {0};
+    const struct instance *quick;
+    struct set first, second;
+
+    (void)state;
+    set_init(&first, "[behaviour slow]\nplugin = settings\ndelay = 1m\n");
+    behaviours_publish(&first.behaviours, &instances);
+    quick = named(&first, "quick");
+    set_init(&second, "[behaviour slow]\nplugin = settings\ndelay = 2m\n");
+    assert_ptr_not_equal(named(&second, "quick"), quick);
+    behaviours_publish(&second.behaviours, &instances);
+    assert_ptr_equal(named(&second, "quick"), quick);
+    assert_ptr_not_equal(named(&second, "slow"), named(&first, "slow"));
+    assert_ptr_equal(instances_hashed(&instances, named(&first, "slow")->hash),
+                     named(&first, "slow"));
+    set_finish(&first);
+    assert_string_equal(quick->name, "quick"); /* they are not its alone */
+    set_finish(&second);
+    instances_finish(&instances);
 }
 
 static void what_was_not_opened_is_not_closed(void **state)
@@ -392,6 +426,7 @@ int main(void)
         cmocka_unit_test(a_broken_section_is_told_once),
         cmocka_unit_test(the_hash_is_that_of_name_plugin_and_settings),
         cmocka_unit_test(what_was_opened_is_closed_once),
+        cmocka_unit_test(what_is_published_twice_is_one),
         cmocka_unit_test(what_was_not_opened_is_not_closed),
         cmocka_unit_test(too_much_state),
     };

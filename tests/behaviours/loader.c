@@ -276,7 +276,7 @@ static void load(struct plugins *plugins, const char *first, const char *second)
     struct vts_list folders = list_of(items, second ? 2 : 1);
     struct problems problems = PROBLEMS_INIT;
 
-    assert_true(plugins_load(plugins, &folders, NULL, &problems));
+    assert_true(plugins_load(plugins, &folders, NULL, NULL, &problems));
     assert_int_equal(problems.count, 0);
     problems_finish(&problems);
 }
@@ -345,7 +345,8 @@ static void a_folder_that_is_not_there(void **state)
 
     (void)state;
     assert_true(ini_read(&ini, "server.ini", text, strlen(text), &problems));
-    assert_false(plugins_load(&plugins, &folders, ini_section(&ini, "server", NULL), &problems));
+    assert_false(
+        plugins_load(&plugins, &folders, ini_section(&ini, "server", NULL), NULL, &problems));
     assert_string_equal(problems.lines.bytes,
                         "server.ini:3: [server] plugin_path: folder /absent/one cannot be read: No "
                         "such file or directory\n"
@@ -409,7 +410,7 @@ static int probe(void)
     struct problems problems = PROBLEMS_INIT;
     struct plugins plugins;
 
-    if (!plugins_load(&plugins, &none, NULL, &problems))
+    if (!plugins_load(&plugins, &none, NULL, NULL, &problems))
         return 1;
     printf("%s:", plugins.searched);
     for (size_t i = 0; i < plugins.loaded_count; i++)

@@ -45,3 +45,9 @@ fi
 if "$tools/ready" 1 false 2>"$folder/false"; then
     fail "ready took 'false' for a server"
 fi
+
+"$tools/cost" echo a >"$folder/cost" || fail "cost failed"
+grep -qE '^[0-9]+\.[0-9]{3} [1-9][0-9]*$' "$folder/cost" || fail "cost said: $(cat "$folder/cost")"
+if "$tools/cost" false 2>"$folder/false"; then
+    fail "cost did not notice that its command failed"
+fi

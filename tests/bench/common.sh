@@ -145,7 +145,8 @@ begin()
     for program in "$@"; do
         command -v "$program" >/dev/null || fail "$program is missing"
     done
-    for program in "$build/bin/vtsimd" "$tools/bare_evhttp" "$tools/load" "$tools/ready"; do
+    for program in "$build/bin/vtsimd" "$tools/bare_evhttp" "$tools/load" "$tools/ready" \
+        "$tools/cost"; do
         [ -x "$program" ] || fail "$program is missing: build first"
     done
     trap cleanup EXIT

@@ -2,6 +2,7 @@
  *
  * The command line of vtsimd: what it takes, what it says (to the letter) and how it ends. */
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <json-c/json.h>
 #include <netinet/in.h>
@@ -322,27 +323,130 @@ static void describe_tells_what_there_is(void **state)
                  "; did you mean \"fixed_delay\"?\n");
 }
 
-/* What is printed to be pasted can be pasted. */
+/* Which stores there are hangs on what vtsim was built with. */
+static bool has_store(const char *kind)
+{
+    char path[512];
+
+    snprintf(path, sizeof(path), VTSIM_BUILD_DIR "/lib/vtsim/stores/%s.so", kind);
+    return access(path, F_OK) == 0;
+}
+
+static void stores_are_described_and_looked_over(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    RUN(&result, "--describe");
+    assert_non_null(strstr(
+        result.out, "\n[store] kind = memory: jobs in memory, which end with the process\n"));
+    assert_true(has_store("sqlite") == !!strstr(result.out, "\n[store] kind = sqlite: "));
+    assert_true(has_store("redis") == !!strstr(result.out, "\n[store] kind = redis: "));
+    assert_ended(&result, 0, NULL, "");
+    if (has_store("redis")) {
+        RUN(&result, "--check", "-s", "store/kind=redis", "-s", "store/url=rediss://h");
+        assert_ended(&result, 2, "",
+                     "-s: [store] url: there is no TLS to Redis; use redis:// through a tunnel\n");
+    }
+    if (has_store("sqlite")) {
+        RUN(&result, "--check", "-s", "store/kind=sqlite", "-s", "store/path=");
+        assert_ended(&result, 2, "",
+                     "-s: [store] path: it has 0 bytes; write a text of 1 to 4000 bytes\n");
+    }
+    RUN(&result, "--check", "-s", "store/kind=sqlit");
+    assert_ended(
+        &result, 2, "",
+        "-s: [store] kind: no store \"sqlit\"; write memory, or sqlite or redis where vtsim "
+        "was built with them\n");
+}
+
+static void describe_tells_all_of_one(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    RUN(&result, "--describe", "scripted_sequence");
+    assert_ended(
+        &result, 0,
+        "scripted_sequence: every job goes through the steps of a script\n" PLUGINS
+        "/scripted_sequence.so\n"
+        "\n"
+        "  key     type  default     range  meaning\n"
+        "  script  TEXT  (required)         the steps, one a line or separated by commas: pending "
+        "for 5s, pending x3, progress 40%, completed, error \"why\"\n"
+        "\n"
+        "  TEXT    as it stands; further lines are indented\n"
+        "\n"
+        "Ready to paste:\n"
+        "\n"
+        "[behaviour my scripted_sequence]\n"
+        "plugin = scripted_sequence\n"
+        "; TEXT: the steps, one a line or separated by commas: pending for 5s, pending x3, "
+        "progress "
+        "40%, completed, error \"why\"; required, this is an example\n"
+        "script = pending for 5s\n"
+        "    progress 40%\n"
+        "    pending for 5s\n"
+        "    completed\n"
+        "\n",
+        "");
+    RUN(&result, "--describe", "random_failure");
+    assert_non_null(strstr(result.out, "\n  DELAY   a TIME; or uniform 5s..15s, "));
+    assert_null(strstr(result.out, "\n  TEXT "));
+    assert_ended(&result, 0, NULL, "");
+}
+
+/* The names of the modules in the folder of the shipped plugins. */
+static size_t shipped(char names[][64], size_t room)
+{
+    DIR *folder = opendir(PLUGINS);
+    struct dirent *entry;
+    size_t count = 0, length;
+
+    assert_non_null(folder);
+    while ((entry = readdir(folder))) {
+        length = strlen(entry->d_name);
+        if (length <= 3 || strcmp(entry->d_name + length - 3, ".so") != 0)
+            continue;
+        assert_true(count < room && length - 3 < sizeof(names[0]));
+        snprintf(names[count++], sizeof(names[0]), "%.*s", (int)length - 3, entry->d_name);
+    }
+    closedir(folder);
+    return count;
+}
+
+/* Whether what is printed to be pasted can be pasted, and makes a behaviour that runs. */
+static void assert_pasted(void **state, const char *name)
+{
+    struct run_result result;
+    const char *section;
+    char *path, behaviour[80];
+
+    RUN(&result, "-s", BENDER, "--describe", name);
+    assert_int_equal(result.status, 0);
+    assert_memory_equal(result.out, name, strlen(name));
+    section = strstr(result.out, "\nReady to paste:\n\n");
+    assert_non_null(section);
+    path = write_file(state, "pasted.ini", section + strlen("\nReady to paste:\n\n"));
+    run_result_finish(&result);
+    RUN(&result, "-c", path, "-s", BENDER, "--check");
+    assert_ended(&result, 0, NULL, "");
+    snprintf(behaviour, sizeof(behaviour), "my %s", name);
+    RUN(&result, "-c", path, "-s", BENDER, "--preview", behaviour, "--csv", "--jobs", "1");
+    assert_non_null(strstr(result.out, "\npreview-1,"));
+    assert_ended(&result, 0, NULL, "");
+    free(path);
+}
+
 static void describe_gives_a_section_to_paste(void **state)
 {
-    static const char *const names[] = {"fixed_delay", "random_failure", "bender"};
+    char names[64][64];
+    size_t count = shipped(names, 64), i;
 
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        struct run_result result;
-        const char *section;
-        char *path;
-
-        RUN(&result, "-s", BENDER, "--describe", names[i]);
-        assert_int_equal(result.status, 0);
-        assert_memory_equal(result.out, names[i], strlen(names[i]));
-        section = strstr(result.out, "\nReady to paste:\n\n");
-        assert_non_null(section);
-        path = write_file(state, "pasted.ini", section + strlen("\nReady to paste:\n\n"));
-        run_result_finish(&result);
-        RUN(&result, "-c", path, "-s", BENDER, "--check");
-        assert_ended(&result, 0, NULL, "");
-        free(path);
-    }
+    assert_in_range(count, 3, 64);
+    for (i = 0; i < count; i++)
+        assert_pasted(state, names[i]);
+    assert_pasted(state, "bender");
 }
 
 /* ---- which setting wins ---- */
@@ -670,6 +774,8 @@ int main(void)
         cmocka_unit_test(problems_of_the_command_line),
         cmocka_unit_test(files_that_cannot_be_read),
         cmocka_unit_test(describe_tells_what_there_is),
+        cmocka_unit_test(stores_are_described_and_looked_over),
+        cmocka_unit_test(describe_tells_all_of_one),
         cmocka_unit_test(describe_gives_a_section_to_paste),
         cmocka_unit_test(the_last_setting_wins),
         cmocka_unit_test(the_last_address_wins),

@@ -47,7 +47,7 @@ said "dev: build takes one of: debug, release, asan, tsan"
 expect 2 "$root/dev" lint now
 said "dev: lint takes no arguments"
 expect 2 "$root/dev" bench everything
-said "dev: bench takes nothing, or: store, client"
+said "dev: bench takes nothing, or one of: store, preview, client"
 expect 2 "$root/dev" cluster of 4
 said "dev: cluster takes no arguments"
 
@@ -56,9 +56,10 @@ mkdir "$folder/bare"
 for tool in sh cat dirname env grep id mktemp rm; do
     ln -s "$(command -v "$tool")" "$folder/bare/$tool"
 done
-all='build-essential cmake pkg-config libevent-dev libltdl-dev libjson-c-dev libsqlite3-dev'
-all="$all libhiredis-dev libcmocka-dev curl redis-server"
+all='build-essential cmake pkg-config libevent-dev libltdl-dev libjson-c-dev libelf-dev'
+all="$all libsqlite3-dev libhiredis-dev libcmocka-dev curl redis-server"
 [ -x /usr/sbin/nginx ] || all="$all nginx-light" # it is looked for there, whatever PATH says
+all="$all clang"
 expect 1 env PATH="$folder/bare" "$root/dev" setup
 said "dev: missing: $all"
 said "dev: (Debian's names.) There is no apt-get here: install them with this system's tools."

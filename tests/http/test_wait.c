@@ -321,6 +321,21 @@ static void one_behind_another(void **state)
     http_close(&waiting);
 }
 
+/* It was told to end, and does. */
+static void assert_ended(struct vtsimd *vtsimd)
+{
+    int status = -1;
+    char *log;
+
+    assert_true(run_wait(vtsimd->pid, run_now_ms() + EVENT_MS, &status));
+    vtsimd->pid = 0;
+    log = vtsimd_log(vtsimd);
+    if (status != 0 || strstr(log, "Sanitizer") || strstr(log, "cut off"))
+        fail_msg("vtsimd ended with %d and logged:\n%s", status, log);
+    free(log);
+    vtsimd_finish(vtsimd);
+}
+
 static void the_end_of_the_server(void **state)
 {
     struct vtsimd vtsimd;
@@ -338,7 +353,7 @@ static void the_end_of_the_server(void **state)
         assert_int_equal(http_wait_end(&waiting[i]), HTTP_FIN);
         http_close(&waiting[i]);
     }
-    server_stop(&vtsimd);
+    assert_ended(&vtsimd);
 }
 
 /* One that is asked for while the server drains waits no more. */
@@ -359,7 +374,6 @@ static void while_it_drains(void **state)
     http_connect(&kept, vtsimd.port);
     assert_true(http_send_request(&kept, "GET", "/jobs/other", NULL));
     expect(&kept, "running", NULL);
-    /* Of two requests that are sent together the second comes while it drains, if the first does not. */
     kill(vtsimd.pid, SIGTERM);
     while (!draining) {
         char *log = vtsimd_log(&vtsimd);
@@ -374,7 +388,7 @@ static void while_it_drains(void **state)
     http_response_finish(&response);
     http_close(&kept);
     http_close(&stalled);
-    server_stop(&vtsimd);
+    assert_ended(&vtsimd);
 }
 
 int main(void)

@@ -23,8 +23,7 @@ const struct instance *driver_instance(struct instances *instances, const char *
     assert_non_null(instance);
     assert_int_equal(problems.count, 0);
     problems_finish(&problems);
-    assert_true(instances_add(instances, instance));
-    return instance;
+    return instances_add(instances, instance);
 }
 
 void life_init(struct life *life, const struct instances *instances, uint64_t seed)

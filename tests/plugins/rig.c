@@ -26,8 +26,7 @@ bool rig_open(struct rig *rig, const struct vts_plugin *plugin, const char *sett
     if (!instance)
         return false;
     assert_int_equal(rig->problems.count, 0);
-    assert_true(instances_add(&rig->instances, instance));
-    rig->instance = instance;
+    rig->instance = instances_add(&rig->instances, instance);
     rig->engine = (struct engine){.seed = seed, .instances = &rig->instances};
     engine_work_init(&rig->work, &rig->engine);
     rig->work.next = &rig->next;

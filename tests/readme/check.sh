@@ -66,7 +66,8 @@ script() { cat exported "$1"; }
 
 cd "$folder"
 HOME=$folder
-export HOME
+LC_ALL=C.UTF-8 # a preview shows its bars as blocks there, and so does the README
+export HOME LC_ALL
 : >exported
 "$cmake" --install "$build" --prefix "$HOME/vtsim" >install.log || fail "cannot install"
 

@@ -47,43 +47,49 @@ VTS_PLUGIN(dice, .summary = "shows its chance", .start = show_chance)
 /* ---- a service ---- */
 
 struct rig {
-    struct config config;
-    struct plugins plugins; /* none are loaded */
-    struct instances instances;
-    struct store_choice store;
+    struct assignment *assignment; /* none of its plugins are loaded */
     struct clock clock;
     struct service service;
 };
 
 static struct rig rig;
 
-static void add(const char *name, const struct vts_plugin *plugin)
+static void add(struct assignment *to, const char *name, const struct vts_plugin *plugin)
 {
     struct problems problems = PROBLEMS_INIT;
     struct instance *instance = instance_create(name, plugin, NULL, &problems);
 
     assert_non_null(instance);
-    assert_true(instances_add(&rig.instances, instance));
+    assert_true(behaviours_add(&to->behaviours, instance));
     problems_finish(&problems);
+}
+
+static struct assignment *read_assignment(const char *const *assignments, size_t count)
+{
+    struct assignment *assignment = calloc(1, sizeof(*assignment));
+    struct problems problems = PROBLEMS_INIT;
+
+    assert_non_null(assignment);
+    atomic_init(&assignment->holders, 1);
+    if (!config_read(&assignment->config, NULL, assignments, count, &problems))
+        fail_msg("%s", problems.lines.bytes);
+    assert_true(store_choose(&assignment->store, &assignment->config, &problems));
+    problems_finish(&problems);
+    add(assignment, "slow", takes_100_LTX_vts_plugin());
+    add(assignment, "quick", at_once_LTX_vts_plugin());
+    add(assignment, "reluctant", reluctant_LTX_vts_plugin());
+    add(assignment, "bending", bending_LTX_vts_plugin());
+    add(assignment, "dice", dice_LTX_vts_plugin());
+    return assignment;
 }
 
 static void open_with(const char *const *assignments, size_t count, size_t ports)
 {
-    const struct service_parts parts = {&rig.config, &rig.plugins, &rig.instances,
-                                        &rig.store,  &rig.clock,   ports};
+    struct service_parts parts = {NULL, &rig.clock, ports};
     struct vts_error error;
-    struct problems problems = PROBLEMS_INIT;
 
-    if (!config_read(&rig.config, NULL, assignments, count, &problems))
-        fail_msg("%s", problems.lines.bytes);
-    assert_true(store_choose(&rig.store, &rig.config, &problems));
-    problems_finish(&problems);
+    parts.assignment = rig.assignment = read_assignment(assignments, count);
     clock_init_virtual(&rig.clock, T0);
-    add("slow", takes_100_LTX_vts_plugin());
-    add("quick", at_once_LTX_vts_plugin());
-    add("reluctant", reluctant_LTX_vts_plugin());
-    add("bending", bending_LTX_vts_plugin());
-    add("dice", dice_LTX_vts_plugin());
     if (!service_init(&rig.service, &parts, &error))
         fail_msg("%s", error.message);
 }
@@ -97,9 +103,7 @@ static int teardown(void **state)
 {
     (void)state;
     service_finish(&rig.service);
-    store_choice_finish(&rig.store);
-    instances_finish(&rig.instances);
-    config_finish(&rig.config);
+    assignment_release(rig.assignment);
     memset(&rig, 0, sizeof(rig));
     return 0;
 }
@@ -127,7 +131,7 @@ static void make(void (*operation)(struct service_call *), const char *id, const
     service_call_init(&call);
     call.port = &rig.service.ports[0];
     call.store.id = (struct bytes){id, strlen(id)};
-    call.instance = service_behaviour(&rig.service, call.store.id);
+    call.instance = service_behaviour(&rig.service.ports[0], call.store.id);
     call.input = (struct bytes){input, input ? strlen(input) : 0};
     call.want_job = true;
     call.done = on_done;
@@ -248,7 +252,7 @@ static void a_call_that_wants_no_job(void **state)
     service_call_init(&call);
     call.port = &rig.service.ports[0];
     call.store.id = (struct bytes){"a", 1};
-    call.instance = service_behaviour(&rig.service, call.store.id);
+    call.instance = service_behaviour(&rig.service.ports[0], call.store.id);
     call.done = on_done;
     service_start(&call);
     assert_int_equal(call.result, SERVICE_DONE);
@@ -329,7 +333,7 @@ static void a_bent_answer_belongs_to_the_call(void **state)
     service_call_init(&first);
     first.port = &rig.service.ports[0];
     first.store.id = (struct bytes){"b", 1};
-    first.instance = instances_named(&rig.instances, "bending", 7);
+    first.instance = service_behaviour_named(&rig.service.ports[0], "bending", 7);
     first.done = on_done;
     service_start(&first);
     assert_false(first.bent);
@@ -349,7 +353,7 @@ static void a_bent_answer_belongs_to_the_call(void **state)
 
 static const char *behaviour_of(const char *id)
 {
-    return service_behaviour(&rig.service, (struct bytes){id, strlen(id)})->name;
+    return service_behaviour(&rig.service.ports[0], (struct bytes){id, strlen(id)})->name;
 }
 
 static void rules_choose_the_behaviour(void **state)
@@ -371,7 +375,8 @@ static void rules_choose_the_behaviour(void **state)
     assert_string_equal(behaviour_of("-.mp4"), "slow");
     make(service_start, "long-1", NULL);
     assert_int_equal(call.state, VTS_COMPLETED);
-    assert_int_equal(job_of().instance, instances_named(&rig.instances, "quick", 5)->hash);
+    assert_int_equal(job_of().instance,
+                     service_behaviour_named(&rig.service.ports[0], "quick", 5)->hash);
 }
 
 static void assert_matches(const char *pattern, const char *id, bool wanted)
@@ -382,12 +387,12 @@ static void assert_matches(const char *pattern, const char *id, bool wanted)
     settings.job_id = pattern;
     settings.behaviour = "quick";
     rule.settings = settings;
-    rig.config.rules = &rule;
-    rig.config.rule_count = 1;
+    rig.assignment->config.rules = &rule;
+    rig.assignment->config.rule_count = 1;
     if ((strcmp(behaviour_of(id), "quick") == 0) != wanted)
         fail_msg("\"%s\" and \"%s\"", pattern, id);
-    rig.config.rules = NULL;
-    rig.config.rule_count = 0;
+    rig.assignment->config.rules = NULL;
+    rig.assignment->config.rule_count = 0;
 }
 
 static void patterns(void **state)

@@ -37,11 +37,8 @@ VTS_PLUGIN(bending, .summary = "bends", .start = for_ever, .poll = bend_status)
 VTS_PLUGIN(stepping, .summary = "steps", .start = wake_in_100, .wake = go_on)
 
 struct rig {
-    struct config config;
-    struct plugins plugins; /* none are loaded */
-    struct instances instances;
-    struct store_choice store;
-    struct store_ops ops; /* the store's, as a test wants them */
+    struct assignment *assignment; /* none of its plugins are loaded */
+    struct store_ops ops;          /* the store's, as a test wants them */
     struct clock clock;
     struct service service;
     struct event_base *base;
@@ -55,26 +52,29 @@ static void add(const char *name, const struct vts_plugin *plugin)
     struct instance *instance = instance_create(name, plugin, NULL, &problems);
 
     assert_non_null(instance);
-    assert_true(instances_add(&rig.instances, instance));
+    assert_true(behaviours_add(&rig.assignment->behaviours, instance));
     problems_finish(&problems);
 }
 
 static int setup(void **state)
 {
-    const struct service_parts parts = {&rig.config, &rig.plugins, &rig.instances,
-                                        &rig.store,  &rig.clock,   PORTS};
+    struct service_parts parts = {NULL, &rig.clock, PORTS};
     struct problems problems = PROBLEMS_INIT;
     struct vts_error error;
 
     (void)state;
-    assert_true(config_read(&rig.config, NULL, NULL, 0, &problems));
-    assert_true(store_choose(&rig.store, &rig.config, &problems));
+    rig.assignment = calloc(1, sizeof(*rig.assignment));
+    assert_non_null(rig.assignment);
+    atomic_init(&rig.assignment->holders, 1);
+    assert_true(config_read(&rig.assignment->config, NULL, NULL, 0, &problems));
+    assert_true(store_choose(&rig.assignment->store, &rig.assignment->config, &problems));
     problems_finish(&problems);
     clock_init_virtual(&rig.clock, T0);
     add("slow", takes_100_LTX_vts_plugin());
     add("endless", endless_LTX_vts_plugin());
     add("bending", bending_LTX_vts_plugin());
     add("stepping", stepping_LTX_vts_plugin());
+    parts.assignment = rig.assignment;
     if (!service_init(&rig.service, &parts, &error))
         fail_msg("%s", error.message);
     rig.base = event_base_new();
@@ -89,9 +89,7 @@ static int teardown(void **state)
     (void)state;
     service_finish(&rig.service);
     event_base_free(rig.base);
-    store_choice_finish(&rig.store);
-    instances_finish(&rig.instances);
-    config_finish(&rig.config);
+    assignment_release(rig.assignment);
     memset(&rig, 0, sizeof(rig));
     return 0;
 }
@@ -126,7 +124,8 @@ static void prepare(struct client *client, size_t port, const char *id, const ch
     client->call.port = &rig.service.ports[port];
     client->call.store.id = (struct bytes){id, strlen(id)};
     client->call.instance =
-        behaviour ? instances_named(&rig.instances, behaviour, strlen(behaviour)) : NULL;
+        behaviour ? behaviours_named(&rig.assignment->behaviours, behaviour, strlen(behaviour))
+                  : NULL;
     client->call.want_job = true;
     client->call.done = on_done;
 }

@@ -802,6 +802,23 @@ static void bad_values_in_tables(void **state)
                      "option \"count\": its fallback cannot be read: \"1\" is none of one, two");
 }
 
+/* What is given to be pasted must be a value, too. */
+static void examples(void **state)
+{
+    struct vts_option table[] = {
+        VTS_OPTION_(VTS_INT, int64_t, struct all, count, NULL, 0, 10, "7", "how many"),
+        VTS_OPTIONS_END};
+    struct vts_error error;
+
+    (void)state;
+    assert_true(options_check(table, sizeof(struct all), &error));
+    table[0].choices = "11";
+    expect_bad_table(
+        table, sizeof(struct all),
+        "option \"count\": its example cannot be read: \"11\" is out of range; write a "
+        "whole number from 0 to 10");
+}
+
 static void a_table_without_an_end(void **state)
 {
     static struct vts_option table[300];
@@ -848,6 +865,7 @@ static void pasted(void **state)
         VTS_OPTION_REAL(struct all, rate, NULL, 0, 1, "how often"),
         VTS_OPTION_LIST(struct all, list, "a\nb", NULL),
         VTS_OPTION_PATH(struct all, path, "", ""),
+        VTS_OPTION_TEXT_REQUIRED(struct all, text, "a,\nb", "what"),
         VTS_OPTIONS_END,
     };
     struct text out = TEXT_INIT;
@@ -862,7 +880,10 @@ static void pasted(void **state)
                                    "list = a\n"
                                    "    b\n"
                                    "; PATH\n"
-                                   "path =\n");
+                                   "path =\n"
+                                   "; TEXT: what; required, this is an example\n"
+                                   "text = a,\n"
+                                   "    b\n");
     text_finish(&out);
 }
 
@@ -917,6 +938,7 @@ int main(void)
         cmocka_unit_test(bad_keys),
         cmocka_unit_test(bad_types_and_fields),
         cmocka_unit_test(bad_values_in_tables),
+        cmocka_unit_test(examples),
         cmocka_unit_test(a_table_without_an_end),
         cmocka_unit_test(described),
         cmocka_unit_test(pasted),

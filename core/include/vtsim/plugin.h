@@ -202,8 +202,10 @@ struct vts_option {
     size_t offset;        /* into your settings; the macros below check the field's type */
     const char *fallback; /* as it would stand in the INI file; NULL: the setting is required */
     double min, max;
-    const char *choices; /* CHOICE only: "one|two" */
-    const char *help;    /* one line, with the unit */
+    const char
+        *choices;     /* CHOICE: "one|two"; else, for a required setting: an example of its value,
+                          * which --describe gives as what to paste; NULL: none */
+    const char *help; /* one line, with the unit */
 };
 
 #ifdef __cplusplus
@@ -235,6 +237,9 @@ struct vts_option {
     VTS_OPTION_(VTS_DELAY, struct vts_delay, st, field, fallback, 0, 0, NULL, help)
 #define VTS_OPTION_TEXT(st, field, fallback, help)                                                 \
     VTS_OPTION_(VTS_TEXT, const char *, st, field, fallback, 0, 0, NULL, help)
+/* A text that must be given, and an example of one. */
+#define VTS_OPTION_TEXT_REQUIRED(st, field, example, help)                                         \
+    VTS_OPTION_(VTS_TEXT, const char *, st, field, NULL, 0, 0, example, help)
 #define VTS_OPTION_LIST(st, field, fallback, help)                                                 \
     VTS_OPTION_(VTS_LIST, struct vts_list, st, field, fallback, 0, 0, NULL, help)
 #define VTS_OPTION_CHOICE(st, field, choices, fallback, help)                                      \
@@ -568,8 +573,8 @@ enum vts_kind {
  *
  *   (*) unless it waits from before: a hook must leave its job ended, with a wake, or waiting. The message
  *       names plugin and hook, the error's code is "behaviour_error".
- *   (+) only where the instance counts_polls, and before the end; otherwise it does nothing but log a
- *       warning, and what is written to the state is thrown away.
+ *   (+) only where the instance counts_polls, and to act only before the end; otherwise it does nothing but
+ *       log a warning, and what is written to the state is thrown away.
  *
  * A job asks for wakes; polls only look. Wakes that are due come before every other event, each with its
  * own moment as vts_now(), however late somebody looks. More than 1,000 wakes in one moment are taken to

@@ -164,6 +164,23 @@ enum vts_err replica_put(struct replica *replica, const struct job *job)
     return call.base.err;
 }
 
+enum vts_err replica_start(struct replica *replica, const char *id, uint64_t instance,
+                           struct bytes text)
+{
+    struct job job = rig_job(id, RECORD_NEVER);
+    struct call call;
+
+    replica->known[0] = job.instance = instance;
+    call_init(&call, id, RECORD_PUT);
+    call.job = &job;
+    call.base.instance = instance;
+    call.base.instance_text = text;
+    replica_begin(replica, &call);
+    replica_wait(replica, &call);
+    call_finish(&call);
+    return call.base.err;
+}
+
 int replica_state(struct replica *replica, const char *id)
 {
     struct call call;

@@ -45,6 +45,9 @@ void replica_settle(struct replica *replica);
 void replica_begin(struct replica *replica, struct call *call);
 void replica_wait(struct replica *replica, struct call *call);
 enum vts_err replica_put(struct replica *replica, const struct job *job);
+/* The same for a new job that brings its instance; `text` may hold NULs. */
+enum vts_err replica_start(struct replica *replica, const char *id, uint64_t instance,
+                           struct bytes text);
 /* The state of the job; -1: there is none; -2: an error. */
 int replica_state(struct replica *replica, const char *id);
 uint64_t replica_poll(struct replica *replica, const char *id);

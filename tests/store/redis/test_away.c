@@ -145,42 +145,24 @@ static void killed_and_started_again(void **state)
 /* Redis may come back without what it had; new jobs need their instances there. */
 static void instances_are_kept_again(void **state)
 {
-    struct vts_error error;
     redisReply *reply;
 
     (void)state;
-    a.store = redis_LTX_vts_store()->open(&a.options, &a.settings, &error);
-    assert_non_null(a.store);
-    assert_true(store_keep_instance(a.store, 0xab, (struct bytes){"one\0two", 8}, &error));
-    assert_true(store_keep_instance(a.store, 0xcd, (struct bytes){"three", 6}, &error));
-    a.loops[0] = event_base_new();
-    assert_true(store_attach(store_port(a.store, 0), a.loops[0]));
-    a.attached = 1;
-    put("a");
+    replica_open(&a);
+    assert_int_equal(replica_start(&a, "one", 0xab, (struct bytes){"one\0two", 8}), VTS_OK);
     saved = capture_begin();
     redis_process_kill(&process);
     turn_until("a", false);
     redis_process_again(&process);
     turn_until("a", true);
     free(log_so_far());
+    assert_int_equal(redis_do(&process, "EXISTS vtsim:instances"), 0);
+    assert_int_equal(replica_start(&a, "two", 0xab, (struct bytes){"one\0two", 8}), VTS_OK);
     reply = redis_ask(&process, "HGET vtsim:instances 00000000000000ab");
     assert_int_equal(reply->len, 8);
     assert_memory_equal(reply->str, "one\0two", 8);
     freeReplyObject(reply);
-    assert_int_equal(redis_do(&process, "HLEN vtsim:instances"), 2);
-}
-
-static void open_with_instance(struct replica *replica, uint64_t hash)
-{
-    struct vts_error error;
-
-    replica->store = redis_LTX_vts_store()->open(&replica->options, &replica->settings, &error);
-    assert_non_null(replica->store);
-    assert_true(store_keep_instance(replica->store, hash, (struct bytes){"one", 3}, &error));
-    replica->loops[0] = event_base_new();
-    assert_true(store_attach(store_port(replica->store, 0), replica->loops[0]));
-    replica->attached = 1;
-    assert_int_equal(replica_state(replica, "a"), -1); /* it is greeted */
+    assert_int_equal(redis_do(&process, "HLEN vtsim:instances"), 1);
 }
 
 static void turn_until_field(struct replica *replica, const char *key_and_field)
@@ -201,7 +183,8 @@ static void emptied_while_it_serves(void **state)
     char *log, wanted[128];
 
     (void)state;
-    open_with_instance(&a, 0xab);
+    replica_open(&a);
+    assert_int_equal(replica_state(&a, "a"), -1); /* it is greeted */
     for (int with_jobs = 0; with_jobs < 2; with_jobs++) {
         if (with_jobs)
             put("a");
@@ -209,7 +192,7 @@ static void emptied_while_it_serves(void **state)
         redis_do(&process, "FLUSHALL");
         if (with_jobs)
             put("b"); /* so that there is something again */
-        turn_until_field(&a, "vtsim:instances 00000000000000ab");
+        turn_until_field(&a, "vtsim:states born");
         assert_int_equal(redis_do(&process, "EXISTS vtsim:fingerprint"), 1);
         turn_until("c", true);
         log = log_so_far();
@@ -238,16 +221,25 @@ static void emptied_while_it_serves(void **state)
 /* Each brings its own behaviours again, though another was there before it. */
 static void emptied_while_several_serve(void **state)
 {
+    static const struct bytes one = {"one", 3};
     struct replica b;
 
     (void)state;
     replica_init(&b, process.url);
-    open_with_instance(&a, 0xab);
-    open_with_instance(&b, 0xcd);
+    replica_open(&a);
+    replica_open(&b);
+    assert_int_equal(replica_start(&a, "a", 0xab, one), VTS_OK);
+    assert_int_equal(replica_start(&b, "b", 0xcd, one), VTS_OK);
     saved = capture_begin();
     redis_do(&process, "FLUSHALL");
-    turn_until_field(&a, "vtsim:instances 00000000000000ab");
-    turn_until_field(&b, "vtsim:instances 00000000000000cd");
+    turn_until_field(&a, "vtsim:states born");
+    turn_until("c", true);
+    while (((struct redis *)b.store)->ports[0].kept[0xcd])
+        replica_turn(&b, 0);
+    while (replica_start(&b, "b", 0xcd, one) != VTS_OK)
+        replica_turn(&b, 0);
+    assert_int_equal(replica_start(&a, "a", 0xab, one), VTS_OK);
+    assert_int_equal(redis_do(&process, "HLEN vtsim:instances"), 2);
     replica_finish(&b);
 }
 

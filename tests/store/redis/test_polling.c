@@ -172,6 +172,43 @@ static void a_wait_while_redis_goes_away(void **state)
     http_close(&waiting);
 }
 
+/* How often poll counts were asked for, which each look does. */
+static long long looks(void)
+{
+    redisReply *reply = redis_ask(&process, "INFO commandstats");
+    const char *at = strstr(reply->str, "cmdstat_zscore:calls=");
+    long long calls = at ? strtoll(at + strlen("cmdstat_zscore:calls="), NULL, 10) : 0;
+
+    freeReplyObject(reply);
+    return calls;
+}
+
+/* Nobody looks any more for clients that have left. */
+static void clients_that_leave_end_their_waits(void **state)
+{
+    struct http_connection waiting[20];
+    long long before;
+
+    (void)state;
+    start_job(&a, "left", NULL);
+    start_job(&a, "later", "{\"stall\": 800}");
+    for (int i = 0; i < 20; i++)
+        begin(&waiting[i], &a, "left");
+    wait_for_polls(&b, "left", 20);
+    before = looks();
+    ask(&a, "GET", "/jobs/later", NULL, 200, NULL); /* takes 800 ms */
+    assert_in_range(looks() - before, 20 * 2, 20 * 8);
+    for (int i = 0; i < 20; i++)
+        if (i % 2)
+            http_reset(&waiting[i]);
+        else
+            http_close(&waiting[i]);
+    wait_for_connections(&a, 0);
+    before = looks();
+    ask(&a, "GET", "/jobs/later", NULL, 200, NULL);
+    assert_in_range(looks() - before, 0, 20);
+}
+
 /* ---- keys ---- */
 
 /* Sends them all, to both in turn, before any answer is read. How many were 201; the others were `other`. */
@@ -229,8 +266,11 @@ int main(void)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_batch_of_jobs_of_both),       TEST(while_redis_is_away),
-        TEST(a_wait_sees_what_another_does), TEST(a_wait_while_redis_goes_away),
+        TEST(a_batch_of_jobs_of_both),
+        TEST(while_redis_is_away),
+        TEST(a_wait_sees_what_another_does),
+        TEST(a_wait_while_redis_goes_away),
+        TEST(clients_that_leave_end_their_waits),
         TEST(a_key_holds_for_all),
     };
 

@@ -68,17 +68,17 @@ static void urls_that_are_taken(void **state)
 
 #define URL_HELP                                                                                   \
     "write redis://[[USER]:PASSWORD@]HOST[:PORT][/DB], such as redis://127.0.0.1:6379/0"
-#define NO_PLACE "[store] url has no host, port or database that can be read: " URL_HELP
+#define NO_PLACE "it has no host, port or database that can be read: " URL_HELP
 
 static void urls_that_are_refused(void **state)
 {
     static const struct {
         const char *url, *message;
     } cases[] = {
-        {"", "[store] url is none of a Redis: " URL_HELP},
-        {"localhost:6379", "[store] url is none of a Redis: " URL_HELP},
-        {"http://h", "[store] url is none of a Redis: " URL_HELP},
-        {"rediss://h", "[store] url: there is no TLS to Redis; use redis:// through a tunnel"},
+        {"", "it is none of a Redis: " URL_HELP},
+        {"localhost:6379", "it is none of a Redis: " URL_HELP},
+        {"http://h", "it is none of a Redis: " URL_HELP},
+        {"rediss://h", "there is no TLS to Redis; use redis:// through a tunnel"},
         {"redis://", NO_PLACE},
         {"redis:///0", NO_PLACE},
         {"redis://:6379", NO_PLACE},
@@ -96,14 +96,12 @@ static void urls_that_are_refused(void **state)
         {"redis://h/123456", NO_PLACE},
         {"redis://h%0g", NO_PLACE},
         {"redis://secret@h",
-         "[store] url has a user without a password: a password alone has a colon before it, "
+         "it has a user without a password: a password alone has a colon before it, "
          "redis://:PASSWORD@HOST"},
-        {"redis://:p%@h",
-         "[store] url has a user or password that is too long, or a % in it that no two "
-         "hexadecimal digits follow: write %25 for the sign itself"},
-        {"redis://:p%00@h",
-         "[store] url has a user or password that is too long, or a % in it that no two "
-         "hexadecimal digits follow: write %25 for the sign itself"},
+        {"redis://:p%@h", "it has a user or password that is too long, or a % in it that no two "
+                          "hexadecimal digits follow: write %25 for the sign itself"},
+        {"redis://:p%00@h", "it has a user or password that is too long, or a % in it that no two "
+                            "hexadecimal digits follow: write %25 for the sign itself"},
     };
     struct redis_server server;
     struct vts_error error;
@@ -396,36 +394,52 @@ static void tell_instance(void *arg, uint64_t hash, struct bytes text)
     text_printf(&told, "%llx=%.*s;", (unsigned long long)hash, (int)text.length, text.at);
 }
 
+/* What a new one finds. */
+static void assert_told(const char *wanted)
+{
+    struct vts_error error;
+    struct replica b;
+
+    replica_init(&b, process.url);
+    b.store = redis_LTX_vts_store()->open(&b.options, &b.settings, &error);
+    assert_non_null(b.store);
+    assert_true(store_each_instance(b.store, tell_instance, NULL, &error));
+    assert_string_equal(told.length ? told.bytes : "", wanted);
+    text_finish(&told);
+    replica_finish(&b);
+}
+
 static void instances_are_kept_and_told(void **state)
 {
-    static const struct bytes one = {"one", 3}, two = {"two", 3};
+    static const struct bytes one = {"one\0", 4}, two = {"two", 3};
     struct vts_error error;
 
     (void)state;
     redis_do(&process, "FLUSHALL");
     replica_open(&a);
-    replica_finish(&a);
-    a.store = redis_LTX_vts_store()->open(&a.options, &a.settings, &error);
-    assert_non_null(a.store);
-    assert_true(store_each_instance(a.store, tell_instance, NULL, &error));
-    assert_int_equal(told.length, 0);
-    assert_true(store_keep_instance(a.store, 0xfedcba9876543210, one, &error));
-    replica_finish(&a);
-    a.store = redis_LTX_vts_store()->open(&a.options, &a.settings, &error);
-    assert_true(store_keep_instance(a.store, 0xfedcba9876543210, one, &error));
-    assert_true(store_each_instance(a.store, tell_instance, NULL, &error));
-    assert_string_equal(told.bytes, "fedcba9876543210=one;");
-    text_reset(&told);
-    assert_true(store_keep_instance(a.store, 2, two, &error));
-    redis_do(&process, "HSET vtsim:instances short x");
+    assert_told("");
+    assert_int_equal(replica_start(&a, "a", 0xfedcba9876543210, one), VTS_OK);
+    assert_int_equal(redis_do(&process, "HSTRLEN vtsim:instances fedcba9876543210"), 4);
+    assert_told("fedcba9876543210=one;");
+    /* once on each connection; what is there stays */
+    redis_do(&process, "HSET vtsim:instances fedcba9876543210 other");
+    assert_int_equal(replica_start(&a, "b", 0xfedcba9876543210, one), VTS_OK);
+    assert_told("fedcba9876543210=other;");
     redis_do(&process, "HDEL vtsim:instances fedcba9876543210");
-    assert_true(store_each_instance(a.store, tell_instance, NULL, &error));
-    assert_string_equal(told.bytes, "2=two;");
-    text_finish(&told);
+    redis_do(&process, "HSET vtsim:instances short x");
+    assert_int_equal(replica_start(&a, "c", 2, two), VTS_OK);
+    assert_told("2=two;");
+    /* where it cannot be kept there is no job */
     redis_do(&process, "DEL vtsim:instances");
     redis_do(&process, "SET vtsim:instances x");
+    assert_int_equal(replica_start(&a, "d", 3, two), VTS_ERR_BUSY);
+    assert_int_equal(redis_do(&process, "HEXISTS vtsim:jobs d"), 0);
+    replica_finish(&a);
+    redis_do(&process, "DEL vtsim:instances");
+    a.store = redis_LTX_vts_store()->open(&a.options, &a.settings, &error);
+    assert_non_null(a.store);
+    redis_do(&process, "SET vtsim:instances x");
     assert_false(store_each_instance(a.store, tell_instance, NULL, &error));
-    assert_false(store_keep_instance(a.store, 3, two, &error));
     redis_do(&process, "FLUSHALL");
 }
 

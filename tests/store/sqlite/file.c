@@ -156,8 +156,7 @@ static struct change *change_of(const struct job *job, struct change *next)
     assert_true(record_write(job, &record));
     change = malloc(sizeof(*change) + record.length + job->id.length);
     assert_non_null(change);
-    *change =
-        (struct change){.next = next, .record_size = record.length, .id_length = job->id.length};
+    *change = (struct change){.next = next, .size = record.length, .id_length = job->id.length};
     memcpy(change->record, record.bytes, record.length);
     memcpy(change->record + record.length, job->id.at, job->id.length);
     text_finish(&record);
@@ -254,13 +253,14 @@ static void what_is_written_is_read(void **state)
     put("b");
     put("c");
     polls = change_of(&job, NULL);
-    polls->record_size = 0;
+    polls->size = 0;
     memcpy(polls->record, "b", 1);
-    polls->polls_only = true;
+    polls->kind = CHANGE_POLLS;
     polls->polls = 42;
     write_changes(polls);
     drop = change_of(&job, NULL);
-    drop->record_size = 0;
+    drop->kind = CHANGE_DROP;
+    drop->size = 0;
     memcpy(drop->record, "c", 1);
     write_changes(drop);
     sqlite_file_close(&file);
@@ -282,6 +282,16 @@ static void durability_decides_what_is_synced(void **state)
     put("a");
 }
 
+static void put_instance(uint64_t hash, struct bytes text)
+{
+    struct change *change = malloc(sizeof(*change) + text.length);
+
+    assert_non_null(change);
+    *change = (struct change){.kind = CHANGE_INSTANCE, .instance = hash, .size = text.length};
+    memcpy(change->record, text.at, text.length);
+    write_changes(change);
+}
+
 static void people_can_read_it(void **state)
 {
     struct job job = job_of("b");
@@ -289,8 +299,7 @@ static void people_can_read_it(void **state)
 
     (void)state;
     open_file();
-    assert_true(
-        sqlite_file_keep_instance(&file, 7, (struct bytes){"quick\0fixed_delay", 18}, &error));
+    put_instance(7, (struct bytes){"quick\0fixed_delay", 18});
     put("a");
     job.state = VTS_FAILED;
     job.ended_at = T0 + 1500;
@@ -589,7 +598,7 @@ static void a_behaviour_that_is_not_what_was_kept_is_damage(void **state)
 
     (void)state;
     open_file();
-    assert_true(sqlite_file_keep_instance(&file, hash, text, &error));
+    put_instance(hash, text);
     assert_true(sqlite_file_check_instances(&file, &error));
     assert_int_equal(sqlite3_exec(file.db, "UPDATE instance SET text = replace(text, '1h', '2h')",
                                   NULL, NULL, NULL),

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <sqlite3.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -377,6 +378,53 @@ static void another_seed_is_told(void **state)
 
 /* ---- what people do ---- */
 
+static void write_file(const char *name, const char *text)
+{
+    FILE *file = fopen(name, "w");
+
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Settings that came by SIGHUP are kept with the first job that has them. */
+static void what_a_reload_brought_outlives_a_kill(void **state)
+{
+    char ini[FOLDER_ROOM + 16], argument[FOLDER_ROOM + 32], id[24] = "", *object;
+    const char *const args[] = {"-c", ini, "-s", "store/kind=sqlite", "-s", argument, NULL};
+    int64_t until_ms = run_now_ms() + 20000;
+    bool there = false;
+
+    (void)state;
+    snprintf(ini, sizeof(ini), "%s/reload.ini", folder);
+    snprintf(argument, sizeof(argument), "store/path=%s", path);
+    write_file(ini,
+               "[server]\nbehaviour = mine\n[behaviour mine]\nplugin = fixed_delay\ndelay = 1h\n");
+    vtsimd_start(&vtsimd, args);
+    start_job("before");
+    write_file(
+        ini, "[server]\nbehaviour = later\n[behaviour later]\nplugin = fixed_delay\ndelay = 2h\n");
+    kill(vtsimd.pid, SIGHUP);
+    for (int i = 0; !there; i++) {
+        snprintf(id, sizeof(id), "after-%d", i);
+        start_job(id);
+        object = job(id);
+        there = strstr(object, "\"behaviour\": \"later\"");
+        free(object);
+        assert_true(run_now_ms() < until_ms);
+    }
+    kill_it();
+    write_file(ini, "[server]\nbehaviour = fixed_delay\n");
+    vtsimd_start(&vtsimd, args);
+    object = job(id);
+    assert_says(object, "\"behaviour\": \"later\"");
+    assert_says(object, "\"state\": \"running\"");
+    free(object);
+    assert_int_equal(number("SELECT max(wake_at - started_at) FROM job"), 7200000);
+    assert_int_equal(number("SELECT wake_at - started_at FROM job WHERE id = 'before'"), 3600000);
+    assert_int_equal(number("SELECT count(*) FROM instance"), 2);
+}
+
 static void people_read_while_it_is_served(void **state)
 {
     (void)state;
@@ -566,6 +614,7 @@ int main(void)
         TEST(polls_are_written_at_a_clean_end),
         TEST(ended_jobs_leave_the_file),
         TEST(another_seed_is_told),
+        TEST(what_a_reload_brought_outlives_a_kill),
         TEST(people_read_while_it_is_served),
         TEST(answers_wait_for_what_they_tell),
         TEST(a_record_of_a_stranger_is_left_as_it_is),

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What new jobs can get: one reading of the configuration, as instances by the names that users give them.
+ * Filled by one thread, then only read; a configuration that is read anew makes another. */
+#ifndef VTSIM_BEHAVIOURS_BEHAVIOURS_H
+#define VTSIM_BEHAVIOURS_BEHAVIOURS_H
+
+#include "../config/config.h"
+#include "instance.h"
+
+struct behaviours {
+    struct instance **all;
+    size_t count;
+    bool published; /* they belong to a struct instances */
+};
+
+/* Makes an instance for each [behaviour NAME] section, and one named after each plugin that can run on
+ * its fallbacks alone and whose name no section has. Problems are collected. behaviours_finish is called
+ * in any case. */
+bool behaviours_open(struct behaviours *behaviours, const struct config *config,
+                     const struct plugins *plugins, struct problems *problems);
+
+/* Takes one more over, not yet published. False where there was no memory, and it was destroyed. */
+bool behaviours_add(struct behaviours *behaviours, struct instance *instance);
+
+/* Gives them to the set of all, where jobs find them from then on. Those that are there already stay, with
+ * the data that they have. */
+void behaviours_publish(struct behaviours *behaviours, struct instances *instances);
+
+const struct instance *behaviours_named(const struct behaviours *behaviours, const char *name,
+                                        size_t length);
+
+/* Why no behaviour of this name is there, of which behaviours_named knew none: unknown (with the nearest
+ * name), a filter, or a plugin that is broken or does not run on its fallbacks. */
+void behaviours_why_not(const struct behaviours *behaviours, const struct plugins *plugins,
+                        const char *name, struct vts_error *error);
+
+/* Destroys those that were not published. */
+void behaviours_finish(struct behaviours *behaviours);
+
+#endif

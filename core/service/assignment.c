@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Reads a configuration into what new jobs get. See assignment.h. */
+#include "assignment.h"
+
+#include <stdlib.h>
+
+#include "../base/log.h"
+
+struct assignment *assignment_read(const char *file, const char *const *assignments, size_t count,
+                                   const struct assignment *before, struct problems *problems)
+{
+    struct assignment *new = calloc(1, sizeof(*new));
+    struct config *config;
+
+    if (!new) {
+        problems_add(problems, NULL, NULL, NULL, "no memory for the configuration");
+        return NULL;
+    }
+    atomic_init(&new->holders, 1);
+    config = &new->config;
+    config_read(config, file, assignments, count, problems);
+    if (!before) /* while there is one thread */
+        log_setup((enum vts_level)config->server.log_level,
+                  (enum log_format)config->server.log_format);
+    plugins_load(&new->plugins, &config->server.plugin_path,
+                 ini_section(&config->ini, "server", NULL), before ? &before->plugins : NULL,
+                 problems);
+    behaviours_open(&new->behaviours, config, &new->plugins, problems);
+    store_choose(&new->store, config, problems);
+    config_report_unknown(config, problems);
+    return new;
+}
+
+void assignment_hold(struct assignment *assignment) { atomic_fetch_add(&assignment->holders, 1); }
+
+void assignment_release(struct assignment *assignment)
+{
+    if (!assignment || atomic_fetch_sub(&assignment->holders, 1) != 1)
+        return;
+    behaviours_finish(&assignment->behaviours);
+    store_choice_finish(&assignment->store);
+    plugins_finish(&assignment->plugins);
+    config_finish(&assignment->config);
+    free(assignment);
+}
+
+/* ---- which behaviour ---- */
+
+/* How many bytes the character at `at` has; 0 at the end. */
+static size_t character(const char *at)
+{
+    size_t length = *at != '\0';
+
+    while (length > 0 && ((unsigned char)at[length] & 0xC0) == 0x80)
+        length++;
+    return length;
+}
+
+/* `*` stands for any text, `?` for one character. Not fnmatch(3), which knows more signs than rules have
+ * and takes a byte for a character. */
+static bool matches(const char *pattern, const char *text)
+{
+    const char *star = NULL, *again = NULL;
+
+    while (*text) {
+        if (*pattern == '*') {
+            star = pattern++;
+            again = text;
+        } else if (*pattern == '?') {
+            pattern++;
+            text += character(text);
+        } else if (*pattern == *text) {
+            pattern++;
+            text++;
+        } else if (star) {
+            pattern = star + 1;
+            again += character(again);
+            text = again;
+        } else {
+            return false;
+        }
+    }
+    return pattern[strspn(pattern, "*")] == '\0';
+}
+
+const struct instance *assignment_for(const struct assignment *assignment, struct bytes id)
+{
+    const struct config *config = &assignment->config;
+    const char *name = config->server.behaviour;
+    char text[RECORD_ID_MAX + 1];
+    size_t i;
+
+    if (config->rule_count > 0) {
+        memcpy(text, id.at, id.length);
+        text[id.length] = '\0';
+    }
+    for (i = 0; i < config->rule_count; i++)
+        if (matches(config->rules[i].settings.job_id, text)) {
+            name = config->rules[i].settings.behaviour;
+            break;
+        }
+    return behaviours_named(&assignment->behaviours, name, strlen(name));
+}
+
+/* ---- what a new reading does not change ---- */
+
+static void compare(const struct vts_option *table, const char *section, const void *before,
+                    const void *now, struct text *out)
+{
+    struct text was = TEXT_INIT, is = TEXT_INIT;
+
+    for (; table && table->type != VTS_OPTION_END_TYPE; table++) {
+        if (strcmp(section, "server") == 0 &&
+            (strcmp(table->key, "behaviour") == 0 || strcmp(table->key, "plugin_path") == 0))
+            continue;
+        text_reset(&was);
+        text_reset(&is);
+        options_print(table, before, &was);
+        options_print(table, now, &is);
+        if (!was.failed && !is.failed && strcmp(was.bytes, is.bytes) != 0)
+            text_printf(out, "[%s] %s: it stays %s until the next start\n", section, table->key,
+                        was.length > 0 ? was.bytes : "empty");
+    }
+    text_finish(&was);
+    text_finish(&is);
+}
+
+void assignment_changes(const struct assignment *before, const struct assignment *now,
+                        struct text *out)
+{
+    const struct store_module *was = before->store.module, *is = now->store.module;
+    size_t i;
+
+    compare(config_server_options, "server", &before->config.server, &now->config.server, out);
+    if (was && is && strcmp(was->name, is->name) != 0)
+        text_printf(out, "[store] kind: it stays %s until the next start\n", was->name);
+    else if (was && is)
+        compare(was->options, "store", before->store.settings, now->store.settings, out);
+    for (i = 0; i < now->plugins.loaded_count; i++)
+        if (now->plugins.loaded[i].changed)
+            text_printf(out,
+                        "%s has changed: its code stays as it was loaded until the next start\n",
+                        now->plugins.loaded[i].path);
+}
