@@ -76,7 +76,7 @@ static struct evhttp *serve(struct event_base *base, struct service *service, ch
     struct evhttp *http = evhttp_new(base);
     struct evhttp_bound_socket *socket =
         http ? evhttp_bind_socket_with_handle(http, "127.0.0.1", 0) : NULL;
-    struct sockaddr_in address;
+    struct sockaddr_in address = {0};
     socklen_t length = sizeof(address);
 
     assert(socket);

@@ -143,7 +143,7 @@ static void join(struct batch *batch, size_t place, struct vts_client_operation 
 {
     pump_remove(operation);
     batch->members[place] = operation;
-    operation->batch = batch;
+    operation->batch = batch; /* NOLINT(clang-analyzer-core.NullDereference): gather gave it */
     operation->batch_place = place;
     operation->question = PROTOCOL_BATCH;
     operation->asked_ms = operation_now_ms(operation);
@@ -170,11 +170,11 @@ static void tell(struct batch *batch)
 
 bool batch_send(struct vts_client_operation *first)
 {
-    struct vts_client_operation *members[BATCH_MAX];
+    struct vts_client_operation *members[BATCH_MAX] = {NULL};
     struct vts_client *client = first->client;
     struct transport_request request = {.method = TRANSPORT_GET,
                                         .timeout_ms = first->settings->options.request_timeout_ms};
-    const char *ids[BATCH_MAX];
+    const char *ids[BATCH_MAX] = {NULL};
     struct batch *batch = NULL;
     char *path = NULL;
     size_t count;

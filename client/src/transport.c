@@ -526,7 +526,7 @@ void transport_destroy(struct transport *transport)
         return;
     /* The analyzer does not see that what is freed leaves its list. */
     while ((exchange = TAILQ_FIRST(&transport->exchanges))) {
-        leave_link(exchange);
+        leave_link(exchange);    /* NOLINT(clang-analyzer-unix.Malloc) */
         exchange_free(exchange); /* NOLINT(clang-analyzer-unix.Malloc) */
     }
     while ((link = TAILQ_FIRST(&transport->idle)))

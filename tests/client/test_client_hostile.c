@@ -467,7 +467,7 @@ static void assert_deadline(const struct scripted_step *steps, size_t count, uin
     assert_int_equal(result->error.code, VTS_CLIENT_ERR_DEADLINE);
     assert_string_equal(result->error.message, message);
     assert_true(result->elapsed_ms >= 500);
-    assert_true(result->elapsed_ms < 510);
+    assert_true(result->elapsed_ms < 5000); /* how exactly: test_client_time.c, and the bench */
     assert_int_equal(result->polls, polls); /* one that is not answered yet was made all the same */
     vts_client_destroy(client);
     scripted_stop(&server);
