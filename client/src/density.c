@@ -101,7 +101,8 @@ static void begin(const struct density_guess *last, const struct interval *inter
     }
 }
 
-/* One round; returns which share of the mass an observation rules out on average. Linear, since a piece is multiplied by a sum over those observations that cover it. */
+/* One round; returns which share of the mass an observation rules out on average. Linear, since a piece is
+ * multiplied by a sum over those observations that cover it. */
 static double agree(struct density_work *work, size_t count)
 {
     struct density *spread = &work->spread;
@@ -161,24 +162,33 @@ static void smear(struct density_guess *guess, const double *points)
     guess->seen_count = DENSITY_POINTS;
 }
 
-/* Beyond the latest point, as much in each doubling of the distance from it, from what is near for these
- * jobs to what is far. */
-static size_t add_unseen(struct density_work *work, size_t boxes, double share)
+/* Beyond a point, as much in each part of the distance from it, each part being some times the last: from
+ * what is near for these jobs to what is far. */
+static size_t add_tail(struct density_work *work, size_t boxes, size_t point, double share)
 {
-    const double *points = work->points;
-    double last = points[DENSITY_POINTS - 1];
-    double from = 0, to = fmax(reach_of(points, DENSITY_POINTS - 1), NARROWEST);
-    double factor = fmax(2, pow(TAIL_REACH * last / to, 1.0 / (DENSITY_TAIL - 1)));
+    double at = work->points[point], far = TAIL_REACH * work->points[DENSITY_POINTS - 1];
+    double from = 0, to = fmax(reach_of(work->points, point), NARROWEST);
+    double factor = fmax(2, pow(far / to, 1.0 / (DENSITY_TAIL - 1)));
     size_t first = boxes;
 
-    for (size_t i = 0; i < DENSITY_TAIL && from < TAIL_REACH * last; i++) {
-        work->boxes[boxes++] = (struct density_box){last + from, last + to, 0};
+    for (size_t i = 0; i < DENSITY_TAIL && from < far; i++) {
+        work->boxes[boxes++] = (struct density_box){at + from, at + to, 0};
         from = to;
         to *= factor;
     }
     for (size_t i = first; i < boxes; i++)
-        work->boxes[i].mass = share * UNSEEN_LATE / (double)(boxes - first);
-    work->boxes[boxes++] = (struct density_box){0, points[0], share * (1 - UNSEEN_LATE)};
+        work->boxes[i].mass = share / (double)(boxes - first);
+    return boxes;
+}
+
+static size_t add_unseen(struct density_work *work, size_t boxes, double share)
+{
+    for (size_t i = 0; i < DENSITY_TAILS; i++) {
+        size_t point = DENSITY_POINTS - 1 - i * DENSITY_POINTS / (2 * DENSITY_TAILS);
+
+        boxes = add_tail(work, boxes, point, share * UNSEEN_LATE / DENSITY_TAILS);
+    }
+    work->boxes[boxes++] = (struct density_box){0, work->points[0], share * (1 - UNSEEN_LATE)};
     return boxes;
 }
 

@@ -19,9 +19,10 @@
  *    ("A smoothed EM approach to indirect estimation problems", JRSS B 52, 1990). The distance to
  *    neighbours has no scale of its own: 100 ms at 10 s and 40 s at 60 s come out alike. It is bounded by a
  *    share of the age, so that nothing is smeared from one mode into the next.
- * 3. Somewhat more than one observation's worth is put where none has been seen: before the first, and,
- *    in a tail without a scale, beyond the last. It is not part of what the next rounds begin with, where
- *    it would grow. */
+ * 3. Somewhat more than one observation's worth is put where none has been seen: before the first, and
+ *    in tails without a scale, beyond the last and beyond some quantiles (a stray observation far off shall
+ *    not mean that the others never come a little later). It is not part of what the next rounds begin
+ *    with, where it would grow. */
 #ifndef VTSIM_CLIENT_DENSITY_H
 #define VTSIM_CLIENT_DENSITY_H
 
@@ -29,12 +30,13 @@
 
 #define DENSITY_OBSERVATIONS 256 /* at most, for one guess */
 #define DENSITY_POINTS       128 /* parts of equal mass */
-#define DENSITY_TAIL         24  /* pieces of the tail, at most */
+#define DENSITY_TAILS        4   /* where tails begin, */
+#define DENSITY_TAIL         12  /* and pieces of each at most */
 #define DENSITY_BOXES        (DENSITY_OBSERVATIONS + DENSITY_POINTS)
 #define DENSITY_PIECES       (2 * DENSITY_BOXES)
 
 /* What a guess has of these, at most: two edges of each smeared point and of each unseen piece. */
-#define DENSITY_GUESS_PIECES (2 * (DENSITY_POINTS + DENSITY_TAIL + 1))
+#define DENSITY_GUESS_PIECES (2 * (DENSITY_POINTS + DENSITY_TAILS * DENSITY_TAIL + 1))
 
 /* A job was pending at the age `from_ms`, and no longer at `to_ms`: INFINITY where nobody looked again.
  * from_ms >= 0, and to_ms >= from_ms + 1. */

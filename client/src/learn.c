@@ -17,11 +17,12 @@
 #define SLACK_NEW  6.0   /* and what more for each job that is not yet known */
 #define LEAST      50    /* how many polls a poll's worth of time may hold, at most */
 #define GROWTH     0.5   /* of its age: the wait of a job that is older than any known */
-#define LOOK_GAP   4     /* poll's worths: a wait that is longer may be looked into, */
-#define LOOK       0.045 /* with this chance, */
-#define LOOK_MORE  0.33  /* or this, where there is suspicion, */
-#define LOOK_FIRST 0.1   /* and no earlier than at this share of it */
-#define BET        0.3   /* the exponent of the bets */
+#define LOOK_GAP   4     /* poll's worths: longer waits take turns to look in between, */
+#define LOOK       0.045 /* so many of them, */
+#define LOOK_MORE  0.33  /* or so many where there is suspicion, */
+#define GOLDEN     0.6180339887498949
+#define LOOK_FIRST 0.1 /* and no earlier than at this share of it */
+#define BET        0.3 /* the exponent of the bets */
 #define ALARM      7.0
 #define SUSPICION  3.5
 #define FITS       0.1 /* how far a projection may be off and still be a true one */
@@ -41,6 +42,7 @@ struct learn {
     struct interval window[DENSITY_OBSERVATIONS]; /* a ring */
     size_t count, next, fresh;                    /* fresh: since the last plan */
     struct watch early, late;
+    uint32_t turns; /* waits that might have looked in between */
     struct density_guess guess;
     struct plan plan;
     struct density_work work;
@@ -214,7 +216,9 @@ static double rescaled(const struct learn *learn, double wait_ms, int64_t age_ms
         return wait_ms;
     towards = (double)(projected_ms - age_ms);
     margin = fmin(0.02 * towards, learn->ms_per_poll / 4);
-    towards = learn->trust * (towards + margin) + (1 - learn->trust) * wait_ms;
+    /* Of their logarithms: a progress of 0.01 projects a hundred times the age. */
+    towards = exp(learn->trust * log(fmax(1, towards + margin)) +
+                  (1 - learn->trust) * log(fmax(1, wait_ms)));
     return fmax(towards, fmin(wait_ms, learn->ms_per_poll / 4));
 }
 
@@ -227,18 +231,22 @@ int64_t learn_rescaled(const struct learn *learn, int64_t wait_ms, int64_t age_m
     return whole_ms(fmin(wait, learn->options.largest_gap_ms));
 }
 
-/* A look in between: rather late than early, where it sees a change to anything shorter. */
-static double look(const struct learn *learn, double wait_ms, uint64_t *chance)
+/* A look in between: rather late than early, where it sees a change to anything shorter. The turns are taken
+ * evenly (the multiples of the golden ratio, Weyl 1916) and not drawn: by chance alone, one learner in a
+ * hundred would not have looked for a hundred jobs. */
+static double look(struct learn *learn, double wait_ms, uint64_t *chance)
 {
     double share = learn->early.sum > SUSPICION ? LOOK_MORE : LOOK, uniform;
 
-    if (wait_ms <= LOOK_GAP * learn->ms_per_poll || chance_uniform(chance) >= share)
+    if (wait_ms <= LOOK_GAP * learn->ms_per_poll)
+        return wait_ms;
+    if (fmod(GOLDEN * ++learn->turns, 1) >= share)
         return wait_ms;
     uniform = chance_uniform(chance);
     return wait_ms * (1 - (1 - LOOK_FIRST) * uniform * uniform);
 }
 
-int64_t learn_next(const struct learn *learn, int64_t age_ms, double progress, uint64_t random)
+int64_t learn_next(struct learn *learn, int64_t age_ms, double progress, uint64_t random)
 {
     double age = (double)age_ms, wait, at;
     uint64_t chance = random;

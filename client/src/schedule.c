@@ -109,8 +109,7 @@ int64_t schedule_first(struct schedule *schedule, int64_t now_ms, uint64_t rando
     return whole_ms(wait_ms + put_off(schedule, (double)now_ms));
 }
 
-int64_t schedule_next(const struct schedule *schedule, int64_t age_ms, double progress,
-                      uint64_t random)
+int64_t schedule_next(struct schedule *schedule, int64_t age_ms, double progress, uint64_t random)
 {
     double age = age_ms > 0 ? (double)age_ms : 0;
     int64_t wait_ms;

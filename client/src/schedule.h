@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * Schedules: when to poll next. One schedule is shared by many waits, which keep nothing but the age of
- * their job; it learns from all of them. Pure: the caller says what time it is, how old a job is,
+ * their job; it learns from all of them. Pure: the caller says what time it is and how old a job is,
  * and draws the chance. One thread at a time.
  *
  * A wait goes: schedule_first when the job was started; after each poll that found it pending,
@@ -71,19 +71,21 @@ void schedule_destroy(struct schedule *schedule);
 
 /* How long to wait from the start of a job, at this moment of the caller's clock, to its first poll.
  *
- * With `phase`, the first wait is drawn evenly from half of its length to one and a half: clients
- * that started together do not stay together. And of many jobs that this schedule starts at once each next
- * one's first poll comes 5 ms later (over a cap_ms; then from the beginning): so 1,000 of them
- * make no more than 80 polls in any 100 ms, and a job that is started alone is not kept waiting. */
+ * With `phase`, the first wait is drawn evenly from half of its length to one and a half: clients that
+ * started together do not stay together. And where this schedule starts many jobs at once, not being a
+ * fixed one, the first poll of each comes 5 ms after that of the one before (over a stretch of cap_ms; then
+ * from its beginning again). So 1,000 jobs make no more than 80 polls in any 100 ms, and one that is
+ * started alone is not kept waiting. One that has learned needs no phase: its plan spreads the polls as
+ * far as it costs nothing. */
 int64_t schedule_first(struct schedule *schedule, int64_t now_ms, uint64_t random);
 
 /* How long to wait for the next poll of a job that was pending at this age; progress is 0 to 1, or below 0
  * where the server tells none. At least 1 ms.
  *
- * An exponential wait follows from the age: first_ms * factor^k is first_ms + (factor - 1) * age at the age of the k-th poll.
- * So a poll that came late (Retry-After, a poke) is followed by the wait that suits a job of that age. */
-int64_t schedule_next(const struct schedule *schedule, int64_t age_ms, double progress,
-                      uint64_t random);
+ * An exponential wait follows from the age alone: first_ms + (factor - 1) * age, which at the k-th poll
+ * is first_ms * factor^k. So a poll that came late (Retry-After, a poke) is followed by the wait that suits a
+ * job of that age. */
+int64_t schedule_next(struct schedule *schedule, int64_t age_ms, double progress, uint64_t random);
 
 /* A job has ended, or is not waited for any more. */
 void schedule_ended(struct schedule *schedule, const struct learn_end *end);

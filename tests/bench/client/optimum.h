@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The best that anybody could do who knew the distribution: the schedule with the least expected
- * (polls * cost + delay), by dynamic programming over thousands of equally likely durations. It shares no code with
- * the client's planner, which it judges. */
+ * (polls * cost + delay), by dynamic programming over thousands of equally likely durations. It shares no
+ * code with the client's planner, which it judges. */
 #ifndef VTSIM_BENCH_OPTIMUM_H
 #define VTSIM_BENCH_OPTIMUM_H
 
