@@ -142,6 +142,7 @@ struct vts_client *vts_client_create(struct event_base *base,
         handle_release(client);
         return NULL;
     }
+    client->settings->options.clock = NULL; /* its seat holds it */
     return client;
 }
 

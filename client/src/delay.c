@@ -7,7 +7,7 @@
 #include "plans.h"
 
 /* Before the deadline there must be time for an answer. */
-#define LEAD_MIN_MS 20
+#define LEAD_MIN_MS 50
 #define LEAD_MAX_MS 1000
 #define LEAD_ROUNDS 4 /* so many times what requests take */
 

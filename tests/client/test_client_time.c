@@ -452,14 +452,14 @@ static void there_is_a_last_look_before_the_deadline(void **state)
     assert_story(pending, COUNT(pending), set_deadline, false,
                  "0 GET /status now\n0 200\nwait 1000 plan\n"
                  "1000 GET /status plan\n1000 200\nwait 1000 plan\n"
-                 "2000 GET /status plan\n2000 200\nwait 480 deadline\n"
-                 "2480 GET /status deadline\n2480 200\nwait 1000 plan\n"
+                 "2000 GET /status plan\n2000 200\nwait 450 deadline\n"
+                 "2450 GET /status deadline\n2450 200\nwait 1000 plan\n"
                  "2500 end: the deadline passed\n");
     assert_story(late, COUNT(late), set_deadline, false,
                  "0 GET /status now\n0 200\nwait 1000 plan\n"
                  "1000 GET /status plan\n1000 200\nwait 1000 plan\n"
-                 "2000 GET /status plan\n2000 200\nwait 480 deadline\n"
-                 "2480 GET /status deadline\n2480 200\n2480 end: no error\n");
+                 "2000 GET /status plan\n2000 200\nwait 450 deadline\n"
+                 "2450 GET /status deadline\n2450 200\n2450 end: no error\n");
 }
 
 static void retry_after_is_stronger_than_the_last_look(void **state)
@@ -502,9 +502,9 @@ static void the_deadline_may_stop_the_job(void **state)
     assert_story(stopped, COUNT(stopped), set_cancel, true,
                  "0 POST /start now\n0 200\nwait 1000 plan\n"
                  "1000 GET /status plan\n1000 200\nwait 1000 plan\n"
-                 "2000 GET /status plan\n2000 200\nwait 460 deadline\n"
-                 "2460 GET /status deadline\n2460 200\nwait 1000 plan\n"
-                 "2480 DELETE /jobs/{id} cancel\n2480 200\n"
+                 "2000 GET /status plan\n2000 200\nwait 400 deadline\n"
+                 "2400 GET /status deadline\n2400 200\nwait 1000 plan\n"
+                 "2450 DELETE /jobs/{id} cancel\n2450 200\n"
                  "2500 end: the deadline passed\n");
     world_init(&world, stopped, COUNT(stopped));
     set_cancel(&world.options);
@@ -521,7 +521,7 @@ static void the_deadline_may_stop_the_job(void **state)
     result = vts_client_run_sync(world.client, "x", NULL);
     assert_string_equal(result->error.message, "");
     assert_int_equal(result->job->status, VTS_CLIENT_COMPLETED);
-    assert_int_equal(result->elapsed_ms, 2480);
+    assert_int_equal(result->elapsed_ms, 2450);
     world_finish(&world);
 }
 

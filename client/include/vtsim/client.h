@@ -458,7 +458,9 @@ struct vts_client_options {
 
     /* How long an answer may be kept waiting for a change (Prefer: wait, RFC 7240), where the server
      * grants it: 0 to 3600000, default 20000; 0: not at all. A server that does not apply it is not
-     * asked for it again. No more than half of the connections of an asynchronous handle wait so. */
+     * asked for it again. No more than half of the connections of an asynchronous handle wait so. A
+     * simulated job that moves by polls alone (vtsimd's scripted_sequence) does not move meanwhile: with
+     * such jobs, set 0. */
     int64_t long_poll_ms;
 
     /* Polls that are due together go in one request, where the server grants it: at most so many: 1
@@ -521,7 +523,7 @@ struct vts_client_job {
     const char *error_code;
     const char *error_message;
 
-    /* All that was told, as one JSON object on one line, always with a job_id. */
+    /* All that was told, as one JSON object on one line; but in lists with a job_id, whoever told it. */
     const char *json;
 };
 
