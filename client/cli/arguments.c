@@ -223,14 +223,22 @@ static bool check_state(const char *state)
                  state);
 }
 
-/* The bit of a narrow option; 0 for the others. */
+/* Where a narrow option stands; NARROW_OPTIONS for the others. */
+static unsigned int narrow_index(int option)
+{
+    unsigned int i = 0;
+
+    while (i < NARROW_OPTIONS && narrow_options[i].option != option)
+        i++;
+    return i;
+}
+
+/* Its bit; 0 for the others. */
 static unsigned int note(int option)
 {
-    for (unsigned int i = 0; i < NARROW_OPTIONS; i++) {
-        if (narrow_options[i].option == option)
-            return 1u << i;
-    }
-    return 0;
+    unsigned int i = narrow_index(option);
+
+    return i < NARROW_OPTIONS ? 1u << i : 0;
 }
 
 static bool read_backoff(struct arguments *arguments, const char *value)
@@ -377,7 +385,7 @@ static bool settle_plan(struct arguments *arguments, unsigned int given)
             continue;
         if (options->plan)
             return wrong("--%s: is part of --backoff, which was given, too",
-                         narrow_options[i].name);
+                         narrow_options[narrow_index(exponential[i])].name);
         options->cost_ms = 0;
     }
     if (options->initial_ms > options->cap_ms) {
