@@ -93,6 +93,7 @@ struct service_call {
     /* Used inside. */
     bool changed; /* the job's state is another one than before */
     vts_ms wake_at;
+    unsigned int waits; /* what the job waits for: enum vts_wait_for, or'ed */
 };
 
 struct service_list {
