@@ -110,17 +110,30 @@ static bool begins(const char *name, const char *const *beginnings)
 /* What sanitizers, coverage and the toolchain put into a module. */
 static bool is_toolchains(const char *name)
 {
-    static const char *const beginnings[] = {"__asan_",        "__ubsan_",
-                                             "__tsan_",        "__lsan_",
-                                             "__msan_",        "__hwasan_",
-                                             "__sanitizer_",   "__sancov_",
-                                             "__odr_asan",     "_odr_asan_",
-                                             "__gcov",         "__llvm_",
-                                             "__gmon_start__", "_ITM_",
-                                             "__dso_handle",   "_DYNAMIC",
-                                             "__TMC_END__",    "_GLOBAL_OFFSET_TABLE_",
-                                             "__interceptor_", "__cyg_profile_",
-                                             "DW.ref.",        NULL};
+    /* __unnamed_1 is what clang makes of a table of its address sanitizer's. */
+    static const char *const beginnings[] = {"__asan_",
+                                             "__ubsan_",
+                                             "__tsan_",
+                                             "__lsan_",
+                                             "__msan_",
+                                             "__hwasan_",
+                                             "__sanitizer_",
+                                             "__sancov_",
+                                             "__odr_asan",
+                                             "_odr_asan_",
+                                             "__gcov",
+                                             "__llvm_",
+                                             "__gmon_start__",
+                                             "_ITM_",
+                                             "__dso_handle",
+                                             "_DYNAMIC",
+                                             "__TMC_END__",
+                                             "_GLOBAL_OFFSET_TABLE_",
+                                             "__interceptor_",
+                                             "__cyg_profile_",
+                                             "__unnamed_",
+                                             "DW.ref.",
+                                             NULL};
 
     return begins(name, beginnings);
 }
