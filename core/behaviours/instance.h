@@ -3,6 +3,10 @@
  * Plugins opened with one set of settings each, found by the hash that records carry. Knows plugins and
  * settings; knows no job's life.
  *
+ * A filter is an instance, too. A behaviour's instance has the filters that stand around it: which they
+ * are is a part of what it is, and so of its hash. One filter may stand around many behaviours: whatever
+ * data it has is common to all of them.
+ *
  * The set of all of them (struct instances) is read and added to from any thread, without a lock: an
  * instance that is in it stays as it is until the end, since a job may name it. The one lock here is that
  * of a `.serial` instance: it guards the plugin's own data, is taken around one hook, and nothing else is
@@ -16,13 +20,22 @@
 
 #include "loader.h"
 
+/* Filters around one behaviour, at the most. */
+#define INSTANCE_FILTERS 16
+
 struct instance {
     struct vts_instance base; /* what the plugin sees; first */
     struct instance *next;    /* in its bucket of struct instances */
     char *name;
     void *settings;
-    struct text canonical; /* name, plugin, key=value of each setting: a NUL behind each */
-    uint64_t hash;         /* of that */
+    struct text canonical; /* name, plugin, key=value of each setting: a NUL behind each; then for each
+                            * of its filters another NUL and the filter's */
+    size_t own_length;     /* of it, without the filters */
+    uint64_t hash;         /* of all of it */
+    uint64_t stream;       /* names a filter's chance: of its name */
+    const struct instance **filters; /* around it, the outermost first; in the same set as it is */
+    size_t filter_count;
+    bool hears_polls; /* it or one of its filters has a poll hook */
     pthread_mutex_t serial;
     atomic_uint warned; /* enum instance_warning, or'ed: each is logged once */
 };
@@ -46,18 +59,29 @@ struct instances {
     _Atomic(struct instance *) buckets[INSTANCE_BUCKETS];
 };
 
-/* Opens one. `section` may be NULL: fallbacks alone. NULL where there was a problem. */
+/* Opens one: a behaviour, or a filter. `section` may be NULL: fallbacks alone. NULL where there was a
+ * problem. */
 struct instance *instance_create(const char *name, const struct vts_plugin *plugin,
                                  struct ini_section *section, struct problems *problems);
 void instance_destroy(struct instance *instance);
 
-/* Opens one again from its canonical text. NULL, with the reason, where its plugin is not there, or has
- * changed so that it would be another. */
-struct instance *instance_revive(const struct plugins *plugins, const char *canonical,
-                                 size_t length, struct vts_error *error);
+/* Puts filters around a behaviour that is in no set yet. False where there was no memory. */
+bool instance_put_filters(struct instance *instance, const struct instance *const *filters,
+                          size_t count);
 
-/* Opens one again: the same plugin with the same settings, and data of its own. NULL, with the reason. */
-struct instance *instance_again(const struct instance *like, struct vts_error *error);
+/* Opens one again from its canonical text. Its filters are those of the set, to which those are added that
+ * it lacks. NULL, with the reason, where a plugin is not there, or has changed so that it would be
+ * another. */
+struct instance *instance_revive(const struct plugins *plugins, struct instances *instances,
+                                 const char *canonical, size_t length, struct vts_error *error);
+
+/* Opens one again: the same plugin with the same settings, and data of its own; its filters likewise, unless
+ * the set has them. NULL, with the reason. */
+struct instance *instance_again(const struct instance *like, struct instances *instances,
+                                struct vts_error *error);
+
+/* The same without filters. */
+struct instance *instance_again_bare(const struct instance *like, struct vts_error *error);
 
 /* Takes it over. The one that serves: it, or where there is the same already, that one (it is destroyed then). */
 const struct instance *instances_add(struct instances *instances, struct instance *instance);

@@ -17,6 +17,9 @@ const struct vts_option config_server_options[] = {
     VTS_OPTION_(
         VTS_TEXT, const char *, SERVER, behaviour, "fixed_delay", 1, 255, NULL,
         "the behaviour of a job that no rule claims: a [behaviour NAME], or a plugin's name"),
+    VTS_OPTION_LIST(SERVER, filter, "",
+                    "filters around every behaviour, one a line: a [filter NAME], or a plugin's "
+                    "name; the first is asked first"),
     VTS_OPTION_INT(SERVER, workers, "0", 0, 256, "threads that serve; 0: one for each processor"),
     VTS_OPTION_INT(SERVER, seed, "1", 0, 0,
                    "what chance starts from: the same seed, the same fates"),
@@ -43,6 +46,9 @@ const struct vts_option config_rule_options[] = {
                 "character"),
     VTS_OPTION_(VTS_TEXT, const char *, RULE, behaviour, NULL, 1, 255, NULL,
                 "their behaviour: a [behaviour NAME], or a plugin's name"),
+    VTS_OPTION_LIST(RULE, filter, "",
+                    "filters around it, one a line, asked after the server's and before the "
+                    "behaviour's"),
     VTS_OPTIONS_END};
 
 /* ---- the address ----------------------------------------------------------------------------- */
@@ -206,7 +212,8 @@ static void check_names(struct ini *ini, struct problems *problems)
     for (size_t i = 0; i < ini->count; i++) {
         struct ini_section *section = ini->sections[i];
         bool single = !strcmp(section->kind, "server") || !strcmp(section->kind, "store");
-        bool named = !strcmp(section->kind, "behaviour") || !strcmp(section->kind, "rule");
+        bool named = !strcmp(section->kind, "behaviour") || !strcmp(section->kind, "filter") ||
+                     !strcmp(section->kind, "rule");
 
         ini_where(section, NULL, 0, where, sizeof(where));
         if (single && section->name)
@@ -255,7 +262,8 @@ void config_finish(struct config *config)
 
 static void report_section(const struct ini_section *section, struct problems *problems)
 {
-    static const char *const kinds[] = {"server", "store", "behaviour", "rule", NULL};
+    static const char *const kinds[] = {"server", "store",  "behaviour",
+                                        "filter", "rule", NULL};
     const char *near = text_nearest(section->kind, kinds);
     struct ini_title title = ini_title(section);
     char where[4200];
@@ -263,15 +271,15 @@ static void report_section(const struct ini_section *section, struct problems *p
     ini_where(section, NULL, 0, where, sizeof(where));
     for (size_t i = 0; kinds[i]; i++)
         if (!strcmp(kinds[i], section->kind))
-            return; /* a behaviour that could not be made: its own problem was told */
+            return; /* one that could not be made: its own problem was told */
     if (near)
         problems_add(problems, where, title.text, NULL,
                      "unknown kind of section; did you mean [%s%s]?", near,
                      near[0] == 's' ? "" : " NAME");
     else
         problems_add(problems, where, title.text, NULL,
-                     "unknown kind of section; write [server], [store], [behaviour NAME] or "
-                     "[rule NAME]");
+                     "unknown kind of section; write [server], [store], [behaviour NAME], "
+                     "[filter NAME] or [rule NAME]");
 }
 
 void config_report_unknown(const struct config *config, struct problems *problems)

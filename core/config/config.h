@@ -12,6 +12,7 @@
 struct server_settings {
     const char *listen;    /* ADDR:PORT, checked; see config.host and config.port */
     const char *behaviour; /* for a job that no rule claims */
+    struct vts_list filter; /* around every behaviour, the outermost first */
     int64_t workers;       /* 0: one a processor */
     int64_t seed;
     int64_t max_jobs;
@@ -30,6 +31,7 @@ struct server_settings {
 struct rule_settings {
     const char *job_id;
     const char *behaviour;
+    struct vts_list filter; /* around that behaviour, inside of the server's */
 };
 
 struct config_rule {
@@ -49,8 +51,9 @@ struct config {
 /* Reads `file` (NULL: none) and then the settings of the command line, in their order. All problems
  * are collected; false where there are some. What could not be read is then 0 or NULL (in rules,
  * too), and config_finish frees the rest in any case.
- * Sections of the kind "behaviour", which all have a name, are left for the room behaviours/ to read;
- * that the behaviours which [server] and the rules name are there is its business, too. */
+ * Sections of the kinds "behaviour" and "filter", which all have a name, are left for the room behaviours/
+ * to read; that the behaviours and filters which [server] and the rules name are there is its business,
+ * too. */
 bool config_read(struct config *config, const char *file, const char *const *assignments,
                  size_t assignment_count, struct problems *problems);
 void config_finish(struct config *config);

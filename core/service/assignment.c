@@ -112,7 +112,8 @@ static void compare(const struct vts_option *table, const char *section, const v
 
     for (; table && table->type != VTS_OPTION_END_TYPE; table++) {
         if (strcmp(section, "server") == 0 &&
-            (strcmp(table->key, "behaviour") == 0 || strcmp(table->key, "plugin_path") == 0))
+            (strcmp(table->key, "behaviour") == 0 || strcmp(table->key, "filter") == 0 ||
+             strcmp(table->key, "plugin_path") == 0))
             continue;
         text_reset(&was);
         text_reset(&is);

@@ -12,7 +12,7 @@ bool trial_init(struct trial *trial, const struct instance *like, uint64_t seed,
     trial->engine = (struct engine){.seed = seed, .instances = &trial->instances};
     engine_work_init(&trial->work, &trial->engine);
     trial->work.next = &trial->next;
-    instance = instance_again(like, error);
+    instance = instance_again(like, &trial->instances, error);
     if (!instance)
         return false;
     trial->instance = instances_add(&trial->instances, instance);
