@@ -245,7 +245,7 @@ static void sqlite_update(struct store_port *base, struct store_call *call)
     struct sqlite *sqlite = (struct sqlite *)base->store;
     uint64_t seen;
 
-    call->err = is_strange(sqlite, call->id)   ? VTS_ERR_BUSY
+    call->err = is_strange(sqlite, call->id)   ? VTS_ERR_DAMAGED
                 : !keep_instance(sqlite, call) ? VTS_ERR_MEMORY
                                                : VTS_OK;
     if (call->err != VTS_OK) {
@@ -296,6 +296,11 @@ static vts_ms sqlite_run_due(struct store_port *base, vts_ms now, size_t most)
 
     settle(port);
     return store_run_due(port->memory, now, most);
+}
+
+static enum store_state sqlite_state(struct store *store)
+{
+    return atomic_load(&((struct sqlite *)store)->failing) ? STORE_FAILING : STORE_OK;
 }
 
 static void sqlite_count(struct store *store, uint64_t counts[VTS_CANCELLED + 1])
@@ -545,6 +550,7 @@ static const struct store_ops sqlite_ops = {
     .list = sqlite_list,
     .run_due = sqlite_run_due,
     .count = sqlite_count,
+    .state = sqlite_state,
     .attach = sqlite_attach,
     .detach = sqlite_detach,
     .each_instance = sqlite_each_instance,

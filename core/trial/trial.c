@@ -3,20 +3,30 @@
  * Runs jobs of one behaviour event by event. See trial.h. */
 #include "trial.h"
 
+static void begin(struct trial *trial, uint64_t seed)
+{
+    memset(trial, 0, sizeof(*trial));
+    trial->engine = (struct engine){.seed = seed, .instances = &trial->instances};
+    engine_work_init(&trial->work, &trial->engine);
+    trial->work.next = &trial->next;
+}
+
+void trial_take(struct trial *trial, struct instance *instance, uint64_t seed)
+{
+    begin(trial, seed);
+    trial->instance = instances_add(&trial->instances, instance);
+}
+
 bool trial_init(struct trial *trial, const struct instance *like, uint64_t seed,
                 struct vts_error *error)
 {
     struct instance *instance;
 
-    memset(trial, 0, sizeof(*trial));
-    trial->engine = (struct engine){.seed = seed, .instances = &trial->instances};
-    engine_work_init(&trial->work, &trial->engine);
-    trial->work.next = &trial->next;
+    begin(trial, seed);
     instance = instance_again(like, &trial->instances, error);
-    if (!instance)
-        return false;
-    trial->instance = instances_add(&trial->instances, instance);
-    return true;
+    if (instance)
+        trial->instance = instances_add(&trial->instances, instance);
+    return instance != NULL;
 }
 
 void trial_finish(struct trial *trial)
@@ -64,7 +74,7 @@ static bool keep(struct trial *trial, struct trial_job *job, enum trial_event ev
 {
     struct engine_work *work = &trial->work;
     struct text record = trial->next;
-    struct trial_seen seen = {.event = event, .moment = at};
+    struct trial_seen seen = {.event = event, .moment = at, .kept = act == RECORD_PUT};
     struct job now;
 
     if (work->err != VTS_OK && work->err != VTS_ERR_EXISTS)

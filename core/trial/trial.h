@@ -30,6 +30,7 @@ struct trial_seen {
     const struct vts_answer *answer; /* how its client's answer is bent; NULL: not at all */
     bool refused;                    /* TRIAL_ASK: the start was refused, by `answer` */
     bool exists;                     /* TRIAL_ASK: the id is taken */
+    bool kept;                       /* the record was changed: a store would have to write it */
 };
 
 struct trial {
@@ -47,6 +48,8 @@ struct trial {
  * message, where it cannot be opened. trial_finish is called in any case. */
 bool trial_init(struct trial *trial, const struct instance *like, uint64_t seed,
                 struct vts_error *error);
+/* The same with an instance of the caller's, which it takes over. */
+void trial_take(struct trial *trial, struct instance *instance, uint64_t seed);
 void trial_finish(struct trial *trial);
 
 /* Events, each at its moment. All wakes that are due by then come first, each at its own. False where there
