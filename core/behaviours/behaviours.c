@@ -171,7 +171,8 @@ static bool open_plain(struct behaviours *behaviours, const struct plugins *plug
         instance = instance_create(plugin->name, plugin, NULL, &ignored);
         if (!instance)
             continue;
-        good = instance_put_filters(instance, behaviours->usual.at, behaviours->usual.count) && good;
+        good =
+            instance_put_filters(instance, behaviours->usual.at, behaviours->usual.count) && good;
         good = behaviours_add(behaviours, instance) && good;
     }
     problems_finish(&ignored);
@@ -278,9 +279,8 @@ static bool open_rules(struct behaviours *behaviours, const struct config *confi
         rule = &config->rules[i];
         if (rule->settings.filter.count == 0)
             continue;
-        behaviours->ruled[i] =
-            open_ruled(behaviours, config, plugins, rule,
-                       ini_section(&config->ini, "rule", rule->name), problems);
+        behaviours->ruled[i] = open_ruled(behaviours, config, plugins, rule,
+                                          ini_section(&config->ini, "rule", rule->name), problems);
         good = behaviours->ruled[i] && good;
     }
     return good;

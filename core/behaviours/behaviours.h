@@ -20,7 +20,8 @@ struct behaviours {
     size_t count;
     struct instance **filters; /* [filter NAME] sections, and plugins that are named as filters */
     size_t filter_count;
-    struct instance **ruled; /* by the number of the rule: its behaviour with its filters; NULL where it
+    struct instance *
+        *ruled; /* by the number of the rule: its behaviour with its filters; NULL where it
                               * names no filters */
     size_t rule_count;
     struct filter_chain usual; /* the server's: around every behaviour */

@@ -99,8 +99,7 @@ bool filters_open(struct behaviours *behaviours, const struct config *config,
         section->used = true;
         plugin = section_plugin(section, plugins, problems);
         filter = plugin ? instance_create(section->name, plugin, section, problems) : NULL;
-        good =
-            filter && list_add(&behaviours->filters, &behaviours->filter_count, filter) && good;
+        good = filter && list_add(&behaviours->filters, &behaviours->filter_count, filter) && good;
         /* Without its plugin nobody can tell which keys are known. */
         for (entry = 0; !plugin && entry < section->count; entry++)
             section->entries[entry].used = true;
@@ -115,8 +114,7 @@ static void why_no_filter(const struct behaviours *behaviours, const struct conf
                           const struct plugins *plugins, const char *name, struct vts_error *error)
 {
     const struct vts_plugin *plugin = plugins_find(plugins, name, error);
-    const char *nearest =
-        nearest_named(behaviours->filters, behaviours->filter_count, name);
+    const char *nearest = nearest_named(behaviours->filters, behaviours->filter_count, name);
 
     if (plugin && plugin->kind == VTS_FILTER)
         tell_why_not_plain(plugin, error);
@@ -250,7 +248,8 @@ bool filters_of_section(struct behaviours *behaviours, const struct config *conf
     good = options_parse(table, entry->value, &own, &error);
     if (!good)
         options_report(section, ini_title(section).text, &error, problems);
-    good = good && filters_chain(behaviours, config, plugins, &own.filter, section, chain, problems);
+    good =
+        good && filters_chain(behaviours, config, plugins, &own.filter, section, chain, problems);
     options_free(table, &own);
     return good;
 }

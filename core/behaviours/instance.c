@@ -168,7 +168,7 @@ static const char *take_part(const char *at, const char *end, struct part *part)
     for (at = part->settings; at < end && *at; at += strlen(at) + 1)
         ;
     part->end = at;
-    return at < end ? at + 1 : end;
+    return at == end ? end : at + 1 < end ? at + 1 : NULL;
 }
 
 /* The settings of a part as a section. */
@@ -272,8 +272,8 @@ static bool reopen_filters(struct instance *instance, const struct origin *origi
 
 /* Opens a whole canonical text again, the behaviour from this plugin. */
 static struct instance *reopen_all(const struct vts_plugin *plugin, const struct origin *origin,
-                                   struct instances *instances, const char *canonical, size_t length,
-                                   struct vts_error *error)
+                                   struct instances *instances, const char *canonical,
+                                   size_t length, struct vts_error *error)
 {
     const char *end = canonical + length, *next;
     struct instance *instance;
@@ -301,6 +301,11 @@ struct instance *instance_revive(const struct plugins *plugins, struct instances
         return NULL;
     }
     plugin = plugins_find(plugins, part.plugin, error);
+    if (plugin && plugin->kind != VTS_BEHAVIOUR) {
+        vts_error_set(error, VTS_ERR_INVALID, "the plugin \"%s\" is no behaviour any more",
+                      part.plugin);
+        plugin = NULL;
+    }
     return plugin ? reopen_all(plugin, &origin, instances, canonical, length, error) : NULL;
 }
 

@@ -28,11 +28,12 @@ struct instance {
     struct instance *next;    /* in its bucket of struct instances */
     char *name;
     void *settings;
-    struct text canonical; /* name, plugin, key=value of each setting: a NUL behind each; then for each
+    struct text
+        canonical;     /* name, plugin, key=value of each setting: a NUL behind each; then for each
                             * of its filters another NUL and the filter's */
-    size_t own_length;     /* of it, without the filters */
-    uint64_t hash;         /* of all of it */
-    uint64_t stream;       /* names a filter's chance: of its name */
+    size_t own_length; /* of it, without the filters */
+    uint64_t hash;     /* of all of it */
+    uint64_t stream;   /* names a filter's chance: of its name */
     const struct instance **filters; /* around it, the outermost first; in the same set as it is */
     size_t filter_count;
     bool hears_polls; /* it or one of its filters has a poll hook */

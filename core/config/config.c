@@ -265,8 +265,7 @@ void config_finish(struct config *config)
 
 static void report_section(const struct ini_section *section, struct problems *problems)
 {
-    static const char *const kinds[] = {"server", "store",  "behaviour",
-                                        "filter", "rule", NULL};
+    static const char *const kinds[] = {"server", "store", "behaviour", "filter", "rule", NULL};
     const char *near = text_nearest(section->kind, kinds);
     struct ini_title title = ini_title(section);
     char where[4200];

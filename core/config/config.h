@@ -10,10 +10,10 @@
 
 /* [server] */
 struct server_settings {
-    const char *listen;    /* ADDR:PORT, checked; see config.host and config.port */
-    const char *behaviour; /* for a job that no rule claims */
+    const char *listen;     /* ADDR:PORT, checked; see config.host and config.port */
+    const char *behaviour;  /* for a job that no rule claims */
     struct vts_list filter; /* around every behaviour, the outermost first */
-    int64_t workers;       /* 0: one a processor */
+    int64_t workers;        /* 0: one a processor */
     int64_t seed;
     int64_t max_jobs;
     vts_ms keep_ended;

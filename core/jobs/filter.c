@@ -63,8 +63,7 @@ static void ask(struct engine_work *work, const struct instance *filter, enum ho
 {
     const struct job *job = &work->job;
     uint64_t name = kind == HOOK_ADMIT ? STREAM_FILTER_ASKS : STREAM_FILTER_POLLS;
-    uint64_t key =
-        rng_key(work->engine->seed, filter->stream ^ name, job->id.at, job->id.length);
+    uint64_t key = rng_key(work->engine->seed, filter->stream ^ name, job->id.at, job->id.length);
 
     *hook = (struct hook){.kind = kind,
                           .instance = filter,

@@ -47,8 +47,8 @@ static struct instance *make_again(struct service *service, struct bytes text)
 {
     struct assignment *assignment = latest(service);
     struct vts_error error;
-    struct instance *instance = instance_revive(&assignment->plugins, &service->instances, text.at,
-                                                text.length, &error);
+    struct instance *instance =
+        instance_revive(&assignment->plugins, &service->instances, text.at, text.length, &error);
 
     assignment_release(assignment);
     if (!instance)

@@ -210,8 +210,9 @@ static void plugins_that_cannot_be_used(void **state)
         "and its folder in [server] plugin_path");
     assert_problem("[behaviour a]\nplugin = no_start\n",
                    "2: [behaviour a] plugin: no_start has no start hook: a behaviour needs one");
-    assert_problem("[behaviour a]\nplugin = sieve\n",
-                   "2: [behaviour a] plugin: \"sieve\" is a filter, not a behaviour");
+    assert_problem(
+        "[behaviour a]\nplugin = sieve\n",
+        "2: [behaviour a] plugin: \"sieve\" is a filter, not a behaviour: write [filter a]");
 }
 
 static void behaviours_that_are_not_there(void **state)
