@@ -31,17 +31,15 @@ static void add_words(struct text *body, const struct job *job, const struct vts
         text_printf(body, "\"%s\"", state_word((int)job->state));
 }
 
-void job_json(struct text *body, const struct service *service, const struct job *job,
+void job_json(struct text *body, const struct job *job, const struct instance *instance,
               uint64_t polls, vts_ms now, const struct vts_answer *bent)
 {
-    const char *behaviour = service_behaviour_name(service, job->instance);
-
     text_puts(body, "{\"id\": ");
     text_json(body, job->id.at, job->id.length);
     add_words(body, job, bent);
     text_printf(body, ", \"progress\": %.6g, \"behaviour\": ", job_progress(job, now));
-    if (behaviour)
-        text_json(body, behaviour, strlen(behaviour));
+    if (instance)
+        text_json(body, instance->name, strlen(instance->name));
     else
         text_puts(body, "null");
     add_moment(body, "created_at", job->created_at);

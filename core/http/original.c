@@ -20,10 +20,9 @@ static void start_done(struct exchange *exchange)
 
 void original_start(struct exchange *exchange)
 {
-    if (!request_body(exchange) || !request_body_id(exchange, "job_id"))
-        return;
-    exchange->call.instance = service_behaviour(exchange->worker->port, exchange->call.store.id);
-    exchange_call(exchange, service_start, start_done);
+    if (request_body(exchange) && request_body_id(exchange, "job_id") &&
+        request_behaviour(exchange))
+        exchange_call(exchange, service_start, start_done);
 }
 
 static void status_done(struct exchange *exchange)

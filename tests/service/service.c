@@ -458,11 +458,13 @@ struct rows {
     int dones;
 };
 
-static void on_row(struct service_list *list, const struct job *job, uint64_t polls, vts_ms now)
+static void on_row(struct service_list *list, const struct job *job,
+                    const struct instance *instance, uint64_t polls, vts_ms now)
 {
     struct rows *rows = (struct rows *)list;
 
     assert_int_equal(now, clock_now(&rig.clock));
+    assert_int_equal(instance->hash, job->instance);
     text_printf(&rows->text, "%.*s %s %llu ", (int)job->id.length, job->id.at,
                 state_name((int)job->state), (unsigned long long)polls);
 }
