@@ -184,6 +184,15 @@ say "build through find_package"
     fail "the project outside does not build"
 }
 
+say "find_package without what the harness is built on"
+( unset PKG_CONFIG_PATH; PKG_CONFIG_LIBDIR=$folder/nothing "$CMAKE" -S "$here/outside" \
+    -B "$folder/without" -DCMAKE_PREFIX_PATH="$prefix" ) >"$folder/out" 2>&1 &&
+    fail "the harness was found without json-c and libelf"
+grep -q 'vtsim::harness is built on json-c, libltdl and libelf, which were not found' "$folder/out" || {
+    cat "$folder/out" >&2
+    fail "it is not said what the harness misses"
+}
+
 for way in by-pkg-config by-cmake; do
     say "run what was built $way"
     start_server "$folder/$way"
