@@ -140,46 +140,29 @@ static bool make_id(struct exchange *exchange)
 static bool take_behaviour(struct exchange *exchange)
 {
     const struct service_port *port = exchange->worker->port;
+    const struct asked asked = request_asked(exchange);
     struct json_object *name;
 
-    exchange->call.instance = service_behaviour(port, exchange->call.store.id);
-    if (!json_object_object_get_ex(exchange->body, "behaviour", &name))
+    if (!json_object_object_get_ex(exchange->body, "behaviour", &name)) {
+        exchange->call.instance = service_behaviour(port, &asked);
         return true;
+    }
     if (!json_object_is_type(name, json_type_string)) {
         exchange_error(exchange, 400, "behaviour is not a string");
         return false;
     }
     exchange->call.instance = service_behaviour_named(port, json_object_get_string(name),
                                                       (size_t)json_object_get_string_len(name));
-    if (!exchange->call.instance)
+    if (!exchange->call.instance && service_is_filter(port, json_object_get_string(name)))
+        exchange_error(exchange, 400, "\"%.64s\" is a filter, not a behaviour",
+                       json_object_get_string(name));
+    else if (!exchange->call.instance)
         exchange_error(
             exchange, 400,
             "there is no behaviour \"%.64s\": name a [behaviour] section of the INI file "
             "or a plugin that needs no settings",
             json_object_get_string(name));
     return exchange->call.instance != NULL;
-}
-
-static bool take_input(struct exchange *exchange)
-{
-    struct json_object *input;
-    const char *bytes;
-    size_t length;
-
-    if (!json_object_object_get_ex(exchange->body, "input", &input))
-        return true;
-    if (!request_numbers_fit(exchange))
-        return false;
-    bytes = json_object_to_json_string_length(input, JSON_C_TO_STRING_PLAIN, &length);
-    text_reset(&exchange->input);
-    if (bytes)
-        text_add(&exchange->input, bytes, length);
-    if (!bytes || exchange->input.failed) {
-        exchange_error(exchange, 503, "no memory for the input");
-        return false;
-    }
-    exchange->call.input = (struct bytes){exchange->input.bytes, exchange->input.length};
-    return true;
 }
 
 /* The id for a start with a key: always the same, so that a repeat finds the job by it. That two keys get
@@ -223,7 +206,7 @@ void jobs_post(struct exchange *exchange)
     if (!(has_id    ? request_body_id(exchange, "id")
           : has_key ? id_of_key(exchange)
                     : make_id(exchange)) ||
-        !take_behaviour(exchange) || !take_input(exchange))
+        !take_behaviour(exchange) || !request_input(exchange))
         return;
     exchange->call.want_job = true;
     if (has_id && has_key)

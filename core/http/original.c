@@ -18,11 +18,16 @@ static void start_done(struct exchange *exchange)
     exchange_answer(exchange);
 }
 
+/* Members that are not known are ignored here. */
 void original_start(struct exchange *exchange)
 {
-    if (!request_body(exchange) || !request_body_id(exchange, "job_id"))
+    struct asked asked;
+
+    if (!request_body(exchange) || !request_body_id(exchange, "job_id") ||
+        !request_input(exchange))
         return;
-    exchange->call.instance = service_behaviour(exchange->worker->port, exchange->call.store.id);
+    asked = request_asked(exchange);
+    exchange->call.instance = service_behaviour(exchange->worker->port, &asked);
     exchange_call(exchange, service_start, start_done);
 }
 

@@ -195,9 +195,14 @@ void service_port_take_assignment(struct service_port *port)
     assignment_release(before);
 }
 
-const struct instance *service_behaviour(const struct service_port *port, struct bytes id)
+const struct instance *service_behaviour(const struct service_port *port, const struct asked *asked)
 {
-    return assignment_for(port->assignment, id);
+    return assignment_for(port->assignment, asked);
+}
+
+bool service_is_filter(const struct service_port *port, const char *name)
+{
+    return behaviours_is_filter(&port->assignment->behaviours, &port->assignment->plugins, name);
 }
 
 const struct instance *service_behaviour_named(const struct service_port *port, const char *name,
