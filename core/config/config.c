@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The server's own sections, [server] and [rule NAME], and what no section may be. Knows which keys
- * there are; what they do is the business of the rooms above. */
+ * The server's own section, and what no section may be ([rule NAME]: see rules.c). Knows which keys there are; what they do is the business of the rooms above. */
 #include "config.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 
 #define SERVER struct server_settings
-#define RULE   struct rule_settings
 
 /* Order and wording are those of config/vtsimd.ini, and a test compares the defaults. */
 const struct vts_option config_server_options[] = {
@@ -44,17 +42,6 @@ const struct vts_option config_server_options[] = {
     VTS_OPTION_CHOICE(SERVER, log_level, "debug|info|warning|error", "info",
                       "the least that is logged to standard error"),
     VTS_OPTION_CHOICE(SERVER, log_format, "text|json", "text", "how a line of the log is written"),
-    VTS_OPTIONS_END};
-
-const struct vts_option config_rule_options[] = {
-    VTS_OPTION_(VTS_TEXT, const char *, RULE, job_id, "*", 1, 255, NULL,
-                "which jobs: a pattern of the job's id, where * stands for any text and ? for one "
-                "character"),
-    VTS_OPTION_(VTS_TEXT, const char *, RULE, behaviour, NULL, 1, 255, NULL,
-                "their behaviour: a [behaviour NAME], or a plugin's name"),
-    VTS_OPTION_LIST(RULE, filter, "",
-                    "filters around it, one a line, asked after the server's and before the "
-                    "behaviour's"),
     VTS_OPTIONS_END};
 
 /* ---- the address ----------------------------------------------------------------------------- */
@@ -197,14 +184,9 @@ static void read_rules(struct config *config, struct problems *problems)
     }
     for (size_t i = 0; i < config->ini.count; i++) {
         struct ini_section *section = config->ini.sections[i];
-        struct config_rule *rule;
 
-        if (strcmp(section->kind, "rule") != 0)
-            continue;
-        rule = &config->rules[config->rule_count++];
-        rule->name = section->name;
-        options_read(config_rule_options, &rule->settings, section, ini_title(section).text, NULL,
-                     problems);
+        if (strcmp(section->kind, "rule") == 0)
+            config_read_rule(&config->rules[config->rule_count++], section, problems);
     }
 }
 
@@ -260,7 +242,7 @@ void config_finish(struct config *config)
 {
     options_free(config_server_options, &config->server);
     for (size_t i = 0; i < config->rule_count; i++)
-        options_free(config_rule_options, &config->rules[i].settings);
+        config_free_rule(&config->rules[i]);
     free(config->rules);
     ini_finish(&config->ini);
     *config = (struct config){0};

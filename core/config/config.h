@@ -28,17 +28,28 @@ struct server_settings {
     int log_format;              /* 0 text, 1 json */
 };
 
-/* [rule NAME]: jobs whose id matches the glob get this behaviour; the first rule that matches wins.
- */
+/* [rule NAME]: jobs whose id matches the glob, and all that the conditions below ask for, get this behaviour;
+ * the first rule that matches wins. */
 struct rule_settings {
     const char *job_id;
     const char *behaviour;
     struct vts_list filter; /* around that behaviour, inside of the server's */
 };
 
+/* `input.video.language = es`, `header.x-tenant = acme*`: further conditions, all of which must be met. */
+enum rule_source { RULE_INPUT, RULE_HEADER };
+
+struct rule_condition {
+    enum rule_source source;
+    const char *name;    /* "video.language", "x-tenant"; owned by the ini, */
+    const char *pattern; /* as this is */
+};
+
 struct config_rule {
     const char *name; /* owned by the ini */
     struct rule_settings settings;
+    struct rule_condition *conditions;
+    size_t condition_count;
 };
 
 struct config {
@@ -67,6 +78,12 @@ void config_report_unknown(const struct config *config, struct problems *problem
 /* ADDR:PORT, [v6]:PORT, localhost:PORT (127.0.0.1); a host name is none. False, with a message, where
  * it is none. `host` is without brackets. */
 bool config_address(const char *text, char *host, size_t size, int *port, struct vts_error *error);
+
+/* One [rule NAME] section, into a zeroed rule. False where there was a problem; config_free_rule in any
+ * case. */
+bool config_read_rule(struct config_rule *rule, struct ini_section *section,
+                      struct problems *problems);
+void config_free_rule(struct config_rule *rule);
 
 /* The server's own sections, for --describe. */
 extern const struct vts_option config_server_options[];

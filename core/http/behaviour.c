@@ -121,7 +121,8 @@ static bool take_options(struct exchange *exchange, struct json_object *object,
 static bool choose(struct exchange *exchange, const struct service_wish *wish)
 {
     struct service_call *call = &exchange->call;
-    const struct instance *usual = service_behaviour(call->port, call->store.id);
+    const struct asked asked = request_asked(exchange);
+    const struct instance *usual = wish->name.at ? NULL : service_behaviour(call->port, &asked);
     struct text message = TEXT_INIT;
     enum service_result result = service_choose(call, usual, wish, &message);
 
@@ -154,6 +155,7 @@ static bool choose_with_options(struct exchange *exchange, struct json_object *o
 bool request_behaviour(struct exchange *exchange)
 {
     struct service_call *call = &exchange->call;
+    const struct asked asked = request_asked(exchange);
     struct json_object *name, *options;
     struct service_wish wish = {.name = {NULL, 0}};
 
@@ -174,6 +176,6 @@ bool request_behaviour(struct exchange *exchange)
     }
     if (wish.name.at)
         return choose(exchange, &wish);
-    call->instance = service_behaviour(call->port, call->store.id);
+    call->instance = service_behaviour(call->port, &asked);
     return true;
 }

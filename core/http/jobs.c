@@ -138,28 +138,6 @@ static bool make_id(struct exchange *exchange)
     return request_take_id(exchange, "id", id, strlen(id));
 }
 
-static bool take_input(struct exchange *exchange)
-{
-    struct json_object *input;
-    const char *bytes;
-    size_t length;
-
-    if (!json_object_object_get_ex(exchange->body, "input", &input))
-        return true;
-    if (!request_numbers_fit(exchange))
-        return false;
-    bytes = json_object_to_json_string_length(input, JSON_C_TO_STRING_PLAIN, &length);
-    text_reset(&exchange->input);
-    if (bytes)
-        text_add(&exchange->input, bytes, length);
-    if (!bytes || exchange->input.failed) {
-        exchange_error(exchange, 503, "no memory for the input");
-        return false;
-    }
-    exchange->call.input = (struct bytes){exchange->input.bytes, exchange->input.length};
-    return true;
-}
-
 /* The id for a start with a key: always the same, so that a repeat finds the job by it. That two keys get
  * the same one by chance will not happen; if it did, the second would be told that the id is taken. */
 static bool id_of_key(struct exchange *exchange)
@@ -201,7 +179,7 @@ void jobs_post(struct exchange *exchange)
     if (!(has_id    ? request_body_id(exchange, "id")
           : has_key ? id_of_key(exchange)
                     : make_id(exchange)) ||
-        !request_behaviour(exchange) || !take_input(exchange))
+        !request_behaviour(exchange) || !request_input(exchange))
         return;
     exchange->call.want_job = true;
     if (has_id && has_key)

@@ -18,10 +18,11 @@ static void start_done(struct exchange *exchange)
     exchange_answer(exchange);
 }
 
+/* Members that are not known are ignored here. */
 void original_start(struct exchange *exchange)
 {
     if (request_body(exchange) && request_body_id(exchange, "job_id") &&
-        request_behaviour(exchange))
+        request_behaviour(exchange) && request_input(exchange))
         exchange_call(exchange, service_start, start_done);
 }
 

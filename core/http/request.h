@@ -35,6 +35,12 @@ bool request_numbers_fit(struct exchange *exchange);
 /* Whether these bytes can be a job's id. `what` names it in messages. */
 bool request_id_good(struct exchange *exchange, const char *what, const char *id, size_t length);
 
+/* Takes the body's member `input`, where it has one, as the job's. */
+bool request_input(struct exchange *exchange);
+
+/* What rules can look at, of a request whose body and id were read. */
+struct asked request_asked(const struct exchange *exchange);
+
 /* Checks and takes the job's id. */
 bool request_take_id(struct exchange *exchange, const char *what, const char *id, size_t length);
 

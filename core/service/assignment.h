@@ -11,6 +11,7 @@
 #include "../behaviours/behaviours.h"
 #include "../jobs/record.h"
 #include "../store/open.h"
+#include "rules.h"
 
 struct assignment {
     struct config config;
@@ -35,8 +36,9 @@ void assignment_release(struct assignment *assignment); /* NULL is allowed */
 void assignment_serve(struct assignment *assignment);
 void assignment_retire(struct assignment *assignment); /* NULL is allowed */
 
-/* The behaviour for a job of this id: that of the first rule that matches, else the server's. */
-const struct instance *assignment_for(const struct assignment *assignment, struct bytes id);
+/* The behaviour for a job that is asked for: that of the first rule that matches, else the server's. */
+const struct instance *assignment_for(const struct assignment *assignment,
+                                      const struct asked *asked);
 
 /* Adds a line for each thing that has changed and that a new reading cannot change: settings that are read
  * at the start alone, plugins that are loaded. */

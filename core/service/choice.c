@@ -128,7 +128,7 @@ static bool find_named(const struct assignment *assignment, struct bytes name, b
     if (has_options && find_plugin(assignment, name.at, base))
         return true;
     behaviours_why_not(behaviours, &assignment->plugins, name.at, &error);
-    text_printf(message, "behaviour: %s", error.message);
+    text_puts(message, error.message);
     return false;
 }
 

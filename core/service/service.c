@@ -240,9 +240,9 @@ void service_port_take_assignment(struct service_port *port)
     assignment_retire(before);
 }
 
-const struct instance *service_behaviour(const struct service_port *port, struct bytes id)
+const struct instance *service_behaviour(const struct service_port *port, const struct asked *asked)
 {
-    return assignment_for(port->assignment, id);
+    return assignment_for(port->assignment, asked);
 }
 
 const struct instance *service_behaviour_named(const struct service_port *port, const char *name,

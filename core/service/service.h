@@ -128,9 +128,10 @@ void service_finish(struct service *service);
  * loop comes round. Jobs that are alive go on as they were. From the main thread, while the workers run. */
 void service_assign(struct service *service, struct assignment *next);
 
-/* The behaviour for a job of this id. And the one of this name, for jobs that name their own; NULL where
- * there is none. Valid as long as the port's assignment. */
-const struct instance *service_behaviour(const struct service_port *port, struct bytes id);
+/* The behaviour for a job that is asked for. And the one of this name, for jobs that name their own (no rule
+ * is asked then); NULL where there is none. Valid as long as the port's assignment. */
+const struct instance *service_behaviour(const struct service_port *port,
+                                         const struct asked *asked);
 const struct instance *service_behaviour_named(const struct service_port *port, const char *name,
                                                size_t length);
 

@@ -217,7 +217,7 @@ static void texts_that_are_damaged(void **state)
     revive_fails("quick\0quick\0\0a\0", "its text cannot be understood");
     revive_fails("quick\0quick\0\0a\0sieve\0\0", "its text cannot be understood");
     revive_fails("quick\0quick\0\0a\0sieve\0none=1\0",
-                 "[filter a] none: unknown key; this section takes none\n");
+                 "-s: [filter a] none: unknown key; this section takes none\n");
     revive_fails("quick\0quick\0\0a\0quick\0", "the plugin \"quick\" is no filter any more");
     revive_fails("a\0sieve\0\0a\0sieve\0", "the plugin \"sieve\" is no behaviour any more");
     snprintf(missing, sizeof(missing), "no plugin \"gone_for_good\" in %s", plugins.searched);

@@ -134,8 +134,8 @@ static void members_that_are_wrong(void **state)
     static const char *const wrong[][2] = {
         {"{\"imput\": 1}", "unknown member \\\"imput\\\"; did you mean \\\"input\\\"?"},
         {"{\"job_id\": \"a\"}",
-         "unknown member \\\"job_id\\\": a job takes id, behaviour and input"},
-        {"{\"\": 1}", "unknown member \\\"\\\": a job takes id, behaviour and input"},
+         "unknown member \\\"job_id\\\": a job takes id, behaviour, options and input"},
+        {"{\"\": 1}", "unknown member \\\"\\\": a job takes id, behaviour, options and input"},
         {"{\"id\": 1}", "id is not a string"},
         {"{\"id\": null}", "id is not a string"},
         {"{\"id\": \"\"}", "id is empty"},

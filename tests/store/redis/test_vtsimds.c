@@ -195,7 +195,8 @@ static void while_redis_is_away_there_is_503(void **state)
     assert_int_equal(response.status, 503);
     assert_string_equal(http_header(&response, "Retry-After"), "1");
     assert_begins(response.body, "{\"status\": \"unavailable\", ");
-    assert_non_null(strstr(response.body, "\"store\": {\"kind\": \"redis\", \"state\": \"away\"}"));
+    assert_non_null(
+        strstr(response.body, "\"store\": {\"kind\": \"redis\", \"state\": \"away\"}"));
     http_response_finish(&response);
     redis_process_again(&process);
     do {

@@ -496,9 +496,8 @@ static void assert_strange(const char *method, const char *target, const char *b
 
     http_request(vtsimd.port, method, target, body, &response);
     assert_int_equal(response.status, 503);
-    assert_string_equal(response.body,
-                        "{\"error\": \"the job's record cannot be understood: it was "
-                        "left as it is\"}");
+    assert_string_equal(response.body, "{\"error\": \"the job's record cannot be understood: it was "
+                                       "left as it is\"}");
     assert_null(http_header(&response, "Retry-After"));
     http_response_finish(&response);
 }
