@@ -306,7 +306,8 @@ int exchange_refused(const struct exchange *exchange, const struct service_call 
         *retry_after = 1;
         text_printf(message,
                     "jobs have as many sets of options as max_instances allows (%lld): those that "
-                    "they have can be given, new ones when the jobs of one are over",
+                    "they have can be given; new ones again when all jobs of one are over and "
+                    "forgotten",
                     (long long)exchange->worker->server->config->server.max_instances);
         return 503;
     case SERVICE_STRANGE: /* to come again does not help */
