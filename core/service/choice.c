@@ -7,14 +7,14 @@
 #include "../base/rng.h"
 #include "service.h"
 
-#define KNOWN 256u
+#define KNOWN 2048u
 
-/* What was asked for, as two hashes of it, and what came of it. */
+/* What was asked for, as two hashes of it, and what came of it; all zeros: free. */
 struct known {
     uint64_t asked[2], instance;
 };
 
-/* A port's own. */
+/* A port's own: each has two places where it can be. */
 struct choices {
     struct known known[KNOWN];
 };
@@ -37,14 +37,25 @@ static uint64_t base_hash(const struct overlay_base *base)
     return hash;
 }
 
-static struct known *slot_of(struct service_call *call, const struct overlay_base *base,
-                             struct bytes options, uint64_t asked[2])
+static void hash_asked(const struct overlay_base *base, struct bytes options, uint64_t asked[2])
 {
     uint64_t hash = base_hash(base);
 
     asked[0] = rng_hash(options.at, options.length, hash);
     asked[1] = rng_hash(options.at, options.length, rng_draw(hash, 1));
-    return &call->port->choices->known[asked[0] % KNOWN];
+}
+
+/* Where it is known; where it is not, where it can be noted. */
+static struct known *find(struct choices *choices, const uint64_t asked[2])
+{
+    struct known *first = &choices->known[asked[0] % KNOWN];
+    struct known *second = &choices->known[asked[1] % KNOWN];
+
+    if (memcmp(first->asked, asked, sizeof(first->asked)) == 0)
+        return first;
+    if (memcmp(second->asked, asked, sizeof(second->asked)) == 0)
+        return second;
+    return first->instance == 0 ? first : second;
 }
 
 /* Why it cannot be, as a client reads it: without the last line's end. */
@@ -80,11 +91,13 @@ static enum service_result make(struct service_call *call, const struct overlay_
 static enum service_result lay_over(struct service_call *call, const struct overlay_base *base,
                                     const struct service_wish *wish, struct text *message)
 {
-    uint64_t asked[2];
-    struct known *known = slot_of(call, base, wish->options, asked);
     const struct instance *instance = NULL;
     enum service_result result;
+    struct known *known;
+    uint64_t asked[2];
 
+    hash_asked(base, wish->options, asked);
+    known = find(call->port->choices, asked);
     if (memcmp(known->asked, asked, sizeof(asked)) == 0)
         instance = instances_hold(&call->port->service->instances, call->port->index,
                                   known->instance);
