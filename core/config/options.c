@@ -224,12 +224,21 @@ static const struct ini_entry *peek_entry(const struct ini_section *section, con
     return NULL;
 }
 
+/* Shows a line of a value, as far as there is such a line. */
+static void show_line(const char *value, uint32_t line, uint32_t column, struct problems *problems)
+{
+    for (; line > 1 && *value; value++)
+        line -= *value == '\n';
+    if (line == 1)
+        problems_show(problems, value, strcspn(value, "\n"), column);
+}
+
 void options_report(const struct ini_section *section, const char *name,
                     const struct vts_error *error, struct problems *problems)
 {
     const struct ini_entry *entry = *error->key ? peek_entry(section, error->key) : NULL;
     const char *key = *error->key ? error->key : NULL;
-    uint32_t line = error->line ? error->line : 1;
+    uint32_t line = error->line ? error->line : 1, own_line = line;
     uint32_t column = error->column;
     char where[4200], place[64] = "";
     size_t used;
@@ -249,6 +258,8 @@ void options_report(const struct ini_section *section, const char *name,
         snprintf(where + used, sizeof(where) - used, ":%u",
                  (unsigned int)(entry->places[line - 1].column + error->column - 1));
     problems_add(problems, where, name, key, "%s%s", error->message, place);
+    if (entry && error->column)
+        show_line(entry->value, own_line, error->column, problems);
 }
 
 /* The keys that may stand in a section: those of the table, and those that somebody else has asked

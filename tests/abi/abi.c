@@ -51,7 +51,7 @@ static const struct fixed growing[] = {
     AT(vts_plugin, poll, 112),
     AT(vts_plugin, cancel, 120),
     AT(vts_plugin, finish, 128),
-    SIZE(vts_host, 176),
+    SIZE(vts_host, 192),
     AT(vts_host, abi, 0),
     AT(vts_host, size, 4),
     AT(vts_host, job_id, 8),
@@ -75,6 +75,8 @@ static const struct fixed growing[] = {
     AT(vts_host, bend, 152),
     AT(vts_host, log, 160),
     AT(vts_host, instance_log, 168),
+    AT(vts_host, parse_time, 176),
+    AT(vts_host, parse_delay, 184),
     SIZE(vts_instance, 56),
     AT(vts_instance, host, 0),
     AT(vts_instance, plugin, 8),
@@ -87,7 +89,7 @@ static const struct fixed growing[] = {
     AT(vts_job, host, 0),
     AT(vts_job, instance, 8),
     AT(vts_job, state, 16),
-    SIZE(vts_answer, 56),
+    SIZE(vts_answer, 64),
     AT(vts_answer, size, 0),
     AT(vts_answer, status, 4),
     AT(vts_answer, retry_after, 8),
@@ -97,6 +99,7 @@ static const struct fixed growing[] = {
     AT(vts_answer, cut, 40),
     AT(vts_answer, body, 44),
     AT(vts_answer, word, 48),
+    AT(vts_answer, state, 56),
 };
 
 static const struct fixed structs[] = {
@@ -148,6 +151,7 @@ static const struct fixed values[] = {
     IS(VTS_BODY_HTML, 1),
     IS(VTS_BODY_INVALID_JSON, 2),
     IS(VTS_BODY_NO_STATUS, 3),
+    IS(VTS_BODY_NOT_FOUND, 4),
     IS(VTS_ASKED, 0),
     IS(VTS_QUEUED, 1),
     IS(VTS_RUNNING, 2),
@@ -203,7 +207,7 @@ static void nothing_behind_the_last_member(void **state)
     if (sizeof(void *) != 8)
         skip();
     assert_int_equal(sizeof(struct vts_plugin), offsetof(struct vts_plugin, finish) + 8);
-    assert_int_equal(sizeof(struct vts_host), offsetof(struct vts_host, instance_log) + 8);
+    assert_int_equal(sizeof(struct vts_host), offsetof(struct vts_host, parse_delay) + 8);
 }
 
 int main(void)

@@ -122,6 +122,9 @@ for _ in $(seq "$rounds"); do
 done
 stop_all
 
+say "scripts of 10000 steps ..."
+taskset -c "$server_core" "$tools/script" 10000 >"$folder/scripts" || fail "the scripts were not read"
+
 echo
 echo "Medians of the rounds; a ratio is the median of the rounds' own ratios, which need not be that of"
 echo "the two medians: what is compared is measured in turns, since machines change their pace."
@@ -136,4 +139,9 @@ figure "memory for each of $many jobs" '%.0f bytes' \
 figure "the same with options, out of $sets sets: more by" '%.0f bytes' \
     "$(awk -v a="$options_after" -v b="$options_before" -v c="$after" -v d="$before" -v n="$many" \
         'BEGIN { print (a - b - c + d) / n }')" 16
+while read -r name reading fault poll; do
+    figure "script of 10000 steps, $name: reading it" '%.2f ms' "$reading" 10
+    row "    a poll that gets a fault, the slowest" "$fault us" '' '' '' ''
+    figure "    a poll at its end" '%.3f us' "$poll" 10
+done <"$folder/scripts"
 figure "start to ready, median of $starts" '%.1f ms' "$(median "$folder/ready_ms")" 50
