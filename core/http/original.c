@@ -23,8 +23,7 @@ void original_start(struct exchange *exchange)
 {
     struct asked asked;
 
-    if (!request_body(exchange) || !request_body_id(exchange, "job_id") ||
-        !request_input(exchange))
+    if (!request_body(exchange) || !request_body_id(exchange, "job_id") || !request_input(exchange))
         return;
     asked = request_asked(exchange);
     exchange->call.instance = service_behaviour(exchange->worker->port, &asked);

@@ -397,9 +397,8 @@ static const char *header(const void *request, const char *name, size_t index)
 
 struct asked request_asked(const struct exchange *exchange)
 {
-    struct asked asked = {.id = exchange->call.store.id,
-                          .header = header,
-                          .request = exchange->request};
+    struct asked asked = {
+        .id = exchange->call.store.id, .header = header, .request = exchange->request};
 
     json_object_object_get_ex(exchange->body, "input", &asked.input);
     return asked;

@@ -141,10 +141,10 @@ static void all_conditions_and_the_first_rule(void **state)
     static const char *const acme[] = {"X-Tenant", "acme", NULL};
 
     (void)state;
-    RULES("rule both/job_id=long-*", "rule both/input.language=es", "rule both/header.x-tenant=acme",
-          "rule both/behaviour=x", "rule some/input.language=es", "rule some/behaviour=x",
-          "rule rest/job_id=*", "rule rest/behaviour=x", "rule late/job_id=*",
-          "rule late/behaviour=x");
+    RULES("rule both/job_id=long-*", "rule both/input.language=es",
+          "rule both/header.x-tenant=acme", "rule both/behaviour=x", "rule some/input.language=es",
+          "rule some/behaviour=x", "rule rest/job_id=*", "rule rest/behaviour=x",
+          "rule late/job_id=*", "rule late/behaviour=x");
     assert_string_equal(rule_of("long-1", "{\"language\": \"es\"}", acme), "both");
     assert_string_equal(rule_of("short", "{\"language\": \"es\"}", acme), "some");
     assert_string_equal(rule_of("long-1", "{\"language\": \"es\"}", NULL), "some");
