@@ -392,6 +392,24 @@ static void host_instance_log(const struct vts_instance *instance, int32_t level
     log_line((enum vts_level)level, instance->name, "%s", line);
 }
 
+/* ---- open ---- */
+
+static void host_stamp(struct vts_instance *base, const char *stamp)
+{
+    struct instance *instance = (struct instance *)base;
+
+    if (!instance->opening || base->plugin->kind == VTS_FILTER)
+        return;
+    text_reset(&instance->stamp);
+    for (; *stamp && instance->stamp.length < INSTANCE_STAMP; stamp++)
+        text_add(&instance->stamp, *stamp > ' ' && *stamp <= '~' ? stamp : "?", 1);
+}
+
+static const char *host_stamped(const struct vts_instance *base)
+{
+    return ((const struct instance *)base)->stamped;
+}
+
 const struct vts_host host_table = {
     .abi = VTS_ABI,
     .size = sizeof(struct vts_host),
@@ -416,6 +434,8 @@ const struct vts_host host_table = {
     .bend = host_bend,
     .log = host_log,
     .instance_log = host_instance_log,
+    .stamp = host_stamp,
+    .stamped = host_stamped,
 };
 
 void hook_run(struct hook *hook, void (*function)(struct vts_job *))

@@ -158,6 +158,8 @@ static struct instance *open_with(struct tried *tried, const char *key, const ch
     at += strlen(at) + 1;
     at += strlen(at) + 1;
     for (; good && at < end; at += strlen(at) + 1) {
+        if (*at == '@')
+            continue; /* a stamp: it is made anew */
         equals = strchr(at, '=');
         snprintf(other, sizeof(other), "%.*s", (int)(equals - at), at);
         good = set(&ini, other, strcmp(other, key) == 0 ? value : equals + 1, problems);

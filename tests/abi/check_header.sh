@@ -61,6 +61,8 @@ static void start(struct vts_job *job)
 static void admit(struct vts_job *job) { vts_refuse(job, 503, 1000); }
 static bool open_it(struct vts_instance *instance, struct vts_error *error)
 {
+    if (!vts_stamped(instance))
+        vts_stamp(instance, "stamp");
     vts_instance_logf(instance, VTS_DEBUG, "open");
     return vts_error_at(error, "b", 1, 2, "no %d", 1) || vts_error_set(error, VTS_ERR_INVALID, "no");
 }
