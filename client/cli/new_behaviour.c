@@ -156,6 +156,7 @@ static bool is_empty(DIR *open)
 {
     const struct dirent *entry;
 
+    // cppcheck-suppress readdirCalled ; readdir_r is obsolete, and this folder is read by one thread
     while ((entry = readdir(open))) {
         if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
             return false;

@@ -6,21 +6,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
-
-static int compare(const void *a, const void *b)
-{
-    const vts_ms *left = a, *right = b;
-
-    return (*left > *right) - (*left < *right);
-}
-
-/* The shortest of `count` sorted durations such that `percent` of a hundred are no longer. */
-static vts_ms quantile(const vts_ms *sorted, size_t count, size_t percent)
-{
-    size_t rank = count / 100 * percent + (count % 100 * percent + 99) / 100;
-
-    return sorted[rank ? rank - 1 : 0];
-}
+#include "base/quantile.h"
 
 static void sum_up(struct vts_harness_batch *batch, vts_ms *durations)
 {
@@ -29,7 +15,7 @@ static void sum_up(struct vts_harness_batch *batch, vts_ms *durations)
 
     if (batch->ended == 0)
         return;
-    qsort(durations, batch->ended, sizeof(*durations), compare);
+    qsort(durations, batch->ended, sizeof(*durations), quantile_compare);
     for (i = 0; i < batch->ended; i++)
         sum += (double)durations[i];
     batch->mean = sum / (double)batch->ended;

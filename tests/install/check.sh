@@ -98,7 +98,7 @@ for file in bin/vtsimd bin/vtsim include/vtsim/plugin.h include/vtsim/client.h \
     lib/pkgconfig/vtsim-plugin.pc lib/pkgconfig/vtsim-client.pc lib/pkgconfig/vtsim-harness.pc lib/cmake/vtsim/vtsimConfig.cmake \
     lib/vtsim/plugins/fixed_delay.so lib/vtsim/plugins/random_failure.so \
     lib/vtsim/plugins/scripted_sequence.so etc/vtsim/vtsimd.ini share/man/man8/vtsimd.8 \
-    share/man/man1/vtsim.1 share/man/man3/vtsim-harness.3 share/doc/vtsim/LICENSE share/doc/vtsim/README.md \
+    share/man/man1/vtsim.1 share/man/man5/vtsim-script.5 share/man/man3/vtsim-harness.3 share/doc/vtsim/LICENSE share/doc/vtsim/README.md \
     share/doc/vtsim/CHANGELOG.md; do
     [ -s "$prefix/$file" ] || fail "$file is missing"
 done
@@ -182,6 +182,15 @@ say "build through find_package"
 } >"$folder/built" 2>&1 || {
     cat "$folder/built" >&2
     fail "the project outside does not build"
+}
+
+say "find_package without what the harness is built on"
+( unset PKG_CONFIG_PATH; PKG_CONFIG_LIBDIR=$folder/nothing "$CMAKE" -S "$here/outside" \
+    -B "$folder/without" -DCMAKE_PREFIX_PATH="$prefix" ) >"$folder/out" 2>&1 &&
+    fail "the harness was found without json-c and libelf"
+grep -q 'vtsim::harness is built on json-c, libltdl and libelf, which were not found' "$folder/out" || {
+    cat "$folder/out" >&2
+    fail "it is not said what the harness misses"
 }
 
 for way in by-pkg-config by-cmake; do

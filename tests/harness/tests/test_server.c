@@ -69,10 +69,9 @@ static void it_is_configured(void **state)
                                            NULL};
     static const char *const arguments[] = {"-s", "behaviour mine/delay=1h", NULL};
     struct vts_harness_server *server = vts_harness_server_start(
-        (&(struct vts_harness_server_options){
-            .config = "[server]\nbehaviour = mine\n"
-                      "[behaviour mine]\nplugin = fixed_delay\ndelay = 1h\n",
-            .settings = settings}),
+        VTS_HARNESS_SERVER(.config = "[server]\nbehaviour = mine\n"
+                                     "[behaviour mine]\nplugin = fixed_delay\ndelay = 1h\n",
+                           .settings = settings),
         NULL);
 
     (void)state;
@@ -81,10 +80,9 @@ static void it_is_configured(void **state)
     assert_string_equal(vts_harness_server_log(server), "");
     vts_harness_server_destroy(server);
     server = vts_harness_server_start(
-        (&(struct vts_harness_server_options){
-            .config = "[server]\nbehaviour = mine\n[behaviour mine]\nplugin = fixed_delay\n",
-            .settings = settings,
-            .arguments = arguments}),
+        VTS_HARNESS_SERVER(
+                .config = "[server]\nbehaviour = mine\n[behaviour mine]\nplugin = fixed_delay\n",
+                .settings = settings, .arguments = arguments),
         NULL);
     assert_serves(server, "a", "pending"); /* the last one counts */
     vts_harness_server_destroy(server);
@@ -109,7 +107,7 @@ static void a_file_and_a_folder_of_modules(void **state)
     assert_non_null(out);
     fclose(out);
     server = vts_harness_server_start(
-        (&(struct vts_harness_server_options){.config_file = file, .plugin_path = folder}), NULL);
+        VTS_HARNESS_SERVER(.config_file = file, .plugin_path = folder), NULL);
     assert_serves(server, "a", "completed");
     assert_non_null(strstr(vts_harness_server_log(server), "mine.so is not a module"));
     vts_harness_server_destroy(server);
@@ -124,8 +122,8 @@ static void a_wrong_configuration_is_told(void **state)
     char wanted[600];
 
     (void)state;
-    assert_null(vts_harness_server_start(
-        (&(struct vts_harness_server_options){.config = "[server]\nseed = many\n"}), &error));
+    assert_null(
+        vts_harness_server_start(VTS_HARNESS_SERVER(.config = "[server]\nseed = many\n"), &error));
     snprintf(wanted, sizeof(wanted),
              "%s did not start: it printed \"\", ended with 2, and logged: <stdin>:2: [server] "
              "seed: \"many\" is not a whole number; write one such as 1000\n",

@@ -350,7 +350,10 @@ struct vts_harness_server_options {
     const char *const *arguments; /* others of vtsimd(8); the last one is NULL */
 };
 
-/* Runs a vtsimd, and returns when it listens. NULL with a message in *error, which quotes the last of its log;
+/* Options in place: vts_harness_server_start(VTS_HARNESS_SERVER(.plugin_path = "build"), NULL) */
+#define VTS_HARNESS_SERVER(...) (&(struct vts_harness_server_options){__VA_ARGS__})
+
+/* Runs a vtsimd, and returns when it listens. `options` may be NULL. NULL with a message in *error, which quotes the last of its log;
  * where `error` is NULL, that is a failure. */
 #define vts_harness_server_start(options, error)                                                   \
     vts_harness_server_start_at((options), VTS_HARNESS_VTSIMD_, (error), VTS_HARNESS_HERE_)
