@@ -198,7 +198,7 @@ static bool open(struct vts_instance *instance, struct vts_error *error)
     const struct settings *set = instance->settings;
 
     if (set->outage_every > 0 && set->outage_for > set->outage_every)
-        return vts_error_at(error, "outage_for", 1, 1,
+        return vts_error_at(error, "outage_for", 1, 0,
                             "an outage lasts longer than the time from one to the next, which is "
                             "outage_every = %lld ms",
                             (long long)set->outage_every);

@@ -424,7 +424,7 @@ static bool read_head(struct reader *reader, struct columns *columns, struct vts
             continue;
         if (has(columns, column))
             return vts_error_at(
-                error, "file", 1, 1,
+                error, "file", 1, 0,
                 "%.200s: the columns %zu and %zu of its first line mean the same: %s", reader->path,
                 columns->at[column] + 1, i + 1, quote(text_of(reader, i)).text);
         columns->at[column] = i;
@@ -433,7 +433,7 @@ static bool read_head(struct reader *reader, struct columns *columns, struct vts
         (has(columns, START) && has(columns, END)) ||
         (has(columns, START_MS) && has(columns, END_MS)))
         return true;
-    return vts_error_at(error, "file", 1, 1,
+    return vts_error_at(error, "file", 1, 0,
                         "%.200s: its first line names no column duration, duration_s or "
                         "duration_ms, nor both of start and end, or of start_ms and end_ms",
                         reader->path);
@@ -689,7 +689,7 @@ static bool read_lines(struct reader *reader, struct data *data, struct vts_erro
     bool any = read_record(reader);
 
     if (!any && !ferror(reader->file))
-        return vts_error_at(error, "file", 1, 1,
+        return vts_error_at(error, "file", 1, 0,
                             "%.200s is empty: its first line names the columns", reader->path);
     if (any && reader->broken == 0) {
         if (!read_head(reader, &columns, error))
@@ -699,17 +699,17 @@ static bool read_lines(struct reader *reader, struct data *data, struct vts_erro
                 read_line(reader, &columns, data);
     }
     if (ferror(reader->file))
-        return vts_error_at(error, "file", 1, 1, "%.200s cannot be read: %s", reader->path,
+        return vts_error_at(error, "file", 1, 0, "%.200s cannot be read: %s", reader->path,
                             strerror(errno));
     if (reader->no_memory)
         return vts_error_set(error, VTS_ERR_MEMORY, "no memory for %.200s", reader->path);
     if (reader->broken > TELL_MAX)
-        return vts_error_at(error, "file", 1, 1, "%s; and %" PRIu64 " more broken lines",
+        return vts_error_at(error, "file", 1, 0, "%s; and %" PRIu64 " more broken lines",
                             reader->told, reader->broken - TELL_MAX);
     if (reader->broken > 0)
-        return vts_error_at(error, "file", 1, 1, "%s", reader->told);
+        return vts_error_at(error, "file", 1, 0, "%s", reader->told);
     if (data->count == 0)
-        return vts_error_at(error, "file", 1, 1,
+        return vts_error_at(error, "file", 1, 0,
                             "%.200s has no jobs: nothing stands behind its first line",
                             reader->path);
     return true;
@@ -728,7 +728,7 @@ static bool read_file(struct vts_instance *instance, struct vts_error *error)
     *reader = (struct reader){
         .path = set->file, .hash = HASH_START, .place = {1, 0}, .file = fopen(set->file, "rb")};
     good = reader->file ? read_lines(reader, data, error)
-                        : vts_error_at(error, "file", 1, 1, "%.200s cannot be read: %s", set->file,
+                        : vts_error_at(error, "file", 1, 0, "%.200s cannot be read: %s", set->file,
                                        strerror(errno));
     if (good) {
         instance->state_size = sizeof(struct state) + data->longest;

@@ -145,10 +145,10 @@ static uint64_t hash_of_answer(const struct vts_answer *answer)
 
     if (!answer)
         return 0;
-    length = snprintf(text, sizeof(text), "%d %lld %d %lld %lld %d %d %s", (int)answer->status,
+    length = snprintf(text, sizeof(text), "%d %lld %d %lld %lld %d %d %d %s", (int)answer->status,
                       (long long)answer->retry_after, answer->retry_after_date,
                       (long long)answer->stall, (long long)answer->dribble, (int)answer->cut,
-                      (int)answer->body, answer->word ? answer->word : "");
+                      (int)answer->body, (int)answer->state, answer->word ? answer->word : "");
     return rng_hash(text, (size_t)length, 1);
 }
 

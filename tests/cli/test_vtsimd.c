@@ -263,7 +263,7 @@ static void check_of_filters_and_rules(void **state)
     static const char *const expected[] = {
         ":14: [filter]: it needs a name; write [filter NAME]\n",
         ":21: [rule r] inputs.language: unknown key; did you mean \"input.language\"?\n",
-        ":9:14: [filter flaky] outage_for: an outage lasts longer than the time from one to the "
+        ":9: [filter flaky] outage_for: an outage lasts longer than the time from one to the "
         "next, which is outage_every = 60000 ms\n",
         ":11: [filter wrong] plugin: \"fixed_delay\" is a behaviour, not a filter: write "
         "[behaviour wrong]\n",

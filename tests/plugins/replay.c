@@ -175,7 +175,7 @@ static void refuses_bytes(const char *csv, size_t length, const char *why)
     snprintf(lines, sizeof(lines), "file = %s", path);
     assert_null(vts_harness_create(replay_LTX_vts_plugin, lines, 1, &error));
     /* FILE is the file's path, NAME its name */
-    at = wanted + sprintf(wanted, "settings:2:8: [behaviour replay] file: ");
+    at = wanted + sprintf(wanted, "settings:2: [behaviour replay] file: ");
     for (from = why; *from;) {
         if (strncmp(from, "FILE", 4) == 0)
             at += sprintf(at, "%s", path);
@@ -208,12 +208,12 @@ static void files_that_are_none(void **state)
     assert_null(vts_harness_create(replay_LTX_vts_plugin, "file = /nowhere/jobs.csv", 1, &error));
     assert_string_equal(
         error.message,
-        "settings:2:8: [behaviour replay] file: /nowhere/jobs.csv cannot be read: No "
+        "settings:2: [behaviour replay] file: /nowhere/jobs.csv cannot be read: No "
         "such file or directory");
     assert_null(vts_harness_create(replay_LTX_vts_plugin, "file = /tmp", 1, &error));
     assert_string_equal(
         error.message,
-        "settings:2:8: [behaviour replay] file: /tmp cannot be read: Is a directory");
+        "settings:2: [behaviour replay] file: /tmp cannot be read: Is a directory");
     assert_null(vts_harness_create(replay_LTX_vts_plugin, "", 1, &error));
     assert_string_equal(error.message,
                         "settings:1: [behaviour replay] file: it is required, and not given (PATH: "
