@@ -9,6 +9,9 @@
 #include "../config/options.h"
 #include "host.h"
 
+/* No option can be called so. */
+#define STAMP "@stamp="
+
 static const struct vts_option no_options[] = {VTS_OPTIONS_END};
 
 static const struct vts_option *table_of(const struct vts_plugin *plugin)
@@ -34,6 +37,7 @@ static void release(struct instance *instance)
     free(instance->base.data);
     free(instance->name);
     text_finish(&instance->canonical);
+    text_finish(&instance->stamp);
     pthread_mutex_destroy(&instance->serial);
     free(instance);
 }
@@ -84,10 +88,12 @@ static bool open_plugin(struct instance *instance, struct ini_section *section, 
     struct vts_error error = {.code = VTS_ERR_INVALID,
                               .message = "the plugin refused its settings"};
 
+    instance->opening = true;
     if (plugin->open && !plugin->open(&instance->base, &error)) {
         options_report(section, label, &error, problems);
         return false;
     }
+    instance->opening = false;
     if (!check_opened(&instance->base, &error)) {
         options_report(section, label, &error, problems);
         if (plugin->close)
@@ -97,8 +103,22 @@ static bool open_plugin(struct instance *instance, struct ini_section *section, 
     return true;
 }
 
-struct instance *instance_create(const char *name, const struct vts_plugin *plugin,
-                                 struct ini_section *section, struct problems *problems)
+/* What else it is made of than its settings becomes a part of what it is. */
+static bool add_stamp(struct instance *instance)
+{
+    const char *stamp = instance->stamp.length > 0 ? instance->stamp.bytes : instance->stamped;
+
+    instance->hollow = instance->stamped && instance->stamp.length == 0;
+    if (stamp)
+        text_printf(&instance->canonical, STAMP "%s%c", stamp, 0);
+    instance->stamped = NULL;
+    return !instance->canonical.failed && !instance->stamp.failed;
+}
+
+/* `stamped`: see struct instance. */
+static struct instance *create(const char *name, const struct vts_plugin *plugin,
+                               struct ini_section *section, const char *stamped,
+                               struct problems *problems)
 {
     const char *kind = plugin->kind == VTS_FILTER ? "filter" : "behaviour";
     struct instance *instance = allocate(name, plugin);
@@ -116,16 +136,25 @@ struct instance *instance_create(const char *name, const struct vts_plugin *plug
     canonical = &instance->canonical;
     text_printf(canonical, "%s%c%s%c", name, 0, plugin->name, 0);
     good = options_read(table_of(plugin), instance->settings, section, label, canonical, problems);
-    if (good && canonical->failed) {
-        problems_add(problems, NULL, label, NULL, "no memory");
-        good = false;
+    instance->stamped = stamped;
+    if (!good || !open_plugin(instance, section, label, problems)) {
+        release(instance);
+        return NULL;
     }
-    instance->hash = good ? rng_hash(canonical->bytes, canonical->length, 0) : 0;
+    if (!add_stamp(instance)) {
+        problems_add(problems, NULL, label, NULL, "no memory");
+        instance_destroy(instance);
+        return NULL;
+    }
+    instance->hash = rng_hash(canonical->bytes, canonical->length, 0);
     instance->own_length = canonical->length;
-    if (good && open_plugin(instance, section, label, problems))
-        return instance;
-    release(instance);
-    return NULL;
+    return instance;
+}
+
+struct instance *instance_create(const char *name, const struct vts_plugin *plugin,
+                                 struct ini_section *section, struct problems *problems)
+{
+    return create(name, plugin, section, NULL, problems);
 }
 
 bool instance_put_filters(struct instance *instance, const struct instance *const *filters,
@@ -154,6 +183,7 @@ bool instance_put_filters(struct instance *instance, const struct instance *cons
 /* One part of a canonical text: a behaviour's own, or a filter's. */
 struct part {
     const char *name, *plugin, *settings, *end;
+    const char *stamp; /* or NULL */
 };
 
 /* Takes the part that begins at `at`: two texts, settings, and the end or an empty text. NULL where that is
@@ -165,8 +195,10 @@ static const char *take_part(const char *at, const char *end, struct part *part)
     part->settings = part->plugin < end ? part->plugin + strlen(part->plugin) + 1 : end;
     if (part->plugin >= end || !*part->plugin || !*part->name)
         return NULL;
+    part->stamp = NULL;
     for (at = part->settings; at < end && *at; at += strlen(at) + 1)
-        ;
+        if (strncmp(at, STAMP, strlen(STAMP)) == 0)
+            part->stamp = at + strlen(STAMP);
     part->end = at;
     return at == end ? end : at + 1 < end ? at + 1 : NULL;
 }
@@ -179,6 +211,8 @@ static bool read_part(struct ini *ini, const struct part *part, struct problems 
     bool good = true;
 
     for (; good && at < part->end; at += strlen(at) + 1) {
+        if (strncmp(at, STAMP, strlen(STAMP)) == 0)
+            continue;
         text_reset(&line);
         text_printf(&line, "behaviour stored/%s", at);
         good = !line.failed && ini_set(ini, line.bytes, problems);
@@ -187,23 +221,25 @@ static bool read_part(struct ini *ini, const struct part *part, struct problems 
     return good;
 }
 
-/* Opens a plugin with the settings of a part. NULL, with the reason, where they would come out
- * otherwise. */
+/* Opens a plugin with the settings of a part: for jobs that are there (`hollow`), or for new ones, too. NULL,
+ * with the reason, where it would come out otherwise. */
 static struct instance *reopen(const struct vts_plugin *plugin, const struct part *part,
-                               struct vts_error *error)
+                               bool hollow, struct vts_error *error)
 {
     struct problems problems = PROBLEMS_INIT;
     struct instance *instance = NULL;
     struct ini ini = {0};
 
     if (read_part(&ini, part, &problems))
-        instance = instance_create(part->name, plugin, ini_section(&ini, "behaviour", "stored"),
-                                   &problems);
+        instance = create(part->name, plugin, ini_section(&ini, "behaviour", "stored"),
+                          hollow ? part->stamp : NULL, &problems);
     if (!instance) {
         vts_error_set(error, VTS_ERR_INVALID, "%.400s",
                       problems.lines.length > 0 ? problems.lines.bytes : "no memory");
     } else if (instance->hash != rng_hash(part->name, (size_t)(part->end - part->name), 0)) {
-        vts_error_set(error, VTS_ERR_INVALID, "its plugin has other options now");
+        vts_error_set(error, VTS_ERR_INVALID,
+                      part->stamp ? "its plugin has other options now, or has read something else"
+                                  : "its plugin has other options now");
         instance_destroy(instance);
         instance = NULL;
     }
@@ -217,7 +253,7 @@ static const struct instance *add_filter(struct instances *instances,
                                          const struct vts_plugin *plugin, const struct part *part,
                                          struct vts_error *error)
 {
-    struct instance *filter = reopen(plugin, part, error);
+    struct instance *filter = reopen(plugin, part, false, error);
 
     return filter ? instances_add(instances, filter) : NULL;
 }
@@ -287,7 +323,7 @@ static struct instance *reopen_all(const struct vts_plugin *plugin, const struct
     struct part part;
 
     next = take_part(canonical, end, &part);
-    instance = next ? reopen(plugin, &part, error) : NULL;
+    instance = next ? reopen(plugin, &part, origin->plugins != NULL, error) : NULL;
     if (instance && !reopen_filters(instance, origin, instances, next, end, error)) {
         instance_destroy(instance);
         instance = NULL;
@@ -330,7 +366,7 @@ struct instance *instance_again_bare(const struct instance *like, struct vts_err
     struct part part;
 
     take_part(like->canonical.bytes, like->canonical.bytes + like->own_length, &part);
-    return reopen(like->base.plugin, &part, error);
+    return reopen(like->base.plugin, &part, false, error);
 }
 
 static void let_filters_go(const struct instance *instance)

@@ -20,6 +20,9 @@
 #include "instances.h"
 #include "loader.h"
 
+/* Bytes of a stamp, at the most (vts_stamp). */
+#define INSTANCE_STAMP 200
+
 /* Filters around one behaviour, at the most. */
 #define INSTANCE_FILTERS 16
 
@@ -27,15 +30,19 @@ struct instance {
     struct vts_instance base; /* what the plugin sees; first */
     char *name;
     void *settings;
-    struct text
-        canonical;     /* name, plugin, key=value of each setting: a NUL behind each; then for each
-                            * of its filters another NUL and the filter's */
-    size_t own_length; /* of it, without the filters */
-    uint64_t hash;     /* of all of it */
-    uint64_t stream;   /* names a filter's chance: of its name */
+    /* Name, plugin, key=value of each setting, @stamp=... where it has one: a NUL behind each; then for each
+     * of its filters another NUL and the filter's. */
+    struct text canonical;
+    size_t own_length;               /* of it, without the filters */
+    uint64_t hash;                   /* of all of it */
+    uint64_t stream;                 /* names a filter's chance: of its name */
     const struct instance **filters; /* around it, the outermost first; in the same set as it is */
     size_t filter_count;
-    bool hears_polls; /* it or one of its filters has a poll hook */
+    struct text stamp; /* set by open(): what else it was made of */
+    /* In open(): the stamp of before, where it is opened again for jobs that are there. */
+    const char *stamped;
+    bool opening, hollow; /* hollow: it kept that stamp, so no job can be started with it */
+    bool hears_polls;     /* it or one of its filters has a poll hook */
     pthread_mutex_t serial;
     atomic_uint warned; /* enum instance_warning, or'ed: each is logged once */
 

@@ -198,6 +198,17 @@ static void insert(struct instances *instances, struct instance *instance)
     atomic_store(bucket, instance);
 }
 
+/* A hollow one gives way to one that is whole. Who uses it by its place and who by its hash cannot be told
+ * apart any more, so both stay until the end: that happens once, if ever, when a file is again what it was. */
+#define FOR_GOOD (SIZE_MAX / 2)
+
+static void take_place(struct instances *instances, struct instance *hollow, struct instance *whole)
+{
+    gain_users(instances, hollow, FOR_GOOD);
+    insert(instances, whole);
+    gain_users(instances, whole, FOR_GOOD);
+}
+
 enum adding { ADD_ANY, ADD_OWN, ADD_PUBLISHED };
 
 static bool is_full(struct instances *instances, enum adding adding)
@@ -214,7 +225,10 @@ static const struct instance *add(struct instances *instances, struct instance *
 
     pthread_mutex_lock(&instances->lock);
     serves = find(instances, instance->hash);
-    if (serves) {
+    if (serves && serves->hollow && !instance->hollow) {
+        take_place(instances, serves, instance);
+        serves = instance;
+    } else if (serves) {
         gain_users(instances, serves, 1);
     } else if (!is_full(instances, adding)) {
         insert(instances, instance);

@@ -66,7 +66,7 @@ void instances_leave(struct instances *instances, size_t reader);
 const struct instance *instances_hashed(const struct instances *instances, uint64_t hash);
 
 /* Takes it over. The one that serves: it, or where there is the same already, that one (it is destroyed
- * then). The caller is a user of it. */
+ * then). One that is hollow gives way to one that is not; both stay. The caller is a user of it. */
 const struct instance *instances_add(struct instances *instances, struct instance *instance);
 /* The same for what a client asks for: NULL where there are as many as allowed. */
 const struct instance *instances_add_own(struct instances *instances, struct instance *instance);

@@ -100,8 +100,8 @@ static void take_condition(struct config_rule *rule, const struct ini_section *s
     enum rule_source source = RULE_INPUT;
     char where[4200];
 
-    while (source <= RULE_HEADER && (strlen(sources[source]) != length ||
-                                     strncmp(sources[source], entry->key, length) != 0))
+    while (source <= RULE_HEADER &&
+           (strlen(sources[source]) != length || strncmp(sources[source], entry->key, length) != 0))
         source++;
     if (source > RULE_HEADER) {
         report_source(section, entry, problems);

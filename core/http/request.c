@@ -382,29 +382,6 @@ bool request_input(struct exchange *exchange)
     return true;
 }
 
-/* A header may be given several times. */
-static const char *header(const void *request, const char *name, size_t index)
-{
-    const struct evkeyvalq *headers =
-        evhttp_request_get_input_headers((struct evhttp_request *)request);
-    const struct evkeyval *at;
-
-    for (at = headers->tqh_first; at; at = at->next.tqe_next)
-        if (strcasecmp(at->key, name) == 0 && index-- == 0)
-            return at->value;
-    return NULL;
-}
-
-struct asked request_asked(const struct exchange *exchange)
-{
-    struct asked asked = {.id = exchange->call.store.id,
-                          .header = header,
-                          .request = exchange->request};
-
-    json_object_object_get_ex(exchange->body, "input", &asked.input);
-    return asked;
-}
-
 /* ---- ids ---- */
 
 bool request_id_good(struct exchange *exchange, const char *what, const char *id, size_t length)

@@ -38,8 +38,11 @@ bool request_id_good(struct exchange *exchange, const char *what, const char *id
 /* Takes the body's member `input`, where it has one, as the job's. */
 bool request_input(struct exchange *exchange);
 
-/* What rules can look at, of a request whose body and id were read. */
+/* asked.c: what rules can look at, of a request whose body and id were read; as long as the exchange is. */
 struct asked request_asked(const struct exchange *exchange);
+
+/* The field of a value at the end of a way, as struct asked wants it. */
+bool request_field(struct json_object *value, const char *way, struct asked_field *field);
 
 /* Checks and takes the job's id. */
 bool request_take_id(struct exchange *exchange, const char *what, const char *id, size_t length);

@@ -19,19 +19,10 @@ static const char *keep_word(struct engine_work *work, const char *word)
 
 static vts_ms sum(vts_ms a, vts_ms b) { return a > VTS_TIME_END - b ? VTS_TIME_END : a + b; }
 
-void answer_add(struct engine_work *work, const struct hook *hook)
+/* What the answer leaves open is filled in. A refusal is told as one. */
+static void fill(struct vts_answer *told, const struct vts_answer *more, bool refused)
 {
-    const struct vts_answer *more = &hook->bend;
-    struct vts_answer *told = &work->answer;
-
-    if (!hook->has_bend)
-        return;
-    if (!work->bent)
-        *told = (struct vts_answer){.size = sizeof(*told)};
-    work->bent = true;
-    work->refused |= hook->refused;
-    /* A refusal is told as one. */
-    if (told->status == 0 || (hook->refused && told->status < 400))
+    if (told->status == 0 || (refused && told->status < 400))
         told->status = more->status;
     if (told->retry_after == 0) {
         told->retry_after = more->retry_after;
@@ -43,8 +34,26 @@ void answer_add(struct engine_work *work, const struct hook *hook)
         told->cut = more->cut;
     if (told->body == VTS_BODY_USUAL)
         told->body = more->body;
-    if (!told->word && more->word)
-        told->word = keep_word(work, more->word);
+    if (!told->word)
+        told->word = more->word;
+    if (told->state == 0)
+        told->state = more->state;
+}
+
+void answer_add(struct engine_work *work, const struct hook *hook)
+{
+    struct vts_answer *told = &work->answer;
+
+    if (!hook->has_bend)
+        return;
+    if (work->bent)
+        fill(told, &hook->bend, hook->refused);
+    else
+        *told = hook->bend;
+    if (told->word && told->word == hook->bend.word)
+        told->word = keep_word(work, told->word);
+    work->bent = true;
+    work->refused |= hook->refused;
 }
 
 /* Whether an answer is one that the service itself did not give. */

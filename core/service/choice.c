@@ -101,10 +101,12 @@ static enum service_result lay_over(struct service_call *call, const struct over
     if (memcmp(known->asked, asked, sizeof(asked)) == 0)
         instance = instances_hold(&call->port->service->instances, call->port->index,
                                   known->instance);
-    if (instance) {
+    if (instance && !instance->hollow) {
         call_start_with(call, instance);
         return SERVICE_DONE;
     }
+    if (instance)
+        instances_release(&call->port->service->instances, instance);
     result = make(call, base, wish, message);
     if (result == SERVICE_DONE)
         *known = (struct known){{asked[0], asked[1]}, call->instance->hash};

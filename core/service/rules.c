@@ -4,7 +4,6 @@
 #include "rules.h"
 
 #include <errno.h>
-#include <json-c/json.h>
 #include <stdlib.h>
 
 /* ---- patterns ---- */
@@ -46,27 +45,10 @@ static bool matches(const char *pattern, const char *text)
     return pattern[strspn(pattern, "*")] == '\0';
 }
 
-/* ---- fields of the input ---- */
-
-/* The value at the end of a way of names with dots between them, or NULL. */
-static struct json_object *field(struct json_object *at, const char *way)
-{
-    char name[INI_KEY_MAX + 1];
-    size_t length;
-
-    for (;;) {
-        length = strcspn(way, ".");
-        snprintf(name, sizeof(name), "%.*s", (int)length, way);
-        if (!json_object_is_type(at, json_type_object) || !json_object_object_get_ex(at, name, &at))
-            return NULL;
-        if (!way[length])
-            return at;
-        way += length + 1;
-    }
-}
+/* ---- conditions ---- */
 
 /* Whether a pattern is a number that is this one, however the two are written: 60 is 6e1 and 60.0. */
-static bool same_number(const char *pattern, struct json_object *value)
+static bool same_number(const char *pattern, const struct asked_field *field)
 {
     char *end;
     double number;
@@ -74,39 +56,21 @@ static bool same_number(const char *pattern, struct json_object *value)
     if (pattern[strspn(pattern, "0123456789+-.eE")] != '\0' || !*pattern)
         return false;
     /* Whole numbers are told apart to the last digit, as their texts are. */
-    if (json_object_is_type(value, json_type_int) &&
-        pattern[strspn(pattern, "0123456789+-")] == '\0')
+    if (field->is_whole && pattern[strspn(pattern, "0123456789+-")] == '\0')
         return false;
     errno = 0;
     number = strtod(pattern, &end);
-    return *end == '\0' && errno == 0 && number == json_object_get_double(value);
+    return *end == '\0' && errno == 0 && number == field->number;
 }
 
-static bool field_matches(const struct rule_condition *condition, struct json_object *input)
+static bool field_matches(const struct rule_condition *condition, const struct asked *asked)
 {
-    struct json_object *value = field(input, condition->name);
-    const char *text;
+    struct asked_field field = {0};
 
-    switch (json_object_get_type(value)) {
-    case json_type_string:
-    case json_type_boolean:
-    case json_type_int:
-    case json_type_double:
-        break;
-    case json_type_null:
-    case json_type_object:
-    case json_type_array:
-    default:
-        return false;
-    }
-    text = json_object_get_string(value);
-    return (text && matches(condition->pattern, text)) ||
-           (!json_object_is_type(value, json_type_string) &&
-            !json_object_is_type(value, json_type_boolean) &&
-            same_number(condition->pattern, value));
+    return asked->field && asked->field(asked->request, condition->name, &field) &&
+           (matches(condition->pattern, field.text) ||
+            (field.is_number && same_number(condition->pattern, &field)));
 }
-
-/* ---- conditions ---- */
 
 static bool header_matches(const struct rule_condition *condition, const struct asked *asked)
 {
@@ -127,7 +91,7 @@ static bool rule_matches(const struct config_rule *rule, const char *id, const s
     if (!matches(rule->settings.job_id, id))
         return false;
     for (; condition < end; condition++)
-        if (condition->source == RULE_INPUT ? !field_matches(condition, asked->input)
+        if (condition->source == RULE_INPUT ? !field_matches(condition, asked)
                                             : !header_matches(condition, asked))
             return false;
     return true;

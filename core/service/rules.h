@@ -8,12 +8,19 @@
 #include "../config/config.h"
 #include "../jobs/record.h"
 
-struct json_object;
+/* A field of the input that is one value. */
+struct asked_field {
+    const char *text; /* of a number or a switch: as it is written */
+    bool is_number, is_whole;
+    double number;
+};
 
 /* What is known of a job that a client asks to start. */
 struct asked {
     struct bytes id;
-    struct json_object *input; /* or NULL */
+    /* The field at the end of a way of names with dots between them. False: it is not there, or it is no
+     * single value. NULL itself: there is no input. */
+    bool (*field)(const void *request, const char *way, struct asked_field *field);
     /* Value number `index` (from 0) of the request's headers with this name, whose case does not count; NULL:
      * there are no more. NULL itself: there are no headers. */
     const char *(*header)(const void *request, const char *name, size_t index);

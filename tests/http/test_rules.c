@@ -66,8 +66,8 @@ static void rules_on_both_ways_to_start(void **state)
                "{\"job_id\": \"c\", \"input\": {\"language\": \"es\"}}", 200);
     start_with("/start", "X-Tenant: acme\r\n", "{\"job_id\": \"id-1\"}", 200);
     start_with("/start", "", "{\"job_id\": \"d\", \"input\": \"es\"}", 200);
-    start_with("/jobs", "X-Tenant: acme\r\n",
-               "{\"id\": \"e\", \"input\": {\"language\": \"es\"}}", 201);
+    start_with("/jobs", "X-Tenant: acme\r\n", "{\"id\": \"e\", \"input\": {\"language\": \"es\"}}",
+               201);
     start_with("/jobs", "", "{\"id\": \"id-2\", \"input\": {\"language\": \"es\"}}", 201);
     start_with("/jobs", "", "{\"id\": \"id-3\", \"input\": {\"language\": \"en\"}}", 201);
     /* one that names its own asks no rule */
@@ -101,11 +101,10 @@ static void a_filter_answers_in_the_services_place(void **state)
     struct http_response response;
 
     (void)state;
-    server_start(&vtsimd, "-s", "server/plugin_path=" GOOD_MODULES "\n" VTSIM_BUILD_DIR
-                                "/tests/plugins", "-s",
-                 "rule r/job_id=sieved*", "-s", "rule r/behaviour=quick", "-s",
-                 "rule r/filter=sieve", "-s", "behaviour own/plugin=quick", "-s",
-                 "behaviour own/filter=sieve", NULL);
+    server_start(
+        &vtsimd, "-s", "server/plugin_path=" GOOD_MODULES "\n" VTSIM_BUILD_DIR "/tests/plugins",
+        "-s", "rule r/job_id=sieved*", "-s", "rule r/behaviour=quick", "-s", "rule r/filter=sieve",
+        "-s", "behaviour own/plugin=quick", "-s", "behaviour own/filter=sieve", NULL);
     ask(&vtsimd, "POST", "/start", "{\"job_id\": \"sieved\"}", 200, NULL);
     http_request(vtsimd.port, "GET", "/status?job_id=sieved", NULL, &response);
     assert_int_equal(response.status, 503);
@@ -125,12 +124,54 @@ static void a_filter_answers_in_the_services_place(void **state)
     ask(&vtsimd, "GET", "/status?job_id=b", NULL, 404, NULL);
 }
 
+/* The bytes that clients get: an outage as the status, a page and a connection, and a quota. */
+static void a_flaky_service(void **state)
+{
+    struct http_connection connection;
+    struct http_response response;
+
+    (void)state;
+    server_start(&vtsimd, "-s", "behaviour quick/plugin=fixed_delay", "-s",
+                 "rule page/job_id=page*", "-s", "rule page/behaviour=quick", "-s",
+                 "rule page/filter=page", "-s", "filter page/plugin=flaky_service", "-s",
+                 "filter page/outage_for=10m", "-s", "filter page/outage_as=html", "-s",
+                 "filter page/outage_status=504", "-s", "rule reset/job_id=reset*", "-s",
+                 "rule reset/behaviour=quick", "-s", "rule reset/filter=reset", "-s",
+                 "filter reset/plugin=flaky_service", "-s", "filter reset/outage_for=10m", "-s",
+                 "filter reset/outage_as=reset", "-s", "server/filter=quota", "-s",
+                 "filter quota/plugin=flaky_service", "-s", "filter quota/outage_every=0", "-s",
+                 "filter quota/error_rate=0", "-s", "filter quota/quota=4", "-s",
+                 "filter quota/quota_window=36525d", NULL);
+    http_request(vtsimd.port, "POST", "/start", "{\"job_id\": \"page-1\"}", &response);
+    assert_int_equal(response.status, 504);
+    assert_begins(http_header(&response, "Content-Type"), "text/html");
+    assert_in_range(strtol(http_header(&response, "Retry-After"), NULL, 10), 1, 600);
+    http_response_finish(&response);
+    ask(&vtsimd, "GET", "/status?job_id=page-1", NULL, 404, NULL);
+    http_connect(&connection, vtsimd.port);
+    assert_true(http_send_request(&connection, "POST", "/jobs", "{\"id\": \"reset-1\"}"));
+    assert_int_equal(http_wait_end(&connection), HTTP_RST);
+    http_close(&connection);
+    ask(&vtsimd, "GET", "/jobs/reset-1", NULL, 404, NULL);
+    /* two of four are used up */
+    ask(&vtsimd, "POST", "/start", "{\"job_id\": \"a\"}", 200, NULL);
+    ask(&vtsimd, "GET", "/status?job_id=a", NULL, 200, NULL);
+    http_request(vtsimd.port, "GET", "/status?job_id=a", NULL, &response);
+    assert_int_equal(response.status, 429);
+    assert_non_null(http_header(&response, "Retry-After"));
+    http_response_finish(&response);
+    ask(&vtsimd, "POST", "/start", "{\"job_id\": \"b\"}", 429, NULL);
+    /* a job that is there already is not asked for: 409, whatever a filter would say */
+    ask(&vtsimd, "POST", "/start", "{\"job_id\": \"a\"}", 409, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(rules_on_both_ways_to_start, stop),
         cmocka_unit_test_teardown(the_original_api_takes_an_input, stop),
         cmocka_unit_test_teardown(a_filter_answers_in_the_services_place, stop),
+        cmocka_unit_test_teardown(a_flaky_service, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

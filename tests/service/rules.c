@@ -3,7 +3,8 @@
  * Tests of who gets what: patterns against ids, fields of the input and headers. */
 #include "service/rules.h"
 
-#include <json-c/json.h>
+#include "http/request.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -42,10 +43,19 @@ static void rules(const char *const *assignments, size_t count)
     rules((const char *const[]){__VA_ARGS__},                                                      \
           sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *))
 
-/* The headers of a request: names and values in turn. */
+struct request {
+    struct json_object *input;
+    const char *const *headers; /* names and values in turn */
+};
+
+static bool field(const void *request, const char *way, struct asked_field *out)
+{
+    return request_field(((const struct request *)request)->input, way, out);
+}
+
 static const char *header(const void *request, const char *name, size_t index)
 {
-    const char *const *at = request;
+    const char *const *at = ((const struct request *)request)->headers;
 
     for (; *at; at += 2)
         if (strcasecmp(at[0], name) == 0 && index-- == 0)
@@ -57,12 +67,15 @@ static const char *header(const void *request, const char *name, size_t index)
 static const char *rule_of(const char *id, const char *input, const char *const *headers)
 {
     struct json_object *parsed = input ? json_tokener_parse(input) : NULL;
-    struct asked asked = {.id = {id, strlen(id)}, .input = parsed, .request = headers};
+    const struct request request = {parsed, headers};
+    struct asked asked = {.id = {id, strlen(id)}, .request = &request};
     size_t rule;
 
     assert_true(!input || parsed || strcmp(input, "null") == 0);
     if (headers)
         asked.header = header;
+    if (parsed)
+        asked.field = field;
     rule = rules_match(&config, &asked);
     json_object_put(parsed);
     return rule < config.rule_count ? config.rules[rule].name : "none";
@@ -141,10 +154,10 @@ static void all_conditions_and_the_first_rule(void **state)
     static const char *const acme[] = {"X-Tenant", "acme", NULL};
 
     (void)state;
-    RULES("rule both/job_id=long-*", "rule both/input.language=es", "rule both/header.x-tenant=acme",
-          "rule both/behaviour=x", "rule some/input.language=es", "rule some/behaviour=x",
-          "rule rest/job_id=*", "rule rest/behaviour=x", "rule late/job_id=*",
-          "rule late/behaviour=x");
+    RULES("rule both/job_id=long-*", "rule both/input.language=es",
+          "rule both/header.x-tenant=acme", "rule both/behaviour=x", "rule some/input.language=es",
+          "rule some/behaviour=x", "rule rest/job_id=*", "rule rest/behaviour=x",
+          "rule late/job_id=*", "rule late/behaviour=x");
     assert_string_equal(rule_of("long-1", "{\"language\": \"es\"}", acme), "both");
     assert_string_equal(rule_of("short", "{\"language\": \"es\"}", acme), "some");
     assert_string_equal(rule_of("long-1", "{\"language\": \"es\"}", NULL), "some");

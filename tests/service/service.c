@@ -133,8 +133,7 @@ static void make(void (*operation)(struct service_call *), const char *id, const
     service_call_init(&call);
     call.port = &rig.service.ports[0];
     call.store.id = (struct bytes){id, strlen(id)};
-    call.instance = service_behaviour(&rig.service.ports[0],
-                                      &(struct asked){.id = call.store.id});
+    call.instance = service_behaviour(&rig.service.ports[0], &(struct asked){.id = call.store.id});
     call.input = (struct bytes){input, input ? strlen(input) : 0};
     call.want_job = true;
     call.done = on_done;
@@ -255,8 +254,7 @@ static void a_call_that_wants_no_job(void **state)
     service_call_init(&call);
     call.port = &rig.service.ports[0];
     call.store.id = (struct bytes){"a", 1};
-    call.instance = service_behaviour(&rig.service.ports[0],
-                                      &(struct asked){.id = call.store.id});
+    call.instance = service_behaviour(&rig.service.ports[0], &(struct asked){.id = call.store.id});
     call.done = on_done;
     service_start(&call);
     assert_int_equal(call.result, SERVICE_DONE);
@@ -357,9 +355,7 @@ static void a_bent_answer_belongs_to_the_call(void **state)
 
 static const char *behaviour_of(const char *id)
 {
-    return service_behaviour(&rig.service.ports[0],
-                             &(struct asked){.id = {id, strlen(id)}})
-        ->name;
+    return service_behaviour(&rig.service.ports[0], &(struct asked){.id = {id, strlen(id)}})->name;
 }
 
 static void rules_choose_the_behaviour(void **state)

@@ -267,9 +267,8 @@ static void conditions_in_their_order(void **state)
     struct fixture *fixture = *state;
     const struct config_rule *rule;
 
-    expect(fixture,
-           "[rule a]\nheader.x-tenant = acme*\nbehaviour = x\ninput.video.language = es\n", NULL,
-           0, "");
+    expect(fixture, "[rule a]\nheader.x-tenant = acme*\nbehaviour = x\ninput.video.language = es\n",
+           NULL, 0, "");
     rule = &fixture->config.rules[0];
     assert_int_equal(rule->condition_count, 2);
     assert_int_equal(rule->conditions[0].source, RULE_HEADER);
