@@ -428,6 +428,24 @@ static bool host_parse_delay(const struct vts_instance *instance, const char *te
     return options_delay(text, delay, error);
 }
 
+/* ---- open ---- */
+
+static void host_stamp(struct vts_instance *base, const char *stamp)
+{
+    struct instance *instance = (struct instance *)base;
+
+    if (!instance->opening || base->plugin->kind == VTS_FILTER)
+        return;
+    text_reset(&instance->stamp);
+    for (; *stamp && instance->stamp.length < INSTANCE_STAMP; stamp++)
+        text_add(&instance->stamp, *stamp > ' ' && *stamp <= '~' ? stamp : "?", 1);
+}
+
+static const char *host_stamped(const struct vts_instance *base)
+{
+    return ((const struct instance *)base)->stamped;
+}
+
 const struct vts_host host_table = {
     .abi = VTS_ABI,
     .size = sizeof(struct vts_host),
@@ -454,6 +472,8 @@ const struct vts_host host_table = {
     .instance_log = host_instance_log,
     .parse_time = host_parse_time,
     .parse_delay = host_parse_delay,
+    .stamp = host_stamp,
+    .stamped = host_stamped,
 };
 
 void hook_run(struct hook *hook, void (*function)(struct vts_job *))

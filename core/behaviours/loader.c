@@ -62,6 +62,11 @@ static bool check_hooks(const struct vts_plugin *plugin, struct vts_error *error
             return vts_error_set(error, VTS_ERR_LOAD,
                                  "%s is a filter: it can have the hooks admit and poll alone",
                                  plugin->name);
+        if (plugin->state_size > 0)
+            return vts_error_set(error, VTS_ERR_LOAD,
+                                 "%s is a filter, and wants %zu bytes of state for each job: "
+                                 "filters have none",
+                                 plugin->name, plugin->state_size);
         return true;
     }
     if (plugin->kind != VTS_BEHAVIOUR)

@@ -367,6 +367,9 @@ struct vts_host {
     bool (*parse_time)(const struct vts_instance *, const char *, vts_ms *, struct vts_error *);
     bool (*parse_delay)(const struct vts_instance *, const char *, struct vts_delay *,
                         struct vts_error *);
+    /* open */
+    void (*stamp)(struct vts_instance *, const char *);
+    const char *(*stamped)(const struct vts_instance *);
 };
 
 /* ---- read: in every hook --------------------------------------------------------------------- */
@@ -586,6 +589,34 @@ static inline bool vts_parse_delay(const struct vts_instance *instance, const ch
     return vts_host_has_(instance->host, offsetof(struct vts_host, parse_delay) + sizeof(void *),
                          error) &&
            instance->host->parse_delay(instance, text, delay, error);
+}
+
+/* ---- stamp: in open() alone -------------------------------------------------------------------- *
+ *
+ * An instance is known by its plugin and its settings. One that reads something else besides, such as a file
+ * that a PATH names, says by a stamp what it read: a hash of it, and whatever else is needed to go on with
+ * jobs that were started under it. Then the same settings with another stamp are another instance: when the
+ * configuration is read anew, new jobs get the file as it is by then, and jobs that are there go on under
+ * what they were started with. A filter has no stamp: it is asked about jobs of any age, and reads
+ * what is there when it is opened. */
+
+/* Sets the stamp: a short text of printable ASCII, of which 200 bytes are kept. Elsewhere than in open() it
+ * does nothing, nor does it with a vtsimd that does not know it: such a one sees no change of the file. */
+static inline void vts_stamp(struct vts_instance *instance, const char *text)
+{
+    if (instance->host->size > offsetof(struct vts_host, stamp))
+        instance->host->stamp(instance, text);
+}
+
+/* The stamp of the instance that is opened again, after a restart or on another vtsimd, for jobs that were
+ * started under it; NULL where new jobs may be started with it. In the first case no job is started: admit
+ * and start are not called, so what they alone need (the file: it may have changed, or be gone) can be left
+ * out; state_size must be what it was. Do not stamp then: the stamp stays. */
+static inline const char *vts_stamped(const struct vts_instance *instance)
+{
+    return instance->host->size > offsetof(struct vts_host, stamped)
+               ? instance->host->stamped(instance)
+               : NULL;
 }
 
 /* ---- the plugin itself ----------------------------------------------------------------------- */
