@@ -53,7 +53,8 @@ install(FILES ${PROJECT_SOURCE_DIR}/config/vtsimd.ini
 install(FILES ${PROJECT_SOURCE_DIR}/core/man/vtsimd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(FILES ${PROJECT_SOURCE_DIR}/core/man/vtsim-script.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES ${PROJECT_SOURCE_DIR}/client/cli/vtsim.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES ${PROJECT_SOURCE_DIR}/tests/harness/vtsim-harness.3
+install(FILES ${PROJECT_SOURCE_DIR}/client/vtsim-client.3
+              ${PROJECT_SOURCE_DIR}/tests/harness/vtsim-harness.3
         DESTINATION ${CMAKE_INSTALL_MANDIR}/man3)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
               ${PROJECT_SOURCE_DIR}/CHANGELOG.md
