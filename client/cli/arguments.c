@@ -50,7 +50,7 @@ enum {
     WATCH
 };
 
-/* Options that mean nothing for most commands. */
+/* Options that mean nothing for some commands. Those that make a plan come first: settle_plan. */
 #define WAITING  (1u << COMMAND_WAIT | 1u << COMMAND_RUN | 1u << COMMAND_RESUME)
 #define STARTING (1u << COMMAND_START)
 #define ASKING   (~(1u << COMMAND_NEW_BEHAVIOUR))
@@ -59,11 +59,7 @@ static const struct {
     const char *name;
     unsigned int commands; /* one bit each */
     const char *commands_text;
-} narrow_options[] = {{'u', "url", ASKING, "commands that ask a server"},
-                      {'t', "timeout", ASKING, "commands that ask a server"},
-                      {REQUEST_TIMEOUT, "request-timeout", ASKING, "commands that ask a server"},
-                      {JSON, "json", ASKING, "commands that ask a server"},
-                      {'i', "interval", WAITING, "wait, run and resume"},
+} narrow_options[] = {{'i', "interval", WAITING, "wait, run and resume"},
                       {FACTOR, "factor", WAITING, "wait, run and resume"},
                       {MAX_INTERVAL, "max-interval", WAITING, "wait, run and resume"},
                       {JITTER, "jitter", WAITING, "wait, run and resume"},
@@ -73,7 +69,11 @@ static const struct {
                       {MAX_ERRORS, "max-errors", WAITING | STARTING, "start, wait, run and resume"},
                       {TRACE, "trace", WAITING | STARTING, "start, wait, run and resume"},
                       {STATE, "state", 1u << COMMAND_LIST, "list"},
-                      {WATCH, "watch", 1u << COMMAND_LIST, "list"}};
+                      {WATCH, "watch", 1u << COMMAND_LIST, "list"},
+                      {'u', "url", ASKING, "commands that ask a server"},
+                      {'t', "timeout", ASKING, "commands that ask a server"},
+                      {REQUEST_TIMEOUT, "request-timeout", ASKING, "commands that ask a server"},
+                      {JSON, "json", ASKING, "commands that ask a server"}};
 
 enum { NARROW_OPTIONS = sizeof(narrow_options) / sizeof(narrow_options[0]) };
 
