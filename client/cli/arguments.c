@@ -19,16 +19,16 @@ static const struct {
     enum command command;
     int least, most; /* words behind it */
     const char *missing;
-} commands[] = {{"start", COMMAND_START, 1, 1, "which job? right is vtsim start ID"},
-                {"status", COMMAND_STATUS, 1, 1, "which job? right is vtsim status ID"},
-                {"wait", COMMAND_WAIT, 1, INT_MAX, "which job? right is vtsim wait ID..."},
-                {"run", COMMAND_RUN, 1, INT_MAX, "which job? right is vtsim run ID..."},
-                {"resume", COMMAND_RESUME, 1, INT_MAX,
-                 "which token? right is vtsim resume TOKEN..."},
-                {"list", COMMAND_LIST, 0, 0, ""},
-                {"cancel", COMMAND_CANCEL, 1, 1, "which job? right is vtsim cancel ID"},
-                {"new-behaviour", COMMAND_NEW_BEHAVIOUR, 1, 2,
-                 "which name? right is vtsim new-behaviour NAME [DIR]"}};
+} commands[] = {
+    {"start", COMMAND_START, 1, 1, "which job? right is vtsim start ID"},
+    {"status", COMMAND_STATUS, 1, 1, "which job? right is vtsim status ID"},
+    {"wait", COMMAND_WAIT, 1, INT_MAX, "which job? right is vtsim wait ID..."},
+    {"run", COMMAND_RUN, 1, INT_MAX, "which job? right is vtsim run ID..."},
+    {"resume", COMMAND_RESUME, 1, INT_MAX, "which token? right is vtsim resume TOKEN..."},
+    {"list", COMMAND_LIST, 0, 0, ""},
+    {"cancel", COMMAND_CANCEL, 1, 1, "which job? right is vtsim cancel ID"},
+    {"new-behaviour", COMMAND_NEW_BEHAVIOUR, 1, 2,
+     "which name? right is vtsim new-behaviour NAME [DIR]"}};
 
 #define COMMAND_NAMES "start, status, wait, run, resume, list, cancel, new-behaviour"
 

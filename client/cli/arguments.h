@@ -31,10 +31,10 @@ enum command {
 
 struct arguments {
     enum command command;
-    const char *id;     /* the first of them, or new-behaviour's name; NULL for list, help, version */
-    char *const *ids;   /* of wait and run: all; of resume: tokens */
+    const char *id;   /* the first of them, or new-behaviour's name; NULL for list, help, version */
+    char *const *ids; /* of wait and run: all; of resume: tokens */
     size_t id_count;
-    const char *folder; /* of new-behaviour; NULL: called as it is */
+    const char *folder;  /* of new-behaviour; NULL: called as it is */
     const char *state;   /* of list; NULL: all */
     const char *url;     /* that -u gave; NULL: it did not */
     const char *timeout; /* that -t gave, as it was written; NULL: none */

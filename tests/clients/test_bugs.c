@@ -11,9 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
 #include <json-c/json.h>
 #include <vtsim/client.h>
+#include <cmocka.h>
 
 #include "folder.h"
 #include "http.h"
@@ -276,9 +276,8 @@ int main(void)
 
     for (size_t i = 0; i < BUGS; i++) {
         snprintf(names[i], sizeof(names[i]), "bug_%d", bugs[i].number);
-        tests[i] = (struct CMUnitTest){.name = names[i],
-                                       .test_func = find_bug,
-                                       .initial_state = (void *)(uintptr_t)&bugs[i]};
+        tests[i] = (struct CMUnitTest){
+            .name = names[i], .test_func = find_bug, .initial_state = (void *)(uintptr_t)&bugs[i]};
     }
     tests[BUGS] = (struct CMUnitTest)cmocka_unit_test(the_clients_are_built_as_the_page_says);
     return cmocka_run_group_tests_name("bugs of clients", tests, set_up, tear_down);
