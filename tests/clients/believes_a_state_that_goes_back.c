@@ -18,7 +18,7 @@ int main(int argc, char **argv)
         return 1;
     }
     for (int looks = 0; looks < 4; looks++) {
-        http_pause(20);
+        http_pause(10);
         if (!http_poll(id, &answer) || answer.status != 200 ||
             !http_status(&answer, status, sizeof(status)))
             continue;

@@ -17,7 +17,7 @@ int main(int argc, char **argv)
         return 1;
     }
     do {
-        http_pause(20);
+        http_pause(10);
         if (!http_poll(id, &answer) || answer.status != 200) { /* the bug: it may pass */
             printf("the job failed: status %d\n", answer.status);
             return 1;

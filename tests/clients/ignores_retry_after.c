@@ -18,7 +18,7 @@ int main(int argc, char **argv)
         return 1;
     }
     for (int failures = 0; failures < 5;) {
-        http_pause(20); /* the bug: answer.retry_after is more */
+        http_pause(10); /* the bug: answer.retry_after is more */
         if (!http_poll(id, &answer) || answer.status != 200) {
             printf("status %d, retry after %d s\n", answer.status, answer.retry_after);
             failures++;

@@ -21,7 +21,7 @@ int main(int argc, char **argv)
             return 1;
         }
         do {
-            http_pause(20);
+            http_pause(10);
             for (int i = 0; i <= last; i++) { /* the bug: those before have ended */
                 if (!http_poll(argv[1 + i], &answer) || answer.status == 404)
                     strcpy(status[i], "lost");

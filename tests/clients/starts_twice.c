@@ -18,7 +18,7 @@ int main(int argc, char **argv)
             printf("started\n");
             return 0;
         }
-        http_pause(20);
+        http_pause(10);
     }
     printf("not started: the service does not answer\n");
     return 1;

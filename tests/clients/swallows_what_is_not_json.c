@@ -17,7 +17,7 @@ int main(int argc, char **argv)
         return 1;
     }
     for (int polls = 0; polls < 20; polls++) {
-        http_pause(20);
+        http_pause(10);
         if (!http_poll(id, &answer) || !http_status(&answer, status, sizeof(status)))
             continue; /* the bug: nobody counts these, and nobody hears of them */
         if (strcmp(status, "completed") == 0 || strcmp(status, "error") == 0) {

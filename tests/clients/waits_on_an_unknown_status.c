@@ -18,7 +18,7 @@ int main(int argc, char **argv)
         return 1;
     }
     for (int polls = 0; polls < 20; polls++) {
-        http_pause(20);
+        http_pause(10);
         if (!http_poll(id, &answer) || answer.status != 200 ||
             !http_status(&answer, status, sizeof(status))) {
             printf("the service makes no sense\n");
