@@ -62,7 +62,8 @@ install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
 # What README.md and the pages behind it lead to, where their links expect it.
 foreach(page config/vtsimd.ini core/README.md core/store/README.md
              core/include/vtsim/plugin.h plugins/README.md
-             client/README.md client/include/vtsim/client.h tests/harness/include/vtsim/harness.h)
+             client/README.md client/include/vtsim/client.h tests/harness/include/vtsim/harness.h
+             tests/clients/README.md)
     get_filename_component(folder ${page} DIRECTORY)
     install(FILES ${PROJECT_SOURCE_DIR}/${page} DESTINATION ${CMAKE_INSTALL_DOCDIR}/${folder})
 endforeach()
@@ -72,3 +73,5 @@ foreach(folder config/cluster plugins client/examples tests/plugins)
             FILES_MATCHING PATTERN "*.c" PATTERN "*.in" PATTERN "*.ini"
             PATTERN template EXCLUDE)
 endforeach()
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/tests/clients DESTINATION ${CMAKE_INSTALL_DOCDIR}/tests
+        FILES_MATCHING PATTERN "*.[ch]" PATTERN "test_*" EXCLUDE)
