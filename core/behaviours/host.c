@@ -392,6 +392,22 @@ static void host_instance_log(const struct vts_instance *instance, int32_t level
     log_line((enum vts_level)level, instance->name, "%s", line);
 }
 
+/* ---- slots ---- */
+
+static bool host_slots(struct vts_instance *base, uint64_t count)
+{
+    struct instance *instance = (struct instance *)base;
+
+    if (count == 0 || instance->opened)
+        return false;
+    instance->slots = count;
+    return true;
+}
+
+static bool host_granted(const struct vts_job *job) { return hook_of(job)->granted; }
+static uint64_t host_waiting(const struct vts_job *job) { return hook_of(job)->waiting; }
+static uint64_t host_free_slots(const struct vts_job *job) { return hook_of(job)->free_slots; }
+
 const struct vts_host host_table = {
     .abi = VTS_ABI,
     .size = sizeof(struct vts_host),
@@ -416,6 +432,10 @@ const struct vts_host host_table = {
     .bend = host_bend,
     .log = host_log,
     .instance_log = host_instance_log,
+    .slots = host_slots,
+    .granted = host_granted,
+    .waiting = host_waiting,
+    .free_slots = host_free_slots,
 };
 
 void hook_run(struct hook *hook, void (*function)(struct vts_job *))

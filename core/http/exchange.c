@@ -293,6 +293,12 @@ void exchange_refusal(struct exchange *exchange)
         exchange->answer.status = exchange->call.answer.status;
         exchange_answer(exchange);
         break;
+    case SERVICE_NO_SLOTS:
+        exchange_error(exchange, 400,
+                       "the behaviour \"%.64s\" has slots, and there are none with the %s store",
+                       exchange->call.instance->name,
+                       service_store_kind(exchange->call.port->service));
+        break;
     case SERVICE_LIMIT:
         exchange->answer.retry_after = 1;
         exchange_error(exchange, 503, "there are as many jobs as max_jobs allows (%lld)",

@@ -2,7 +2,7 @@
  *
  * Each operation as a way through the store's door: what is done with the record there (a `move_`
  * function) and what is made of the outcome. See service.h. */
-#include "service.h"
+#include "queues.h"
 
 #include <stdlib.h>
 
@@ -20,6 +20,7 @@ static enum record_act move_due(void *arg, size_t port, const struct record *old
     enum record_act act;
 
     work->next = next;
+    work->slots = NULL;
     act = engine_advance(work, old, now);
     if (work->err != VTS_OK)
         log_line(VTS_ERROR, "jobs", "job %.*s cannot be moved: %s", (int)old->id_length, old->id,
@@ -101,6 +102,7 @@ static void init_ports(struct service *service)
         service->ports[i].bell_fd = -1;
         service->ports[i].assignment = latest(service);
         service->ports[i].store = store_port(service->store, i);
+        atomic_init(&service->ports[i].queues_awaited, RECORD_NEVER);
         engine_work_init(&service->ports[i].work, &service->engine);
     }
 }
@@ -139,7 +141,11 @@ bool service_init(struct service *service, const struct service_parts *parts,
     atomic_init(&service->latest, parts->assignment);
     behaviours_publish(&parts->assignment->behaviours, &service->instances);
     init_ports(service);
-    if (store_each_instance(service->store, revive, service, error))
+    service->queues = queues_create();
+    if (!service->queues)
+        vts_error_set(error, VTS_ERR_MEMORY, "no memory for the queues");
+    else if (store_each_instance(service->store, revive, service, error) &&
+             queues_restore(service, error))
         return true;
     service_finish(service);
     return false;
@@ -155,6 +161,7 @@ void service_finish(struct service *service)
         assignment_release(service->ports[i].assignment);
     }
     store_destroy(service->store);
+    queues_destroy(service->queues);
     assignment_release(atomic_load(&service->latest));
     instances_finish(&service->instances);
     pthread_mutex_destroy(&service->lock);
@@ -256,20 +263,40 @@ static const struct record *kept(enum record_act act, const struct record *old,
     return act == RECORD_PUT ? (const struct record *)next->bytes : old;
 }
 
+/* In whose order a call at this record is; 0: in none. One that was refused or has ended moves no more. */
+static uint64_t order_of(const struct record *old)
+{
+    bool alive = old->state == VTS_QUEUED || old->state == VTS_RUNNING;
+
+    return alive && (old->flags & RECORD_IN_ORDER) ? old->instance : 0;
+}
+
+static uint64_t order_of_start(const struct service_call *call, const struct record *old)
+{
+    if (old && old->state != VTS_ASKED)
+        return order_of(old);
+    return call->instance->slots > 0 && store_in_steps(call->port->service->store)
+               ? call->instance->hash
+               : 0;
+}
+
 static enum record_act move_start(struct store_call *store, const struct record *old,
                                   struct text *next)
 {
     struct service_call *call = call_of(store);
     struct engine_work *work = &call->port->work;
+    enum queues_turn turn = queues_take_turn(call, order_of_start(call, old), old);
     enum record_act act;
 
+    if (turn != TURN_TAKEN)
+        return turn == TURN_PASSED ? RECORD_PASS : RECORD_LEAVE;
     work->next = next;
     act = engine_start(work, old, call->instance, store->id, call->input, store->now);
     if (act == RECORD_LEAVE && !old)
         call->result = SERVICE_BUSY;
     else
         take_outcome(call, work, kept(act, old, next));
-    return act;
+    return queues_end_turn(call, act);
 }
 
 /* A job whose start was refused is not there. */
@@ -288,14 +315,17 @@ static enum record_act move_with(
 {
     struct service_call *call = call_of(store);
     struct engine_work *work = &call->port->work;
+    enum queues_turn turn = queues_take_turn(call, old ? order_of(old) : 0, old);
     enum record_act act;
 
+    if (turn != TURN_TAKEN)
+        return turn == TURN_PASSED ? RECORD_PASS : RECORD_LEAVE;
     if (!there(call, old))
         return RECORD_LEAVE;
     work->next = next;
     act = move(work, old, store);
     take_outcome(call, work, kept(act, old, next));
-    return act;
+    return queues_end_turn(call, act);
 }
 
 static enum record_act poll_job(struct engine_work *work, const struct record *old,
@@ -322,10 +352,38 @@ static enum record_act move_cancel(struct store_call *store, const struct record
     return move_with(cancel_job, store, old, next);
 }
 
+static enum record_act look_again(struct store_call *store, const struct record *old,
+                                  struct text *next)
+{
+    struct service_call *call = call_of(store);
+
+    (void)next;
+    if (!old)
+        return RECORD_LEAVE;
+    call->state = (enum vts_state)old->state;
+    text_reset(&call->record);
+    if (call->want_job)
+        text_add(&call->record, old, old->size);
+    if (call->record.failed)
+        call->result = SERVICE_BUSY;
+    return RECORD_LEAVE;
+}
+
+void service_look_again(struct service_call *call)
+{
+    call->store.fn = look_again;
+    call->store.is_poll = false;
+    store_apply(call->port->store, &call->store);
+}
+
 static void call_done(struct store_call *store)
 {
     struct service_call *call = call_of(store);
 
+    if (call->passed) {
+        queues_enter(call);
+        return;
+    }
     if (store->err == VTS_ERR_LIMIT)
         call->result = SERVICE_LIMIT;
     else if (store->err != VTS_OK)
@@ -342,6 +400,7 @@ static void enter(struct service_call *call,
     call->store.fn = fn;
     call->store.is_poll = is_poll;
     call->store.done = call_done;
+    call->passed = false;
     store_update(call->port->store, &call->store);
 }
 
@@ -349,6 +408,12 @@ void service_start(struct service_call *call)
 {
     const struct text *canonical = &call->instance->canonical;
 
+    if (call->instance->slots > 0 && !store_in_steps(call->port->service->store)) {
+        call->result = SERVICE_NO_SLOTS;
+        call->bent = false;
+        call->done(call);
+        return;
+    }
     call->store.instance = call->instance->hash;
     call->store.instance_text = (struct bytes){canonical->bytes, canonical->length};
     enter(call, move_start, false);
@@ -382,6 +447,7 @@ static void list_done(struct store_list *store)
 
 void service_list(struct service_list *list)
 {
+    queues_settle(list->port);
     list->store.row = list_row;
     list->store.done = list_done;
     store_list(list->port->store, &list->store);

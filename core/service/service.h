@@ -11,6 +11,7 @@
 #include <pthread.h>
 
 #include "../jobs/engine.h"
+#include "../jobs/slots.h"
 #include "assignment.h"
 
 struct event_base;
@@ -23,6 +24,7 @@ struct service_port {
     struct assignment *assignment; /* held: what new jobs get on this port */
     struct store_port *store;
     struct engine_work work;
+    _Atomic vts_ms queues_awaited; /* queues.c's: earlier than that needs a ring */
     /* loop.c's: carries out what is due. */
     struct event *timer, *bell;
     int bell_fd;
@@ -33,6 +35,7 @@ struct service {
     struct instances instances; /* all there are: the engine's, and those of stored jobs */
     struct store *store;
     const struct clock *clock;
+    struct queues *queues; /* jobs that have an order: queues.c's */
     _Atomic(struct assignment *) latest; /* held: the ports take it over when they are rung */
     pthread_mutex_t lock; /* whoever changes or takes hold of `latest`; nothing is taken in it */
     struct service_port *ports;
@@ -44,6 +47,7 @@ enum service_result {
     SERVICE_REFUSED,   /* by the behaviour: `answer` says how */
     SERVICE_EXISTS,    /* a job of this id was started before */
     SERVICE_NOT_FOUND, /* no such job */
+    SERVICE_NO_SLOTS,  /* the behaviour has slots, and the store has none */
     SERVICE_LIMIT,     /* as many jobs as allowed */
     SERVICE_BUSY       /* no memory, or the store cannot be reached */
 };
@@ -65,6 +69,12 @@ struct service_call {
     struct vts_answer answer;
     struct text word;   /* answer.word's bytes */
     struct text record; /* where wanted */
+
+    /* Used inside: queues.c's. */
+    struct queue *queue; /* that it holds */
+    uint64_t order;      /* the queue that it has to hold */
+    bool passed, stuck, marked;
+    struct slots_mark mark;
 };
 
 struct service_list {
@@ -123,5 +133,14 @@ void service_port_take_assignment(struct service_port *port);
 
 /* The store has something for the port to do; from any thread. */
 void service_port_ring(void *service, size_t port);
+
+/* Carries out what is due by `now` on this port, `most` events at the most; when there is more, as
+ * store_run_due. The loop does it by itself. */
+vts_ms service_run_due(struct service_port *port, vts_ms now, size_t most);
+
+/* ---- between the files of this room ---- */
+
+/* The call's job has moved on since the call: takes how it is now. */
+void service_look_again(struct service_call *call);
 
 #endif
