@@ -56,7 +56,7 @@ static bool let_in(struct trial *trial, struct trial_job *job, const char *id,
         at += pause;
     }
     life->start = at - TRIAL_START;
-    life->bent = work->bent;
+    life->bent = trial->bent;
     return true;
 }
 
