@@ -12,8 +12,8 @@ set(VTSIM_PKGCONFIG_DIR ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(TARGETS vtsimd vtsim RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 # One set of targets each, because each wants other libraries of its user: a plugin none, the shared
-# client none, the static client libevent and json-c.
-foreach(name plugin client client-static)
+# client none, the static client libevent and json-c, the harness json-c, libltdl and libelf.
+foreach(name plugin client client-static harness)
     install(TARGETS vtsim-${name} EXPORT vtsim-${name}
             LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
     # Not vtsim-client.cmake: it would take vtsim-client-static.cmake for a part of itself.
@@ -22,6 +22,7 @@ foreach(name plugin client client-static)
 endforeach()
 install(FILES ${PROJECT_SOURCE_DIR}/core/include/vtsim/plugin.h
               ${PROJECT_SOURCE_DIR}/client/include/vtsim/client.h
+              ${PROJECT_SOURCE_DIR}/tests/harness/include/vtsim/harness.h
         DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/vtsim)
 
 # ---- how others find them ------------------------------------------------------------------------
@@ -29,7 +30,7 @@ install(FILES ${PROJECT_SOURCE_DIR}/core/include/vtsim/plugin.h
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/vtsimConfig.cmake.in
                               ${PROJECT_BINARY_DIR}/vtsimConfig.cmake
                               INSTALL_DESTINATION ${VTSIM_CMAKE_DIR}
-                              PATH_VARS VTSIM_PLUGIN_DIR)
+                              PATH_VARS VTSIM_PLUGIN_DIR CMAKE_INSTALL_BINDIR)
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/vtsimConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/vtsimConfig.cmake ${PROJECT_BINARY_DIR}/vtsimConfigVersion.cmake
@@ -37,12 +38,13 @@ install(FILES ${PROJECT_BINARY_DIR}/vtsimConfig.cmake ${PROJECT_BINARY_DIR}/vtsi
 
 file(RELATIVE_PATH VTSIM_PREFIX_FROM_PC /x/${VTSIM_PKGCONFIG_DIR} /x)
 string(REGEX REPLACE "/$" "" VTSIM_PREFIX_FROM_PC ${VTSIM_PREFIX_FROM_PC})
-configure_file(${CMAKE_CURRENT_LIST_DIR}/vtsim-plugin.pc.in ${PROJECT_BINARY_DIR}/vtsim-plugin.pc
-               @ONLY)
-configure_file(${PROJECT_SOURCE_DIR}/client/vtsim-client.pc.in
-               ${PROJECT_BINARY_DIR}/vtsim-client.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/vtsim-plugin.pc ${PROJECT_BINARY_DIR}/vtsim-client.pc
-        DESTINATION ${VTSIM_PKGCONFIG_DIR})
+set(files)
+foreach(file core/vtsim-plugin client/vtsim-client tests/harness/vtsim-harness)
+    get_filename_component(name ${file} NAME)
+    configure_file(${PROJECT_SOURCE_DIR}/${file}.pc.in ${PROJECT_BINARY_DIR}/${name}.pc @ONLY)
+    list(APPEND files ${PROJECT_BINARY_DIR}/${name}.pc)
+endforeach()
+install(FILES ${files} DESTINATION ${VTSIM_PKGCONFIG_DIR})
 
 # ---- what people read ----------------------------------------------------------------------------
 
@@ -50,14 +52,20 @@ install(FILES ${PROJECT_SOURCE_DIR}/config/vtsimd.ini
         DESTINATION ${CMAKE_INSTALL_SYSCONFDIR}/vtsim)
 install(FILES ${PROJECT_SOURCE_DIR}/core/man/vtsimd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(FILES ${PROJECT_SOURCE_DIR}/client/cli/vtsim.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${PROJECT_SOURCE_DIR}/tests/harness/vtsim-harness.3
+        DESTINATION ${CMAKE_INSTALL_MANDIR}/man3)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
               ${PROJECT_SOURCE_DIR}/CHANGELOG.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
-# The pages that README.md leads to, where its links expect them.
-install(FILES ${PROJECT_SOURCE_DIR}/config/vtsimd.ini DESTINATION ${CMAKE_INSTALL_DOCDIR}/config)
-foreach(room core plugins client)
-    install(FILES ${PROJECT_SOURCE_DIR}/${room}/README.md
-            DESTINATION ${CMAKE_INSTALL_DOCDIR}/${room})
+# What README.md and the pages behind it lead to, where their links expect it.
+foreach(page config/vtsimd.ini core/README.md core/store/README.md core/include/vtsim/plugin.h plugins/README.md
+             client/README.md client/include/vtsim/client.h tests/harness/include/vtsim/harness.h)
+    get_filename_component(folder ${page} DIRECTORY)
+    install(FILES ${PROJECT_SOURCE_DIR}/${page} DESTINATION ${CMAKE_INSTALL_DOCDIR}/${folder})
 endforeach()
-install(DIRECTORY ${PROJECT_SOURCE_DIR}/client/examples
-        DESTINATION ${CMAKE_INSTALL_DOCDIR}/client FILES_MATCHING PATTERN "*.c")
+foreach(folder config/cluster plugins client/examples tests/plugins)
+    get_filename_component(above ${folder} DIRECTORY)
+    install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_DOCDIR}/${above}
+            FILES_MATCHING PATTERN "*.c" PATTERN "*.in" PATTERN "*.ini"
+            PATTERN template EXCLUDE)
+endforeach()

@@ -45,7 +45,7 @@ struct daemon {
 
 static const char help[] =
     "usage: vtsimd [-c FILE] [-l ADDR:PORT] [-s 'SECTION/KEY=VALUE']...\n"
-    "              [--check] [--describe [PLUGIN]] [--version] [--help]\n"
+    "              [--check] [--describe [PLUGIN]] [--version] [-h | --help]\n"
     "       vtsimd --preview BEHAVIOUR [--jobs N] [--seed N] [--json | --csv] [-c FILE] [-s "
     "...]...\n"
     "       vtsimd --vet FILE.so [-s KEY=VALUE]...\n"
@@ -66,7 +66,7 @@ static const char help[] =
     "      --json, --csv        as numbers: a JSON object, or a line for each job\n"
     "      --vet FILE.so        try whether a plugin keeps the rules, and end\n"
     "      --version            tell the version, and end\n"
-    "      --help               tell this, and end\n"
+    "  -h, --help               tell this, and end\n"
     "\n"
     "When it serves it prints one line: vtsimd: listening on http://127.0.0.1:5000\n"
     "SIGTERM and SIGINT end it once the answers under way are out; a second one at once.\n"
@@ -138,7 +138,6 @@ enum long_option {
     OPTION_CHECK = 256,
     OPTION_DESCRIBE,
     OPTION_VERSION,
-    OPTION_HELP,
     OPTION_PREVIEW,
     OPTION_JOBS,
     OPTION_SEED,
@@ -193,7 +192,7 @@ static int take_option(struct arguments *arguments, int option)
     case OPTION_VERSION:
         puts("vtsimd " VTSIM_VERSION);
         return EXIT_SUCCESS;
-    case OPTION_HELP:
+    case 'h':
         fputs(help, stdout);
         return EXIT_SUCCESS;
     default:
@@ -217,7 +216,7 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
                                             {"csv", no_argument, NULL, OPTION_CSV},
                                             {"vet", required_argument, NULL, OPTION_VET},
                                             {"version", no_argument, NULL, OPTION_VERSION},
-                                            {"help", no_argument, NULL, OPTION_HELP},
+                                            {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     int option, status = -1;
     size_t i;
@@ -226,7 +225,7 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
     if (!arguments->assignments)
         return EXIT_USAGE;
     arguments->preview.jobs = 1000;
-    while (status < 0 && (option = getopt_long(argc, argv, "c:l:s:", options, NULL)) != -1)
+    while (status < 0 && (option = getopt_long(argc, argv, "c:hl:s:", options, NULL)) != -1)
         status = take_option(arguments, option);
     if (status >= 0)
         return status;

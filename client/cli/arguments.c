@@ -16,10 +16,18 @@
 static const struct {
     const char *name;
     enum command command;
-    bool takes_id;
-} commands[] = {{"start", COMMAND_START, true}, {"status", COMMAND_STATUS, true},
-                {"wait", COMMAND_WAIT, true},   {"run", COMMAND_RUN, true},
-                {"list", COMMAND_LIST, false},  {"cancel", COMMAND_CANCEL, true}};
+    int least, most; /* words behind it */
+    const char *missing;
+} commands[] = {{"start", COMMAND_START, 1, 1, "which job? right is vtsim start ID"},
+                {"status", COMMAND_STATUS, 1, 1, "which job? right is vtsim status ID"},
+                {"wait", COMMAND_WAIT, 1, 1, "which job? right is vtsim wait ID"},
+                {"run", COMMAND_RUN, 1, 1, "which job? right is vtsim run ID"},
+                {"list", COMMAND_LIST, 0, 0, ""},
+                {"cancel", COMMAND_CANCEL, 1, 1, "which job? right is vtsim cancel ID"},
+                {"new-behaviour", COMMAND_NEW_BEHAVIOUR, 1, 2,
+                 "which name? right is vtsim new-behaviour NAME [DIR]"}};
+
+#define COMMANDS_TEXT "start, status, wait, run, list, cancel, new-behaviour"
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -28,12 +36,17 @@ enum { FACTOR = 256, MAX_INTERVAL, JITTER, REQUEST_TIMEOUT, MAX_ERRORS, STATE, J
 
 /* Options that mean nothing for most commands. */
 #define WAITING (1u << COMMAND_WAIT | 1u << COMMAND_RUN)
+#define ASKING  (~(1u << COMMAND_NEW_BEHAVIOUR))
 static const struct {
     int option;
     const char *name;
     unsigned int commands; /* one bit each */
     const char *commands_text;
-} narrow_options[] = {{'i', "interval", WAITING, "wait and run"},
+} narrow_options[] = {{'u', "url", ASKING, "commands that ask a server"},
+                      {'t', "timeout", ASKING, "commands that ask a server"},
+                      {REQUEST_TIMEOUT, "request-timeout", ASKING, "commands that ask a server"},
+                      {JSON, "json", ASKING, "commands that ask a server"},
+                      {'i', "interval", WAITING, "wait and run"},
                       {FACTOR, "factor", WAITING, "wait and run"},
                       {MAX_INTERVAL, "max-interval", WAITING, "wait and run"},
                       {JITTER, "jitter", WAITING, "wait and run"},
@@ -61,6 +74,7 @@ void arguments_help(void)
 {
     output_print(
         "usage: vtsim [-u URL] COMMAND [ID] [OPTION]...\n"
+        "       vtsim new-behaviour NAME [DIR]\n"
         "\n"
         "Starts jobs at a video-translation service, or its simulator, and waits for them.\n"
         "\n"
@@ -70,6 +84,9 @@ void arguments_help(void)
         "  run ID      start it and wait until it has ended\n"
         "  list        list the jobs (vtsimd only)\n"
         "  cancel ID   ask to stop it (vtsimd only)\n"
+        "  new-behaviour NAME [DIR]\n"
+        "              write a project for a behaviour of your own, with its test, into the\n"
+        "              folder DIR (default: NAME); asks no server\n"
         "\n"
         "Options, anywhere on the line; -- before an ID that begins with a dash:\n"
         "  -u, --url URL           the server (default $VTSIM_URL, else http://127.0.0.1:5000)\n"
@@ -232,21 +249,20 @@ static bool read_option(struct arguments *arguments, int option, const char *val
 static bool read_command(struct arguments *arguments, int count, char **words)
 {
     if (!count)
-        return wrong("no command; right are start, status, wait, run, list, cancel");
+        return wrong("no command; right are " COMMANDS_TEXT);
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(words[0], commands[i].name) != 0)
             continue;
         arguments->command = commands[i].command;
-        if (commands[i].takes_id && count < 2)
-            return wrong("%s: which job? right is vtsim %s ID", words[0], words[0]);
-        if (count > (commands[i].takes_id ? 2 : 1))
+        if (count - 1 < commands[i].least)
+            return wrong("%s: %s", words[0], commands[i].missing);
+        if (count - 1 > commands[i].most)
             return wrong("%s: \"%s\" is too much", words[0], words[count - 1]);
-        if (commands[i].takes_id)
-            arguments->id = words[1];
+        arguments->id = count > 1 ? words[1] : NULL;
+        arguments->folder = count > 2 ? words[2] : NULL;
         return true;
     }
-    return wrong("unknown command \"%s\"; right are start, status, wait, run, list, cancel",
-                 words[0]);
+    return wrong("unknown command \"%s\"; right are " COMMANDS_TEXT, words[0]);
 }
 
 /* `given` has a bit for each narrow option that was given. An option that would do nothing is a

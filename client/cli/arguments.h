@@ -23,13 +23,15 @@ enum command {
     COMMAND_RUN,
     COMMAND_LIST,
     COMMAND_CANCEL,
+    COMMAND_NEW_BEHAVIOUR,
     COMMAND_HELP,
     COMMAND_VERSION
 };
 
 struct arguments {
     enum command command;
-    const char *id;      /* NULL for list, help and version */
+    const char *id;      /* of new-behaviour: its name; NULL for list, help and version */
+    const char *folder;  /* of new-behaviour; NULL: called as it is */
     const char *state;   /* of list; NULL: all */
     const char *url;     /* that -u gave; NULL: it did not */
     const char *timeout; /* that -t gave, as it was written; NULL: none */

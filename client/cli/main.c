@@ -9,6 +9,7 @@
 
 #include "arguments.h"
 #include "follow.h"
+#include "new_behaviour.h"
 #include "output.h"
 #include "report.h"
 
@@ -167,6 +168,9 @@ int main(int argc, char **argv)
     case COMMAND_VERSION:
         output_print("vtsim %s\n", vts_client_version());
         code = EXIT_COMPLETED;
+        break;
+    case COMMAND_NEW_BEHAVIOUR:
+        code = new_behaviour(arguments.id, arguments.folder);
         break;
     case COMMAND_WAIT:
     case COMMAND_RUN:

@@ -30,6 +30,9 @@ const struct vts_option config_server_options[] = {
                             "how long a first SIGTERM waits for answers under way"),
     VTS_OPTION_INT(SERVER, max_connections, "10000", 1, 1000000,
                    "connections open at one time; one beyond them is answered 503"),
+    VTS_OPTION_TIME_BETWEEN(SERVER, max_wait, "60s", 0, 3600000,
+                            "the longest that a poll may wait for news (Prefer: wait=N); 0: not at "
+                            "all"),
     VTS_OPTION_LIST(SERVER, plugin_path, "",
                     "folders of plugins, one a line, searched before the installed one"),
     VTS_OPTION_CHOICE(SERVER, log_level, "debug|info|warning|error", "info",

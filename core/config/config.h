@@ -20,6 +20,7 @@ struct server_settings {
     vts_ms idle_timeout;
     vts_ms drain_timeout; /* how long a first SIGTERM waits for answers under way */
     int64_t max_connections;
+    vts_ms max_wait; /* the longest that a poll may ask to wait for news; below 1 s: not at all */
     struct vts_list plugin_path; /* searched before the installed folder; absolute */
     int log_level;               /* enum vts_level */
     int log_format;              /* 0 text, 1 json */

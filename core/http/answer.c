@@ -3,6 +3,8 @@
  * Sends whole answers through evhttp, quickly. Knows nothing of what they say. */
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/keyvalq_struct.h>
+#include <stdlib.h>
 #include <time.h>
 
 #include "exchange.h"
@@ -23,13 +25,25 @@ static const char *http_date(vts_ms moment, char *buffer, size_t size)
     return buffer;
 }
 
+const char *answer_features(const struct worker *worker)
+{
+    static const char with_wait[] = "batch, wait, idempotency-key, progress, cancel";
+    static const char without[] = "batch, idempotency-key, progress, cancel";
+
+    return worker->server->config->server.max_wait >= 1000 ? with_wait : without;
+}
+
+/* The value of the field Date, and the line of features behind it: they are the same for all answers of a
+ * second. */
 static const char *date_of(struct worker *worker)
 {
     vts_ms second = clock_now(worker->server->service->clock) / 1000;
+    char date[96];
 
     if (second != worker->date_second) {
         worker->date_second = second;
-        http_date(second * 1000, worker->date, sizeof(worker->date));
+        snprintf(worker->date, sizeof(worker->date), "%s\r\n" ANSWER_FEATURES ": %s",
+                 http_date(second * 1000, date, sizeof(date)), answer_features(worker));
     }
     return worker->date;
 }
@@ -56,13 +70,32 @@ static void each_field(struct exchange *exchange,
             snprintf(value, sizeof(value), "%lld", (long long)answer->retry_after);
         add(to, "Retry-After", value);
     }
+    if (answer->waited >= 0) {
+        snprintf(value, sizeof(value), "wait=%lld", (long long)answer->waited);
+        add(to, "Preference-Applied", value);
+    }
     if (answer->close || worker->draining)
         add(to, "Connection", "close");
 }
 
+/* As evhttp_add_header, which would refuse a value of two lines. A field costs a twentieth of an answer, so
+ * those that are on every answer are added as one. */
 static void add_to_request(void *to, const char *name, const char *value)
 {
-    evhttp_add_header(to, name, value);
+    struct evkeyvalq *headers = to;
+    struct evkeyval *header = malloc(sizeof(*header));
+
+    if (!header)
+        return;
+    header->key = strdup(name);
+    header->value = strdup(value);
+    if (header->key && header->value) {
+        TAILQ_INSERT_TAIL(headers, header, next);
+        return;
+    }
+    free(header->key);
+    free(header->value);
+    free(header);
 }
 
 static void add_to_text(void *to, const char *name, const char *value)
@@ -87,6 +120,8 @@ static const char *reason(int status)
         return "Conflict";
     case 413:
         return "Content Too Large";
+    case 422:
+        return "Unprocessable Content";
     case 429:
         return "Too Many Requests";
     case 501:

@@ -39,14 +39,16 @@ struct exchange *exchange_create(struct worker *worker, struct evhttp_request *r
     exchange->request = request;
     exchange->call.port = worker->port;
     exchange->call.instance = NULL;
-    exchange->call.input = (struct bytes){NULL, 0};
-    exchange->call.want_job = false;
+    exchange->call.input = exchange->call.store.instance_text = (struct bytes){NULL, 0};
+    exchange->call.idempotency = (struct bytes){NULL, 0};
+    exchange->call.want_job = exchange->call.spare_input = false;
     exchange->call.bent = false;
     exchange->answer.status = 200;
     exchange->answer.type = "application/json";
     exchange->answer.allow = NULL;
     exchange->answer.retry_after = -1;
     exchange->answer.retry_after_date = false;
+    exchange->answer.waited = -1;
     exchange->answer.close = false;
     text_reset(&exchange->answer.body);
     text_reset(&exchange->answer.location);
@@ -80,8 +82,9 @@ void exchange_end(struct exchange *exchange)
     exchange_unpark(exchange);
     json_object_put(exchange->body);
     exchange->body = NULL;
-    free(exchange->listing);
-    exchange->listing = NULL;
+    if (exchange->own)
+        exchange->own_free(exchange->own);
+    exchange->own = NULL;
     forget_if_large(&exchange->answer.body);
     forget_if_large(&exchange->call.record);
     forget_if_large(&exchange->input);
@@ -101,7 +104,9 @@ void exchange_abandon(struct exchange *exchange)
         event_free(exchange->watch);
     exchange->watch = NULL;
     /* A call that the service still holds ends when it comes back. */
-    if (!exchange->called)
+    if (exchange->called)
+        service_wait_end(&exchange->call);
+    else
         exchange_end(exchange);
 }
 
@@ -235,7 +240,7 @@ static void bend(struct exchange *exchange)
         }
     }
     if (bent->retry_after != 0) {
-        answer->retry_after = bent->retry_after < 0 ? 0 : (bent->retry_after + 999) / 1000;
+        answer->retry_after = exchange_seconds(bent->retry_after);
         answer->retry_after_date = bent->retry_after_date;
     }
     if (bent->body == VTS_BODY_HTML)
@@ -273,41 +278,67 @@ void exchange_error(struct exchange *exchange, int status, const char *format, .
     exchange_answer(exchange);
 }
 
-void exchange_refusal(struct exchange *exchange)
+int exchange_refused(const struct exchange *exchange, const struct service_call *call,
+                     struct text *message, int64_t *retry_after)
 {
-    switch (exchange->call.result) {
+    static const char *const busy[] = {[STORE_OK] = "the job cannot be served now",
+                                       [STORE_FAILING] = "the store cannot be written now",
+                                       [STORE_AWAY] = "the store cannot be reached now"};
+
+    switch (call->result) {
     case SERVICE_EXISTS:
-        exchange->call.bent = false;
-        exchange->answer.status = 409;
-        text_puts(&exchange->answer.body,
-                  "{\"error\": \"a job of this id was started before\", \"job_id\": ");
-        text_json(&exchange->answer.body, exchange->id, exchange->call.store.id.length);
-        text_puts(&exchange->answer.body, "}");
-        exchange_answer(exchange);
-        break;
+        text_puts(message, "a job of this id was started before");
+        return 409;
+    case SERVICE_KEY_USED:
+        text_puts(message, "this Idempotency-Key was given with another body before: it stands for "
+                           "one request; take a new key for a new one");
+        return 422;
     case SERVICE_NOT_FOUND:
-        exchange_error(exchange, 404, "there is no job of this id");
-        break;
-    case SERVICE_REFUSED:
-        write_error(exchange, "the behaviour refuses to start this job");
-        exchange->answer.status = exchange->call.answer.status;
-        exchange_answer(exchange);
-        break;
+        text_puts(message, "there is no job of this id");
+        return 404;
     case SERVICE_NO_SLOTS:
-        exchange_error(exchange, 400,
-                       "the behaviour \"%.64s\" has slots, and there are none with the %s store",
-                       exchange->call.instance->name,
-                       service_store_kind(exchange->call.port->service));
-        break;
+        text_printf(message,
+                    "the behaviour \"%.64s\" has slots, and there are none with the %s store",
+                    call->instance->name, service_store_kind(call->port->service));
+        return 400;
     case SERVICE_LIMIT:
-        exchange->answer.retry_after = 1;
-        exchange_error(exchange, 503, "there are as many jobs as max_jobs allows (%lld)",
-                       (long long)exchange->worker->server->config->server.max_jobs);
-        break;
-    case SERVICE_BUSY:
+        *retry_after = 1;
+        text_printf(message, "there are as many jobs as max_jobs allows (%lld)",
+                    (long long)exchange->worker->server->config->server.max_jobs);
+        return 503;
+    case SERVICE_STRANGE: /* to come again does not help */
     case SERVICE_DONE:
-        exchange->answer.retry_after = 1;
-        exchange_error(exchange, 503, "the job cannot be served now");
+        text_puts(message, "the job's record cannot be understood: it was left as it is");
+        return 503;
+    case SERVICE_REFUSED:
+    case SERVICE_BUSY:
         break;
     }
+    *retry_after = 1;
+    text_puts(message, busy[service_store_state(call->port->service)]);
+    return 503;
+}
+
+void exchange_refusal(struct exchange *exchange)
+{
+    const struct service_call *call = &exchange->call;
+    struct answer *answer = &exchange->answer;
+    struct text message = TEXT_INIT;
+
+    if (call->result == SERVICE_REFUSED) {
+        write_error(exchange, "the behaviour refuses to start this job");
+        answer->status = call->answer.status;
+    } else {
+        exchange->call.bent = false;
+        answer->status = exchange_refused(exchange, call, &message, &answer->retry_after);
+        write_error(exchange, message.failed ? "no memory" : message.bytes);
+        text_finish(&message);
+    }
+    if (call->result == SERVICE_EXISTS && answer->body.length > 0) {
+        answer->body.length--;
+        text_puts(&answer->body, ", \"job_id\": ");
+        text_json(&answer->body, exchange->id, call->store.id.length);
+        text_puts(&answer->body, "}");
+    }
+    exchange_answer(exchange);
 }

@@ -26,7 +26,8 @@ struct answer {
     struct text location; /* 201's Location, where it has bytes */
     int64_t retry_after;  /* seconds; -1: none */
     bool retry_after_date;
-    bool close; /* close the connection afterwards */
+    int64_t waited; /* Preference-Applied's wait, in seconds; -1: none */
+    bool close;     /* close the connection afterwards */
 };
 
 struct exchange {
@@ -39,7 +40,9 @@ struct exchange {
     char id[RECORD_ID_MAX + 1];
     struct json_object *body; /* the request's */
     struct text input;
-    struct listing *listing; /* jobs.c's; freed with free(3) at the end */
+    struct text key;          /* jobs.c's: see struct job's `idempotency` */
+    void *own;                /* what its handler keeps, */
+    void (*own_free)(void *); /* and how it is freed at the end */
     struct answer answer;
     void (*then)(struct exchange *); /* what follows the service call */
     bool called;                     /* the service has not called back yet */
@@ -69,7 +72,7 @@ struct worker {
     pthread_t thread;
     struct json_tokener *tokener;
     vts_ms date_second; /* what `date` says */
-    char date[96];
+    char date[192];     /* answer.c's */
 };
 
 /* A new one for a request that has arrived. NULL where there was no memory. */
@@ -90,8 +93,17 @@ void exchange_answer(struct exchange *exchange);
 VTS_PRINTF(3, 4)
 void exchange_error(struct exchange *exchange, int status, const char *format, ...);
 
-/* Answers what a service call that was not done is answered with everywhere. */
+/* What a service call that was not done, or whose job cannot be read, is answered with everywhere: the status, and the message, which
+ * is added to `message`. *retry_after is set where there is one. Not for SERVICE_REFUSED, where the
+ * behaviour says it. */
+int exchange_refused(const struct exchange *exchange, const struct service_call *call,
+                     struct text *message, int64_t *retry_after);
+
+/* Answers that, or what the behaviour says. */
 void exchange_refusal(struct exchange *exchange);
+
+/* A number of seconds as Retry-After says a span: rounded up. */
+static inline int64_t exchange_seconds(vts_ms span) { return span < 0 ? 0 : (span + 999) / 1000; }
 
 /* The client has left, or the worker ends: nothing more is said. */
 void exchange_abandon(struct exchange *exchange);
@@ -104,6 +116,10 @@ void exchange_unpark(struct exchange *exchange);
 
 /* Waits in clock time; then calls `then`, unless the client leaves before. */
 void exchange_park(struct exchange *exchange, vts_ms span, event_callback_fn then);
+
+/* The header field by which a client sees what this server has beyond the original API, and its value. */
+#define ANSWER_FEATURES "Vtsim-Features"
+const char *answer_features(const struct worker *worker);
 
 /* answer.c: whole answers, and a head on its own for those that are not sent whole. */
 void answer_send(struct exchange *exchange);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "../base/rng.h"
+#include "job_json.h"
 #include "request.h"
 #include "routes.h"
 
@@ -13,96 +15,53 @@
 #define PAGE_SCAN    10000
 #define PAGE_BYTES   ((size_t)256 * 1024) /* a page that has as many takes no more jobs */
 
-/* ---- a job as JSON ---- */
-
-static void add_moment(struct text *body, const char *name, vts_ms moment)
-{
-    text_printf(body, ", \"%s\": ", name);
-    if (moment == RECORD_NEVER) {
-        text_puts(body, "null");
-        return;
-    }
-    text_puts(body, "\"");
-    text_time(body, moment);
-    text_puts(body, "\"");
-}
-
-static void add_words(struct text *body, const struct job *job, const struct vts_answer *bent)
-{
-    if (bent && bent->body == VTS_BODY_NO_STATUS)
-        return;
-    text_puts(body, ", \"state\": ");
-    if (bent && bent->word)
-        text_json(body, bent->word, strlen(bent->word));
-    else
-        text_printf(body, "\"%s\"", state_name((int)job->state));
-    text_puts(body, ", \"status\": ");
-    if (bent && bent->word)
-        text_json(body, bent->word, strlen(bent->word));
-    else
-        text_printf(body, "\"%s\"", state_word((int)job->state));
-}
-
-static void add_job(struct text *body, const struct service *service, const struct job *job,
-                    uint64_t polls, vts_ms now, const struct vts_answer *bent)
-{
-    const char *behaviour = service_behaviour_name(service, job->instance);
-
-    text_puts(body, "{\"id\": ");
-    text_json(body, job->id.at, job->id.length);
-    add_words(body, job, bent);
-    text_printf(body, ", \"progress\": %.6g, \"behaviour\": ", job_progress(job, now));
-    if (behaviour)
-        text_json(body, behaviour, strlen(behaviour));
-    else
-        text_puts(body, "null");
-    add_moment(body, "created_at", job->created_at);
-    add_moment(body, "started_at", job->started_at);
-    add_moment(body, "ended_at", job->ended_at);
-    text_printf(body, ", \"polls\": %llu, \"result\": ", (unsigned long long)polls);
-    if (job->result.at)
-        text_add(body, job->result.at, job->result.length);
-    else
-        text_puts(body, "null");
-    if (job->state == VTS_FAILED) {
-        text_puts(body, ", \"error\": {\"code\": ");
-        text_json(body, job->code.at ? job->code.at : "error",
-                  job->code.at ? job->code.length : strlen("error"));
-        text_puts(body, ", \"message\": ");
-        text_json(body, job->message.at ? job->message.at : "", job->message.length);
-        text_puts(body, "}}");
-    } else {
-        text_puts(body, ", \"error\": null}");
-    }
-}
-
 /* Answers with the call's job. */
 static void answer_job(struct exchange *exchange)
 {
     const struct service_call *call = &exchange->call;
     struct job job;
 
-    if (call->result != SERVICE_DONE) {
+    if (call->result != SERVICE_DONE || !service_job(call, &job)) {
         exchange_refusal(exchange);
         return;
     }
-    if (!service_job(call, &job)) {
-        exchange_error(exchange, 503, "the job's record cannot be understood");
-        return;
-    }
-    add_job(&exchange->answer.body, call->port->service, &job, call->store.polls, call->store.now,
-            call->bent ? &call->answer : NULL);
+    job_json(&exchange->answer.body, call->port->service, &job, call->store.polls, call->store.now,
+             call->bent ? &call->answer : NULL);
     exchange_answer(exchange);
 }
 
 /* ---- one job ---- */
 
+static void ask_wait(struct service_call *call)
+{
+    service_wait(call, ((struct exchange *)call)->answer.waited * 1000);
+}
+
+/* Preference-Applied is said where the client's wish was obeyed: not with an answer that came at once for
+ * another reason than that there was news. */
+static void answer_wait(struct exchange *exchange)
+{
+    const struct service_call *call = &exchange->call;
+
+    if (!call->wait.applied || call->result != SERVICE_DONE || call->bent)
+        exchange->answer.waited = -1;
+    answer_job(exchange);
+}
+
 void jobs_get(struct exchange *exchange)
 {
+    int64_t most = exchange->worker->server->config->server.max_wait / 1000, seconds;
+
     if (!route_id(exchange, "/jobs/"))
         return;
     exchange->call.want_job = true;
-    exchange_call(exchange, service_status, answer_job);
+    seconds = most > 0 ? request_wait(exchange) : -1;
+    if (seconds < 0) {
+        exchange_call(exchange, service_status, answer_job);
+        return;
+    }
+    exchange->answer.waited = seconds < most ? seconds : most;
+    exchange_call(exchange, ask_wait, answer_wait);
 }
 
 void jobs_delete(struct exchange *exchange)
@@ -223,18 +182,54 @@ static bool take_input(struct exchange *exchange)
     return true;
 }
 
+/* The id for a start with a key: always the same, so that a repeat finds the job by it. That two keys get
+ * the same one by chance will not happen; if it did, the second would be told that the id is taken. */
+static bool id_of_key(struct exchange *exchange)
+{
+    const char *key = exchange->key.bytes + RECORD_HASH;
+    size_t length = exchange->key.length - RECORD_HASH;
+    char id[64];
+
+    snprintf(id, sizeof(id), "job-%016llx%016llx", (unsigned long long)rng_hash(key, length, 3),
+             (unsigned long long)rng_hash(key, length, 4));
+    return request_take_id(exchange, "id", id, strlen(id));
+}
+
+static void key_claimed(struct exchange *exchange)
+{
+    if (exchange->call.result != SERVICE_DONE)
+        exchange_refusal(exchange);
+    else if (request_body_id(exchange, "id"))
+        exchange_call(exchange, service_start, post_done);
+}
+
+/* A key and an id of the client's own: the job is found by its id, and whether the key was given with
+ * another body, which may name another job, is found by the id that is made of the key. */
+static void post_with_both(struct exchange *exchange)
+{
+    if (id_of_key(exchange))
+        exchange_call(exchange, service_claim_key, key_claimed);
+}
+
 void jobs_post(struct exchange *exchange)
 {
-    bool has_id;
+    bool has_id, has_key;
 
-    if (!request_body(exchange) || !members_known(exchange))
+    if (!request_body(exchange) || !members_known(exchange) || !request_key(exchange, &has_key))
         return;
+    if (has_key)
+        exchange->call.idempotency = (struct bytes){exchange->key.bytes, exchange->key.length};
     has_id = json_object_object_get_ex(exchange->body, "id", NULL);
-    if (!(has_id ? request_body_id(exchange, "id") : make_id(exchange)) ||
+    if (!(has_id    ? request_body_id(exchange, "id")
+          : has_key ? id_of_key(exchange)
+                    : make_id(exchange)) ||
         !take_behaviour(exchange) || !take_input(exchange))
         return;
     exchange->call.want_job = true;
-    exchange_call(exchange, service_start, post_done);
+    if (has_id && has_key)
+        post_with_both(exchange);
+    else
+        exchange_call(exchange, service_start, post_done);
 }
 
 /* ---- a listing ---- */
@@ -251,14 +246,14 @@ static void list_row(struct service_list *list, const struct job *job, uint64_t 
     struct text *body = &listing->exchange->answer.body;
 
     text_puts(body, listing->rows++ ? ", " : "");
-    add_job(body, list->port->service, job, polls, now, NULL);
+    job_json(body, list->port->service, job, polls, now, NULL);
     if (body->length > PAGE_BYTES)
         list->store.limit = 0; /* the page is full */
 }
 
 static void write_list(struct exchange *exchange)
 {
-    const struct service_list *list = &exchange->listing->list;
+    const struct service_list *list = &((struct listing *)exchange->own)->list;
     struct text *body = &exchange->answer.body;
 
     if (list->store.err != VTS_OK) {
@@ -282,7 +277,7 @@ static void list_done(struct service_list *list)
 
 static void ask_list(struct service_call *call)
 {
-    service_list(&((struct exchange *)call)->listing->list);
+    service_list(&((struct listing *)((struct exchange *)call)->own)->list);
 }
 
 static bool read_state(struct exchange *exchange, int *state)
@@ -291,7 +286,7 @@ static bool read_state(struct exchange *exchange, int *state)
     size_t length;
 
     *state = -1;
-    if (!request_parameter(exchange, "state", word, sizeof(word), &length))
+    if (!request_parameter(exchange, "state", word, &length))
         return false;
     if (length == SIZE_MAX)
         return true;
@@ -308,7 +303,7 @@ static bool read_limit(struct exchange *exchange, size_t *limit)
     size_t length;
 
     *limit = PAGE_DEFAULT;
-    if (!request_parameter(exchange, "limit", digits, sizeof(digits), &length))
+    if (!request_parameter(exchange, "limit", digits, &length))
         return false;
     if (length == SIZE_MAX)
         return true;
@@ -328,19 +323,27 @@ void jobs_list(struct exchange *exchange)
                                 .row = list_row,
                                 .done = list_done,
                                 .store.scan = PAGE_SCAN};
+    struct listing *listing;
+    struct bytes raw;
     size_t length;
 
+    if (request_next(exchange->query, "id", &raw)) {
+        batch_get(exchange);
+        return;
+    }
     if (!request_parameters_known(exchange, known) || !read_state(exchange, &list.state) ||
         !read_limit(exchange, &list.store.limit) ||
-        !request_parameter(exchange, "after", list.store.after, sizeof(list.store.after), &length))
+        !request_parameter(exchange, "after", list.store.after, &length))
         return;
     list.store.after_length = length == SIZE_MAX ? 0 : length;
-    exchange->listing = malloc(sizeof(*exchange->listing));
-    if (!exchange->listing) {
+    listing = malloc(sizeof(*listing));
+    if (!listing) {
         exchange_error(exchange, 503, "no memory for the listing");
         return;
     }
-    *exchange->listing = (struct listing){.list = list, .exchange = exchange};
+    *listing = (struct listing){.list = list, .exchange = exchange};
+    exchange->own = listing;
+    exchange->own_free = free;
     text_puts(&exchange->answer.body, "{\"jobs\": [");
     exchange_call(exchange, ask_list, write_list);
 }

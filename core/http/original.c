@@ -53,7 +53,7 @@ void original_status(struct exchange *exchange)
     char id[RECORD_ID_MAX + 1];
     size_t length;
 
-    if (!request_parameter(exchange, "job_id", id, sizeof(id), &length))
+    if (!request_parameter(exchange, "job_id", id, &length))
         return;
     if (length == SIZE_MAX) {
         exchange_error(exchange, 400, "job_id is missing: ask /status?job_id=...");

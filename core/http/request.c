@@ -79,42 +79,55 @@ static bool is_named(struct bytes name, const char *wanted)
            length == strlen(wanted) && memcmp(decoded, wanted, length) == 0;
 }
 
-bool request_parameter(struct exchange *exchange, const char *name, char *value, size_t size,
+bool request_decode(struct exchange *exchange, const char *name, struct bytes raw, bool plus,
+                    char *value, size_t *length)
+{
+    char decoded[3 * RECORD_ID_MAX];
+    size_t i, bytes = 0;
+
+    for (i = 0; i < raw.length; i += raw.at[i] == '%' ? 3 : 1)
+        bytes++;
+    if (bytes > RECORD_ID_MAX) {
+        exchange_error(exchange, 400, "%s has %zu bytes, %d are the most", name, bytes,
+                       RECORD_ID_MAX);
+        return false;
+    }
+    if (!text_percent_decode(raw.at, raw.length, plus, decoded, length)) {
+        exchange_error(exchange, 400,
+                       "%s is not percent-encoded rightly: two hexadecimal digits must follow "
+                       "each %%",
+                       name);
+        return false;
+    }
+    memcpy(value, decoded, *length);
+    value[*length] = '\0';
+    return true;
+}
+
+const char *request_next(const char *at, const char *name, struct bytes *raw)
+{
+    struct bytes key;
+
+    do
+        at = next_pair(at, &key, raw);
+    while (at && !is_named(key, name));
+    return at;
+}
+
+bool request_parameter(struct exchange *exchange, const char *name, char value[RECORD_ID_MAX + 1],
                        size_t *length)
 {
     const char *at = exchange->query;
-    struct bytes key, raw;
+    struct bytes raw;
 
     *length = SIZE_MAX;
-    while ((at = next_pair(at, &key, &raw))) {
-        if (!is_named(key, name))
-            continue;
+    while ((at = request_next(at, name, &raw))) {
         if (*length != SIZE_MAX) {
             exchange_error(exchange, 400, "%s is given twice", name);
             return false;
         }
-        if (raw.length >= 3 * size) {
-            exchange_error(exchange, 400, "%s is too long: %zu bytes are the most", name, size - 1);
+        if (!request_decode(exchange, name, raw, true, value, length))
             return false;
-        }
-        /* Decoding only shortens; what still does not fit is told apart below. */
-        char decoded[3 * (RECORD_ID_MAX + 1)];
-
-        if (raw.length > sizeof(decoded) ||
-            !text_percent_decode(raw.at, raw.length, true, decoded, length)) {
-            exchange_error(exchange, 400,
-                           "%s is not percent-encoded rightly: two hexadecimal digits must follow "
-                           "each %%",
-                           name);
-            return false;
-        }
-        if (*length >= size) {
-            exchange_error(exchange, 400, "%s is too long: %zu bytes, %zu are the most", name,
-                           *length, size - 1);
-            return false;
-        }
-        memcpy(value, decoded, *length);
-        value[*length] = '\0';
     }
     return true;
 }
@@ -347,20 +360,26 @@ bool request_numbers_fit(struct exchange *exchange)
 
 /* ---- ids ---- */
 
+bool request_id_good(struct exchange *exchange, const char *what, const char *id, size_t length)
+{
+    if (record_id_valid(id, length))
+        return true;
+    if (length == 0)
+        exchange_error(exchange, 400, "%s is empty", what);
+    else if (length > RECORD_ID_MAX)
+        exchange_error(exchange, 400, "%s has %zu bytes, %d are the most", what, length,
+                       RECORD_ID_MAX);
+    else if (text_valid_utf8(id, length) != length)
+        exchange_error(exchange, 400, "%s is not UTF-8", what);
+    else
+        exchange_error(exchange, 400, "%s has a control character", what);
+    return false;
+}
+
 bool request_take_id(struct exchange *exchange, const char *what, const char *id, size_t length)
 {
-    if (!record_id_valid(id, length)) {
-        if (length == 0)
-            exchange_error(exchange, 400, "%s is empty", what);
-        else if (length > RECORD_ID_MAX)
-            exchange_error(exchange, 400, "%s has %zu bytes, %d are the most", what, length,
-                           RECORD_ID_MAX);
-        else if (text_valid_utf8(id, length) != length)
-            exchange_error(exchange, 400, "%s is not UTF-8", what);
-        else
-            exchange_error(exchange, 400, "%s has a control character", what);
+    if (!request_id_good(exchange, what, id, length))
         return false;
-    }
     memcpy(exchange->id, id, length);
     exchange->id[length] = '\0';
     exchange->call.store.id = (struct bytes){exchange->id, length};

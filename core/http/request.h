@@ -10,10 +10,18 @@
 /* Splits the URI into path and query; refuses what no request of ours can be (a length given twice). */
 bool request_open(struct exchange *exchange);
 
-/* One parameter of the query, decoded into `value` (which has room for `size` bytes and gets a NUL).
- * *length is SIZE_MAX where it is not given. Refuses one given twice and one that does not fit. */
-bool request_parameter(struct exchange *exchange, const char *name, char *value, size_t size,
+/* One parameter of the query, decoded into `value`, with a NUL behind it. *length is SIZE_MAX where it is
+ * not given. Refuses one given twice and one of more bytes than an id has. */
+bool request_parameter(struct exchange *exchange, const char *name, char value[RECORD_ID_MAX + 1],
                        size_t *length);
+
+/* For one that may be given several times: from `at`, which is the query at first, to the next of this
+ * name; NULL where there is none. `raw` is its value, for request_decode. */
+const char *request_next(const char *at, const char *name, struct bytes *raw);
+
+/* Decodes a value, as request_parameter does; `plus` stands for a space. */
+bool request_decode(struct exchange *exchange, const char *name, struct bytes raw, bool plus,
+                    char *value, size_t *length);
 
 /* Refuses a query with other parameters than these (NULL-terminated). */
 bool request_parameters_known(struct exchange *exchange, const char *const *names);
@@ -24,8 +32,19 @@ bool request_body(struct exchange *exchange);
 /* Whether every number in the body is kept as it was given; for bodies that are kept. */
 bool request_numbers_fit(struct exchange *exchange);
 
-/* Checks and takes the job's id. `what` names it in messages. */
+/* Whether these bytes can be a job's id. `what` names it in messages. */
+bool request_id_good(struct exchange *exchange, const char *what, const char *id, size_t length);
+
+/* Checks and takes the job's id. */
 bool request_take_id(struct exchange *exchange, const char *what, const char *id, size_t length);
+
+/* The header field Prefer: for how many seconds the client is content to wait for news (RFC 7240, 4.3).
+ * -1: it says nothing of that, or nothing that can be understood, which is then no error. */
+int64_t request_wait(const struct exchange *exchange);
+
+/* The header field Idempotency-Key, as a structured string or a bare word, is put into exchange->key
+ * behind a hash of the body. *given: there is one. Refuses what is none. */
+bool request_key(struct exchange *exchange, bool *given);
 
 /* The member `name` of the body, which must be a string and a valid id. */
 bool request_body_id(struct exchange *exchange, const char *name);

@@ -82,18 +82,10 @@ void route_request(struct worker *worker, struct evhttp_request *request)
 /* The id that is a path's last segment. */
 bool route_id(struct exchange *exchange, const char *prefix)
 {
-    char id[3 * (RECORD_ID_MAX + 1)];
-    size_t from = strlen(prefix), length = exchange->path_length - from;
+    char id[RECORD_ID_MAX + 1];
+    size_t from = strlen(prefix), length;
+    struct bytes raw = {exchange->path + from, exchange->path_length - from};
 
-    if (length > sizeof(id)) {
-        exchange_error(exchange, 400, "the id is too long: %d bytes are the most", RECORD_ID_MAX);
-        return false;
-    }
-    if (!text_percent_decode(exchange->path + from, length, false, id, &length)) {
-        exchange_error(exchange, 400,
-                       "the id is not percent-encoded rightly: two hexadecimal digits must follow "
-                       "each %%");
-        return false;
-    }
-    return request_take_id(exchange, "id", id, length);
+    return request_decode(exchange, "id", raw, false, id, &length) &&
+           request_take_id(exchange, "id", id, length);
 }

@@ -19,6 +19,10 @@ void jobs_get(struct exchange *exchange);
 void jobs_list(struct exchange *exchange);
 void jobs_delete(struct exchange *exchange);
 
+/* batch.c: several jobs in one request, each asked for as by GET /jobs/{id}. */
+#define BATCH_MOST 100
+void batch_get(struct exchange *exchange);
+
 /* sim.c: what only a test author should touch. */
 void sim_health(struct exchange *exchange);
 

@@ -26,7 +26,9 @@
 #include "../base/log.h"
 #include "routes.h"
 
-#define HEADERS_MAX ((size_t)16 * 1024)
+/* Room for a query of as many ids as can be asked for at one time, each of full length and all of it
+ * percent-encoded, and for other headers. */
+#define HEADERS_MAX ((size_t)16 * 1024 + (size_t)BATCH_MOST * (3 * RECORD_ID_MAX + 4))
 /* What evhttp takes beyond max_body, so that the refusal can be ours. */
 #define BODY_SLACK  ((ssize_t)4 * 1024 * 1024)
 #define JSON_DEPTH  32
@@ -148,11 +150,12 @@ static void on_connected(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *worker = arg;
     const struct timeval second = {1, 0};
-    struct fresh *fresh;
+    struct fresh *fresh, *next;
 
     (void)fd;
     (void)what;
-    while ((fresh = LIST_FIRST(&worker->fresh))) {
+    for (fresh = LIST_FIRST(&worker->fresh); fresh; fresh = next) {
+        next = LIST_NEXT(fresh, link);
         if (bufferevent_getfd(fresh->bufferevent) >= 0 && too_many(worker, fresh->bufferevent))
             bufferevent_set_timeouts(fresh->bufferevent, &second, &second);
         fresh_end(fresh);
@@ -189,6 +192,7 @@ static void on_request(struct evhttp_request *request, void *arg)
     }
     headers = evhttp_request_get_output_headers(request);
     evhttp_add_header(headers, "Content-Type", "application/json");
+    evhttp_add_header(headers, ANSWER_FEATURES, answer_features(worker));
     evhttp_add_header(headers, "Retry-After", "1");
     evhttp_add_header(headers, "Connection", "close");
     evbuffer_add_printf(evhttp_request_get_output_buffer(request),
@@ -243,6 +247,7 @@ static void on_command(evutil_socket_t fd, short what, void *arg)
     worker->draining = true;
     evhttp_del_accept_socket(worker->http, worker->listener);
     worker->listener = NULL;
+    service_port_end_waits(worker->port);
     if (worker->under_way == 0)
         event_base_loopbreak(worker->base);
     else
@@ -336,6 +341,7 @@ static void worker_finish(struct worker *worker)
         LIST_REMOVE(exchange, link);
         service_call_finish(&exchange->call);
         text_finish(&exchange->input);
+        text_finish(&exchange->key);
         text_finish(&exchange->answer.body);
         text_finish(&exchange->answer.location);
         free(exchange);

@@ -3,10 +3,13 @@
  * The control side, /_sim/: what a test author asks of the simulator itself. */
 #include "routes.h"
 
-/* GET /_sim/health */
+/* GET /_sim/health: for people, and for load balancers, which go by the status */
 void sim_health(struct exchange *exchange)
 {
+    static const char *const states[] = {
+        [STORE_OK] = "ok", [STORE_FAILING] = "failing", [STORE_AWAY] = "away"};
     const struct http_server *server = exchange->worker->server;
+    enum store_state store = service_store_state(server->service);
     uint64_t counts[VTS_CANCELLED + 1];
     struct text *body = &exchange->answer.body;
     vts_ms up = clock_now(server->service->clock) - server->started_at;
@@ -15,12 +18,20 @@ void sim_health(struct exchange *exchange)
     service_count(server->service, counts);
     text_printf(body,
                 "{\"status\": \"%s\", \"version\": \"" VTSIM_VERSION
-                "\", \"uptime\": %.3f, \"workers\": %zu, \"store\": \"%s\", \"jobs\": {",
-                exchange->worker->draining ? "draining" : "ok", (double)up / 1000,
-                server->worker_count, service_store_kind(server->service));
+                "\", \"uptime\": %.3f, \"workers\": %zu, \"store\": {\"kind\": \"%s\", "
+                "\"state\": \"%s\"}, \"jobs\": {",
+                exchange->worker->draining ? "draining"
+                : store == STORE_OK        ? "ok"
+                                           : "unavailable",
+                (double)up / 1000, server->worker_count, service_store_kind(server->service),
+                states[store]);
     for (state = VTS_QUEUED; state <= VTS_CANCELLED; state++)
         text_printf(body, "%s\"%s\": %llu", state > VTS_QUEUED ? ", " : "", state_name(state),
                     (unsigned long long)counts[state]);
     text_puts(body, "}}");
+    if (store != STORE_OK) {
+        exchange->answer.status = 503;
+        exchange->answer.retry_after = 1;
+    }
     exchange_answer(exchange);
 }

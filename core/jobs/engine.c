@@ -351,6 +351,17 @@ static void make_job(struct engine_work *work, struct bytes id, vts_ms now)
                              .last_at = now};
 }
 
+enum record_act engine_ask(struct engine_work *work, const struct instance *instance,
+                           struct bytes id, vts_ms now)
+{
+    begin(work);
+    make_job(work, id, now);
+    work->job.instance = instance->hash;
+    work->job.idempotency = work->idempotency;
+    work->instance = NULL;
+    return keep(work);
+}
+
 static bool admitted(struct engine_work *work, vts_ms now)
 {
     const struct vts_plugin *plugin = work->instance->base.plugin;
@@ -385,6 +396,7 @@ enum record_act engine_start(struct engine_work *work, const struct record *old,
         make_job(work, id, now);
     job->id = id;
     job->input = input;
+    job->idempotency = work->idempotency;
     job->instance = instance->hash;
     job->in_order = instance->slots > 0 && work->slots;
     work->instance = instance;

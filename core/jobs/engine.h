@@ -30,6 +30,8 @@ struct engine_work {
     struct text *next; /* where a changed record is left; the caller's */
     /* The caller's, who keeps the order of the job's instance (slots.h). NULL: there are no slots. */
     const struct engine_slots *slots;
+    struct bytes
+        idempotency; /* a start's, kept with its job: as in struct job, or none; the caller's */
 
     /* What came of the call. */
     enum vts_err err;         /* VTS_ERR_EXISTS, VTS_ERR_MEMORY, VTS_ERR_DAMAGED */
@@ -56,6 +58,11 @@ void engine_work_finish(struct engine_work *work);
 enum record_act engine_start(struct engine_work *work, const struct record *old,
                              const struct instance *instance, struct bytes id, struct bytes input,
                              vts_ms now);
+
+/* The record of a start that was not even asked for: hidden, it keeps the work's `idempotency` until it
+ * expires. There is no record of this id. */
+enum record_act engine_ask(struct engine_work *work, const struct instance *instance,
+                           struct bytes id, vts_ms now);
 
 /* A client asks for its status, for the polls-th time. */
 enum record_act engine_poll(struct engine_work *work, const struct record *old, uint64_t polls,

@@ -16,7 +16,8 @@ enum section {
     SECTION_RESULT,
     SECTION_CODE,
     SECTION_MESSAGE,
-    SECTION_QUEUED_AT = 9
+    SECTION_IDEMPOTENCY,
+    SECTION_QUEUED_AT
 };
 
 #define SECTION_HEAD (sizeof(uint8_t) + sizeof(uint32_t))
@@ -34,6 +35,8 @@ static struct bytes *section_bytes(struct job *job, int kind)
         return &job->code;
     case SECTION_MESSAGE:
         return &job->message;
+    case SECTION_IDEMPOTENCY:
+        return &job->idempotency;
     default:
         return NULL;
     }
@@ -170,7 +173,7 @@ bool record_write(const struct job *job, struct text *out)
         write_section(out, SECTION_QUEUED_AT, &job->queued_at, sizeof(job->queued_at));
     if (job->plugin_state.at)
         write_section(out, SECTION_STATE_VERSION, &job->state_version, sizeof(job->state_version));
-    for (kind = SECTION_STATE; kind <= SECTION_MESSAGE; kind++) {
+    for (kind = SECTION_STATE; kind <= SECTION_IDEMPOTENCY; kind++) {
         bytes = section_bytes(mutable_job, kind);
         if (bytes && bytes->at)
             write_section(out, (enum section)kind, bytes->at, bytes->length);
@@ -193,6 +196,14 @@ bool record_id_valid(const char *id, size_t length)
             (id[i] == '\xC2' && (unsigned char)id[i + 1] < 0xA0))
             return false;
     return true;
+}
+
+enum record_match record_match(struct bytes job, struct bytes start)
+{
+    if (job.length < RECORD_HASH || job.length != start.length ||
+        memcmp(job.at + RECORD_HASH, start.at + RECORD_HASH, job.length - RECORD_HASH) != 0)
+        return RECORD_NONE;
+    return memcmp(job.at, start.at, RECORD_HASH) == 0 ? RECORD_SAME : RECORD_OTHER;
 }
 
 double job_progress(const struct job *job, vts_ms now)

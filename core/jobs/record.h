@@ -2,7 +2,11 @@
  *
  * One job as data: flat, without pointers, so that it can be kept, stored or sent as it is. A record is
  * a fixed head, the id, and those sections that the job needs; `struct job` is the same job unpacked,
- * its pointers borrowed from the record or from whoever filled it. Knows no behaviour and no store. */
+ * its pointers borrowed from the record or from whoever filled it. Knows no behaviour and no store.
+ *
+ * Sections may be added without a new RECORD_FORMAT: a record that does not need one is what it was. An
+ * older vtsimd that meets a section it does not know takes the record for one that it cannot understand,
+ * and leaves it as it is: to write it again would lose what the section says. */
 #ifndef VTSIM_JOBS_RECORD_H
 #define VTSIM_JOBS_RECORD_H
 
@@ -65,7 +69,21 @@ struct job {
     struct bytes plugin_state;
     uint32_t state_version;
     struct bytes input, result, code, message;
+    struct bytes
+        idempotency; /* RECORD_HASH bytes of the body that started it, then the key it came with */
 };
+
+#define RECORD_HASH 16
+
+/* How two starts with a key are to each other. */
+enum record_match {
+    RECORD_NONE, /* one has no key, or another one */
+    RECORD_SAME,
+    RECORD_OTHER /* the same key, another body */
+};
+
+/* Compares the `idempotency` of a job with that of a start. */
+enum record_match record_match(struct bytes job, struct bytes start);
 
 /* Unpacks. False where this is no record of this format: damaged, or of another version. */
 bool record_read(const struct record *record, size_t size, struct job *job);

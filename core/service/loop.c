@@ -25,9 +25,11 @@ static void run(struct service_port *port)
 {
     const struct clock *clock = port->service->clock;
     vts_ms next = service_run_due(port, clock_now(clock), SLICE);
-    int64_t wait_us = next == RECORD_NEVER ? -1 : clock_wait_us(clock, next);
+    int64_t wait_us;
     struct timeval wait;
 
+    waits_run(port);
+    wait_us = next == RECORD_NEVER ? -1 : clock_wait_us(clock, next);
     if (wait_us < 0) {
         evtimer_del(port->timer);
         return;
@@ -71,6 +73,7 @@ bool service_port_attach(struct service_port *port, struct event_base *base)
     port->bell_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (port->bell_fd < 0)
         return false;
+    port->base = base;
     port->timer = evtimer_new(base, on_timer, port);
     port->bell = event_new(base, port->bell_fd, EV_READ | EV_PERSIST, on_bell, port);
     if (!port->timer || !port->bell || event_add(port->bell, NULL) != 0 ||
@@ -87,6 +90,7 @@ void service_port_detach(struct service_port *port)
     if (port->bell_fd < 0)
         return;
     store_detach(port->store);
+    waits_forget(port);
     if (port->timer)
         event_free(port->timer);
     if (port->bell)
@@ -94,4 +98,5 @@ void service_port_detach(struct service_port *port)
     close(port->bell_fd);
     port->timer = port->bell = NULL;
     port->bell_fd = -1;
+    port->base = NULL;
 }

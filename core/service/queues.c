@@ -171,6 +171,8 @@ static enum record_act move_step(struct store_call *store, const struct record *
     step->err = work->err;
     if (act == RECORD_PUT)
         step->mark = slots_mark_of(&work->job);
+    if (act == RECORD_PUT && work->job.state != old->state)
+        waits_tell(step->port->service, store->id);
     return act;
 }
 

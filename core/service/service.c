@@ -22,6 +22,8 @@ static enum record_act move_due(void *arg, size_t port, const struct record *old
     work->next = next;
     work->slots = NULL;
     act = engine_advance(work, old, now);
+    if (act == RECORD_PUT && ((const struct record *)next->bytes)->state != old->state)
+        waits_tell(service, (struct bytes){old->id, old->id_length});
     if (work->err != VTS_OK)
         log_line(VTS_ERROR, "jobs", "job %.*s cannot be moved: %s", (int)old->id_length, old->id,
                  work->err == VTS_ERR_MEMORY ? "no memory" : "its record cannot be understood");
@@ -92,8 +94,9 @@ static void revive(void *arg, uint64_t hash, struct bytes text)
         instances_add(&service->instances, instance);
 }
 
-static void init_ports(struct service *service)
+static bool init_ports(struct service *service)
 {
+    bool good = true;
     size_t i;
 
     for (i = 0; i < service->port_count; i++) {
@@ -104,7 +107,10 @@ static void init_ports(struct service *service)
         service->ports[i].store = store_port(service->store, i);
         atomic_init(&service->ports[i].queues_awaited, RECORD_NEVER);
         engine_work_init(&service->ports[i].work, &service->engine);
+        service->ports[i].waits = waits_create();
+        good = good && service->ports[i].waits;
     }
+    return good;
 }
 
 bool service_init(struct service *service, const struct service_parts *parts,
@@ -140,9 +146,10 @@ bool service_init(struct service *service, const struct service_parts *parts,
     assignment_hold(parts->assignment);
     atomic_init(&service->latest, parts->assignment);
     behaviours_publish(&parts->assignment->behaviours, &service->instances);
-    init_ports(service);
     service->queues = queues_create();
-    if (!service->queues)
+    if (!init_ports(service))
+        vts_error_set(error, VTS_ERR_MEMORY, "no memory for %zu workers", parts->ports);
+    else if (!service->queues)
         vts_error_set(error, VTS_ERR_MEMORY, "no memory for the queues");
     else if (store_each_instance(service->store, revive, service, error) &&
              queues_restore(service, error))
@@ -158,6 +165,7 @@ void service_finish(struct service *service)
     for (i = 0; i < service->port_count; i++) {
         service_port_detach(&service->ports[i]);
         engine_work_finish(&service->ports[i].work);
+        waits_destroy(service->ports[i].waits);
         assignment_release(service->ports[i].assignment);
     }
     store_destroy(service->store);
@@ -216,6 +224,11 @@ void service_count(const struct service *service, uint64_t counts[VTS_CANCELLED 
     store_count(service->store, counts);
 }
 
+enum store_state service_store_state(const struct service *service)
+{
+    return store_state(service->store);
+}
+
 const char *service_store_kind(const struct service *service) { return service->store->ops->kind; }
 
 /* ---- calls ---- */
@@ -234,13 +247,38 @@ bool service_job(const struct service_call *call, struct job *job)
            record_read((const struct record *)call->record.bytes, call->record.length, job);
 }
 
+/* A hook may bend an answer by nothing: that one is as good as any. */
+static bool bends_nothing(const struct vts_answer *answer)
+{
+    return answer->status == 0 && answer->retry_after == 0 && answer->stall == 0 &&
+           answer->dribble == 0 && answer->cut == VTS_BREAK_NONE &&
+           answer->body == VTS_BODY_USUAL && !answer->word;
+}
+
+/* Copies what is wanted of the job. */
+static void copy_record(struct service_call *call, const struct record *record)
+{
+    const struct bytes none = {NULL, 0};
+    struct job job;
+
+    text_reset(&call->record);
+    if (!call->want_job)
+        return;
+    if (!call->spare_input || !record_read(record, record->size, &job)) {
+        text_add(&call->record, record, record->size);
+        return;
+    }
+    job.input = job.plugin_state = none;
+    call->record.failed |= !record_write(&job, &call->record);
+}
+
 /* Takes from the engine what the client is to be told. `fn` can run again: all is set anew. */
 static void take_outcome(struct service_call *call, const struct engine_work *work,
-                         const struct record *record)
+                         const struct record *old, const struct record *record)
 {
-    call->bent = work->bent;
+    call->bent = work->bent && !bends_nothing(&work->answer);
     text_reset(&call->word);
-    if (work->bent) {
+    if (call->bent) {
         call->answer = work->answer;
         if (work->answer.word) {
             text_puts(&call->word, work->answer.word);
@@ -248,11 +286,12 @@ static void take_outcome(struct service_call *call, const struct engine_work *wo
         }
     }
     call->state = (enum vts_state)record->state;
-    text_reset(&call->record);
-    if (call->want_job)
-        text_add(&call->record, record, record->size);
-    call->result = work->err == VTS_ERR_EXISTS ? SERVICE_EXISTS
-                   : work->refused             ? SERVICE_REFUSED
+    call->changed = old && old->state != record->state;
+    call->wake_at = record->wake_at;
+    copy_record(call, record);
+    call->result = work->err == VTS_ERR_EXISTS    ? SERVICE_EXISTS
+                   : work->refused                ? SERVICE_REFUSED
+                   : work->err == VTS_ERR_DAMAGED ? SERVICE_STRANGE
                    : work->err != VTS_OK || call->word.failed || call->record.failed ? SERVICE_BUSY
                                                                                      : SERVICE_DONE;
 }
@@ -280,23 +319,59 @@ static uint64_t order_of_start(const struct service_call *call, const struct rec
                : 0;
 }
 
+/* What an earlier start under this id has to do with this one. */
+static enum record_match match_key(const struct service_call *call, const struct record *old)
+{
+    struct job job;
+
+    if (!call->idempotency.at || !old || !record_read(old, old->size, &job))
+        return RECORD_NONE;
+    return record_match(job.idempotency, call->idempotency);
+}
+
 static enum record_act move_start(struct store_call *store, const struct record *old,
                                   struct text *next)
 {
     struct service_call *call = call_of(store);
     struct engine_work *work = &call->port->work;
     enum queues_turn turn = queues_take_turn(call, order_of_start(call, old), old);
+    enum record_match match = match_key(call, old);
     enum record_act act;
 
     if (turn != TURN_TAKEN)
         return turn == TURN_PASSED ? RECORD_PASS : RECORD_LEAVE;
+    if (match == RECORD_OTHER) {
+        call->result = SERVICE_KEY_USED;
+        return RECORD_LEAVE;
+    }
     work->next = next;
+    work->idempotency = call->idempotency;
     act = engine_start(work, old, call->instance, store->id, call->input, store->now);
     if (act == RECORD_LEAVE && !old)
         call->result = SERVICE_BUSY;
     else
-        take_outcome(call, work, kept(act, old, next));
+        take_outcome(call, work, old, kept(act, old, next));
+    if (call->result == SERVICE_EXISTS && match == RECORD_SAME)
+        call->result = SERVICE_DONE;
     return queues_end_turn(call, act);
+}
+
+static enum record_act move_claim(struct store_call *store, const struct record *old,
+                                  struct text *next)
+{
+    struct service_call *call = call_of(store);
+    struct engine_work *work = &call->port->work;
+    enum record_act act = RECORD_LEAVE;
+
+    call->result = match_key(call, old) == RECORD_OTHER ? SERVICE_KEY_USED : SERVICE_DONE;
+    if (old)
+        return act;
+    work->next = next;
+    work->idempotency = call->idempotency;
+    act = engine_ask(work, call->instance, store->id, store->now);
+    if (act == RECORD_LEAVE)
+        call->result = SERVICE_BUSY;
+    return act;
 }
 
 /* A job whose start was refused is not there. */
@@ -324,7 +399,7 @@ static enum record_act move_with(
         return RECORD_LEAVE;
     work->next = next;
     act = move(work, old, store);
-    take_outcome(call, work, kept(act, old, next));
+    take_outcome(call, work, old, kept(act, old, next));
     return queues_end_turn(call, act);
 }
 
@@ -346,6 +421,18 @@ static enum record_act move_status(struct store_call *store, const struct record
     return move_with(poll_job, store, old, next);
 }
 
+static enum record_act advance_job(struct engine_work *work, const struct record *old,
+                                   const struct store_call *store)
+{
+    return engine_advance(work, old, store->now);
+}
+
+static enum record_act move_look(struct store_call *store, const struct record *old,
+                                 struct text *next)
+{
+    return move_with(advance_job, store, old, next);
+}
+
 static enum record_act move_cancel(struct store_call *store, const struct record *old,
                                    struct text *next)
 {
@@ -360,10 +447,10 @@ static enum record_act look_again(struct store_call *store, const struct record 
     (void)next;
     if (!old)
         return RECORD_LEAVE;
+    call->changed |= old->state != call->state;
     call->state = (enum vts_state)old->state;
-    text_reset(&call->record);
-    if (call->want_job)
-        text_add(&call->record, old, old->size);
+    call->wake_at = old->wake_at;
+    copy_record(call, old);
     if (call->record.failed)
         call->result = SERVICE_BUSY;
     return RECORD_LEAVE;
@@ -384,13 +471,18 @@ static void call_done(struct store_call *store)
         queues_enter(call);
         return;
     }
-    if (store->err == VTS_ERR_LIMIT)
-        call->result = SERVICE_LIMIT;
-    else if (store->err != VTS_OK)
-        call->result = SERVICE_BUSY;
-    if (call->result == SERVICE_LIMIT || call->result == SERVICE_BUSY)
+    if (store->err != VTS_OK)
+        call->result = store->err == VTS_ERR_LIMIT     ? SERVICE_LIMIT
+                       : store->err == VTS_ERR_DAMAGED ? SERVICE_STRANGE
+                                                       : SERVICE_BUSY;
+    if (call->result >= SERVICE_LIMIT)
         call->bent = false;
-    call->done(call);
+    if (call->changed)
+        waits_tell(call->port->service, call->store.id);
+    if (call->wait.active)
+        wait_looked(call);
+    else
+        call->done(call);
 }
 
 static void enter(struct service_call *call,
@@ -399,12 +491,16 @@ static void enter(struct service_call *call,
 {
     call->store.fn = fn;
     call->store.is_poll = is_poll;
+    call->changed = call->bent = false;
     call->store.done = call_done;
     call->passed = false;
     store_update(call->port->store, &call->store);
 }
 
-void service_start(struct service_call *call)
+/* A call that can make a record. */
+static void enter_new(struct service_call *call,
+                      enum record_act (*fn)(struct store_call *, const struct record *,
+                                            struct text *))
 {
     const struct text *canonical = &call->instance->canonical;
 
@@ -416,10 +512,14 @@ void service_start(struct service_call *call)
     }
     call->store.instance = call->instance->hash;
     call->store.instance_text = (struct bytes){canonical->bytes, canonical->length};
-    enter(call, move_start, false);
+    enter(call, fn, false);
 }
 
+void service_start(struct service_call *call) { enter_new(call, move_start); }
+void service_claim_key(struct service_call *call) { enter_new(call, move_claim); }
+
 void service_status(struct service_call *call) { enter(call, move_status, true); }
+void service_look(struct service_call *call) { enter(call, move_look, false); }
 void service_cancel(struct service_call *call) { enter(call, move_cancel, false); }
 
 /* ---- listing ---- */

@@ -9,6 +9,7 @@
 #define VTSIM_SERVICE_SERVICE_H
 
 #include <pthread.h>
+#include <sys/queue.h>
 
 #include "../jobs/engine.h"
 #include "../jobs/slots.h"
@@ -25,7 +26,9 @@ struct service_port {
     struct store_port *store;
     struct engine_work work;
     _Atomic vts_ms queues_awaited; /* queues.c's: earlier than that needs a ring */
+    struct waits *waits; /* watch.c's */
     /* loop.c's: carries out what is due. */
+    struct event_base *base; /* NULL: not attached */
     struct event *timer, *bell;
     int bell_fd;
 };
@@ -40,16 +43,34 @@ struct service {
     pthread_mutex_t lock; /* whoever changes or takes hold of `latest`; nothing is taken in it */
     struct service_port *ports;
     size_t port_count;
+    atomic_size_t waiting; /* polls that wait for news, of all ports */
 };
 
 enum service_result {
     SERVICE_DONE,
     SERVICE_REFUSED,   /* by the behaviour: `answer` says how */
     SERVICE_EXISTS,    /* a job of this id was started before */
+    SERVICE_KEY_USED,  /* the start's key was given with another body before */
     SERVICE_NOT_FOUND, /* no such job */
     SERVICE_NO_SLOTS,  /* the behaviour has slots, and the store has none */
     SERVICE_LIMIT,     /* as many jobs as allowed */
-    SERVICE_BUSY       /* no memory, or the store cannot be reached */
+    SERVICE_STRANGE,   /* the job's record cannot be understood, and is left as it is */
+    SERVICE_BUSY       /* no memory, or the store cannot write or be reached */
+};
+
+struct service_call;
+
+/* What watch.c keeps in a call that waits for news. */
+struct service_wait {
+    LIST_ENTRY(service_call) link;
+    struct event *timer;
+    vts_ms until;
+    uint32_t place;
+    enum vts_state state; /* at the first look */
+    bool active, seen;    /* it waits; the first look is over */
+    bool looking, again;  /* a look is under way; and one more is wanted then */
+    bool last;            /* the next outcome is told, whatever it is */
+    bool applied;         /* the caller's: it was waited, or would have been */
 };
 
 struct service_call {
@@ -59,7 +80,9 @@ struct service_call {
     struct service_port *port;
     const struct instance *instance; /* start: which behaviour */
     struct bytes input;              /* start: JSON, or none */
-    bool want_job;                   /* copy the job, for service_job */
+    struct bytes idempotency;        /* start: as in struct job, or none */
+    bool want_job;                   /* copy the job, for service_job, */
+    bool spare_input;                /* without its input and its plugin's state */
     void (*done)(struct service_call *call);
 
     /* Set before done. */
@@ -70,6 +93,10 @@ struct service_call {
     struct text word;   /* answer.word's bytes */
     struct text record; /* where wanted */
 
+    struct service_wait wait;
+    /* Used inside. */
+    bool changed; /* the job's state is another one than before */
+    vts_ms wake_at;
     /* Used inside: queues.c's. */
     struct queue *queue; /* that it holds */
     uint64_t order;      /* the queue that it has to hold */
@@ -108,18 +135,36 @@ const struct instance *service_behaviour_named(const struct service_port *port, 
                                                size_t length);
 const char *service_behaviour_name(const struct service *service, uint64_t hash);
 
-/* How many jobs are in each state; what kind of store holds them. */
+/* How many jobs are in each state; what kind of store holds them, and whether it can be used. */
 void service_count(const struct service *service, uint64_t counts[VTS_CANCELLED + 1]);
 const char *service_store_kind(const struct service *service);
+enum store_state service_store_state(const struct service *service);
 
 /* Make a call ready; free what it holds. The caller sets id, port, done and what is said above. */
 void service_call_init(struct service_call *call);
 void service_call_finish(struct service_call *call);
 
+/* A start that repeats an earlier one, by the same key and with the same body, is done, and changes nothing:
+ * the job is told as it is. */
 void service_start(struct service_call *call);
+
+/* Before a start under an id that the client chose: notes, under an id made from the key, with what body
+ * the key was given. SERVICE_KEY_USED where it was another one before. */
+void service_claim_key(struct service_call *call);
+
 void service_status(struct service_call *call); /* a poll */
 void service_cancel(struct service_call *call);
 void service_list(struct service_list *list);
+
+/* A poll that waits for news: `done` comes when the job's state changes, at once where the job has ended,
+ * is not there or its answer is bent, and else when this span is over on the service's clock. */
+void service_wait(struct service_call *call, vts_ms span);
+
+/* Lets it end now: with `done`, at once or when a look that is under way is over. Not a wait: nothing. */
+void service_wait_end(struct service_call *call);
+
+/* Lets all of a port end, and makes none any more. */
+void service_port_end_waits(struct service_port *port);
 
 /* The job of a call that wanted it, valid as long as the call. False where there is none. */
 bool service_job(const struct service_call *call, struct job *job);
@@ -131,7 +176,7 @@ void service_port_detach(struct service_port *port);
 /* Takes over what service_assign left. Called by the port's loop when it was rung. */
 void service_port_take_assignment(struct service_port *port);
 
-/* The store has something for the port to do; from any thread. */
+/* The store has something for the port to do, or the clock was moved; from any thread. */
 void service_port_ring(void *service, size_t port);
 
 /* Carries out what is due by `now` on this port, `most` events at the most; when there is more, as
@@ -140,7 +185,23 @@ vts_ms service_run_due(struct service_port *port, vts_ms now, size_t most);
 
 /* ---- between the files of this room ---- */
 
+/* Sees how the job is and carries out what is due; no poll. */
+void service_look(struct service_call *call);
+
 /* The call's job has moved on since the call: takes how it is now. */
 void service_look_again(struct service_call *call);
+
+/* watch.c. NULL where there was no memory. */
+struct waits *waits_create(void);
+void waits_destroy(struct waits *waits);
+/* A look or the first poll of a call that waits has come back. */
+void wait_looked(struct service_call *call);
+/* The state of the job with this id has changed, or is about to, in a way that a look waits for; from any
+ * thread, also inside a record's turn at the store: it takes no lock. */
+void waits_tell(struct service *service, struct bytes id);
+/* Looks again where the port was told to. */
+void waits_run(struct service_port *port);
+/* No more `done`: the port is detached. */
+void waits_forget(struct service_port *port);
 
 #endif

@@ -81,6 +81,20 @@ static void redis_count(struct store *store, uint64_t counts[VTS_CANCELLED + 1])
         take_newer(&redis->ports[i].counts, &current, &number, counts);
 }
 
+/* A refusal is forgotten when a change is taken, and after a while when none was tried: who asks for the
+ * state so as to send its clients elsewhere would else never find out that they could come back. */
+static enum store_state redis_state(struct store *store)
+{
+    struct redis *redis = (struct redis *)store;
+
+    if (atomic_load(&redis->away))
+        return STORE_AWAY;
+    return atomic_load(&redis->refusing) &&
+                   redis_now_us() - atomic_load(&redis->refused_us) < REDIS_REFUSAL_US
+               ? STORE_FAILING
+               : STORE_OK;
+}
+
 /* ---- instances ---- */
 
 static bool redis_each_instance(struct store *store, store_instance_fn *fn, void *arg,
@@ -152,12 +166,14 @@ static void redis_destroy(struct store *store)
 
 static const struct store_ops redis_ops = {
     .kind = "redis",
+    .shared = true,
     .destroy = redis_destroy,
     .port = redis_port,
     .update = redis_update,
     .list = redis_list,
     .run_due = redis_run_due,
     .count = redis_count,
+    .state = redis_state,
     .attach = redis_attach,
     .detach = redis_detach,
     .each_instance = redis_each_instance,

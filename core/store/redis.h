@@ -34,6 +34,7 @@
 
 #define REDIS_STAMP    8
 #define REDIS_LEASE_MS 2000 /* how long a claim holds; a replica's death delays wakes by so much */
+#define REDIS_REFUSAL_US 5000000 /* how long a refusal is told as the store's state */
 #define REDIS_TICK_MS  250  /* how often a vtsimd looks for what is due, at the least */
 
 struct redis_settings {
@@ -172,6 +173,7 @@ struct redis {
 
     atomic_size_t attached, up;
     atomic_bool away, refusing;
+    _Atomic int64_t refused_us; /* the last refusal */
 };
 
 static inline struct redis *redis_of(const struct redis_port *port)

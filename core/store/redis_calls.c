@@ -247,7 +247,7 @@ static void move(struct redis_op *op, const char *value, size_t length)
 
     if (value && !record) {
         redis_tell_strange(op->port, op->id);
-        finish(op, VTS_ERR_BUSY);
+        finish(op, VTS_ERR_DAMAGED);
         return;
     }
     if (record && !redis_instance_known(op->port, record->instance)) {

@@ -358,9 +358,12 @@ void redis_refused(struct redis_port *port, const redisReply *reply)
     snprintf(why, sizeof(why), "%.*s", end ? (int)(end - says) : (int)strlen(says), says);
     /* It is loading, or was made a replica: another connection may reach one that can. */
     if (strncmp(says, "LOADING", 7) == 0 || strncmp(says, "READONLY", 8) == 0 ||
-        strncmp(says, "NOAUTH", 6) == 0)
+        strncmp(says, "NOAUTH", 6) == 0) {
         redis_link_drop(port, why);
-    else if (!atomic_exchange(&redis->refusing, true))
+        return;
+    }
+    atomic_store(&redis->refused_us, redis_now_us());
+    if (!atomic_exchange(&redis->refusing, true))
         log_line(VTS_ERROR, "redis",
                  "Redis at %s refuses: %s; what needs it is answered 503 until it does not",
                  redis->server.where, why);

@@ -249,7 +249,7 @@ static enum record_act sqlite_apply(struct store_port *base, struct store_call *
     uint64_t seen;
 
     call->waiting = (struct store_waiting){NULL, 0};
-    call->err = is_strange(sqlite, call->id)   ? VTS_ERR_BUSY
+    call->err = is_strange(sqlite, call->id)   ? VTS_ERR_DAMAGED
                 : !keep_instance(sqlite, call) ? VTS_ERR_MEMORY
                                                : VTS_OK;
     if (call->err != VTS_OK)
@@ -312,6 +312,11 @@ static vts_ms sqlite_run_due(struct store_port *base, vts_ms now, size_t most)
 
     settle(port);
     return store_run_due(port->memory, now, most);
+}
+
+static enum store_state sqlite_state(struct store *store)
+{
+    return atomic_load(&((struct sqlite *)store)->failing) ? STORE_FAILING : STORE_OK;
 }
 
 static void sqlite_count(struct store *store, uint64_t counts[VTS_CANCELLED + 1])
@@ -563,6 +568,7 @@ static const struct store_ops sqlite_ops = {
     .list = sqlite_list,
     .run_due = sqlite_run_due,
     .count = sqlite_count,
+    .state = sqlite_state,
     .attach = sqlite_attach,
     .detach = sqlite_detach,
     .each_instance = sqlite_each_instance,

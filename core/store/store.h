@@ -47,7 +47,8 @@ struct store_call {
     vts_ms now;
     uint64_t polls;
     /* Set before done: VTS_OK; VTS_ERR_LIMIT (as many jobs as allowed), VTS_ERR_MEMORY,
-     * VTS_ERR_BUSY (the store cannot write or be reached: try again; a change may yet be kept). */
+     * VTS_ERR_BUSY (the store cannot write or be reached: try again; a change may yet be kept),
+     * VTS_ERR_DAMAGED (the record cannot be understood, and is left as it is; fn was not run). */
     enum vts_err err;
 
     struct store_waiting waiting; /* the store's own */
@@ -101,8 +102,16 @@ struct store_options {
 /* Told by store_each_instance: the text that came with a record's first call. */
 typedef void store_instance_fn(void *arg, uint64_t hash, struct bytes text);
 
+/* Whether a store can do what is asked of it. */
+enum store_state {
+    STORE_OK,
+    STORE_FAILING, /* what is there is told, and changes are not taken */
+    STORE_AWAY     /* it cannot be reached */
+};
+
 struct store_ops {
     const char *kind;
+    bool shared; /* other processes change records, too, which only a look at the record tells */
     void (*destroy)(struct store *store);
     struct store_port *(*port)(struct store *store, size_t index);
     void (*update)(struct store_port *port, struct store_call *call);
@@ -113,6 +122,7 @@ struct store_ops {
     vts_ms (*run_due)(struct store_port *port, vts_ms now, size_t most);
     void (*count)(struct store *store, uint64_t counts[VTS_CANCELLED + 1]);
     /* NULL where the kind has no use for them. */
+    enum store_state (*state)(struct store *store);
     bool (*attach)(struct store_port *port, struct event_base *base);
     void (*detach)(struct store_port *port);
     bool (*each_instance)(struct store *store, store_instance_fn *fn, void *arg,
@@ -218,6 +228,12 @@ static inline bool store_each_instance(struct store *store, store_instance_fn *f
                                        struct vts_error *error)
 {
     return !store->ops->each_instance || store->ops->each_instance(store, fn, arg, error);
+}
+
+/* As it was when the store was last used; from any thread. */
+static inline enum store_state store_state(struct store *store)
+{
+    return store->ops->state ? store->ops->state(store) : STORE_OK;
 }
 
 /* How many records there are in each state; what other processes changed may be told a moment later. */

@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#include "../base/quantile.h"
+
 /* ---- spans ---- */
 
 static bool add_span(struct preview_spans *spans, vts_ms span)
@@ -26,17 +28,10 @@ static bool add_span(struct preview_spans *spans, vts_ms span)
     return true;
 }
 
-static int by_length(const void *left, const void *right)
-{
-    vts_ms a = *(const vts_ms *)left, b = *(const vts_ms *)right;
-
-    return a < b ? -1 : a > b;
-}
-
 static void sort(struct preview_spans *spans)
 {
     if (spans->count > 0)
-        qsort(spans->at, spans->count, sizeof(*spans->at), by_length);
+        qsort(spans->at, spans->count, sizeof(*spans->at), quantile_compare);
 }
 
 /* ---- adding up ---- */
@@ -145,15 +140,6 @@ void preview_sums_finish(struct preview_sums *sums)
 
 /* ---- what they say ---- */
 
-/* The percent-th part of them, by nearest rank. Counted apart for whole hundreds, so that nothing
- * overflows. */
-static vts_ms quantile(const struct preview_spans *spans, size_t percent)
-{
-    size_t rank = spans->count / 100 * percent + (spans->count % 100 * percent + 99) / 100;
-
-    return spans->at[rank > 0 ? rank - 1 : 0];
-}
-
 void preview_quantiles(const struct preview_spans *spans, struct preview_quantiles *quantiles)
 {
     double sum = 0;
@@ -162,10 +148,10 @@ void preview_quantiles(const struct preview_spans *spans, struct preview_quantil
     for (i = 0; i < spans->count; i++)
         sum += (double)spans->at[i];
     *quantiles = (struct preview_quantiles){.min = spans->at[0],
-                                            .p10 = quantile(spans, 10),
-                                            .p50 = quantile(spans, 50),
-                                            .p90 = quantile(spans, 90),
-                                            .p99 = quantile(spans, 99),
+                                            .p10 = quantile(spans->at, spans->count, 10),
+                                            .p50 = quantile(spans->at, spans->count, 50),
+                                            .p90 = quantile(spans->at, spans->count, 90),
+                                            .p99 = quantile(spans->at, spans->count, 99),
                                             .max = spans->at[spans->count - 1],
                                             .mean = sum / (double)spans->count};
 }
@@ -204,7 +190,7 @@ void preview_histogram(const struct preview_spans *spans, struct preview_histogr
     bucket = histogram->buckets;
     min = spans->at[0];
     max = spans->at[spans->count - 1];
-    high = quantile(spans, 99);
+    high = quantile(spans->at, spans->count, 99);
     if ((max - min) / 2 <= high - min)
         high = max;
     width = min == high ? 1 : bucket_width(min, high);

@@ -90,6 +90,15 @@ static bool watch(pid_t child, int pipe_end, const struct probe_spot *spot, vts_
     return true;
 }
 
+/* Ends of children are not to be thrown away, whatever the process thinks of them: `before` is that. */
+static void keep_children(struct sigaction *before)
+{
+    struct sigaction usual = {.sa_handler = SIG_DFL};
+
+    sigemptyset(&usual.sa_mask);
+    sigaction(SIGCHLD, &usual, before);
+}
+
 static void collect(pid_t child, struct guard_end *end)
 {
     int status = 0;
@@ -107,12 +116,14 @@ static void collect(pid_t child, struct guard_end *end)
 bool guard_run(void (*function)(void *arg), void *arg, const struct probe_spot *spot,
                vts_ms hang_ms, struct guard_end *end, struct vts_error *error)
 {
+    struct sigaction before;
     int ends[2];
     pid_t child;
 
     *end = (struct guard_end){GUARD_DONE, 0};
     if (pipe2(ends, O_CLOEXEC) != 0)
         return vts_error_set(error, VTS_ERR_IO, "no pipe to a child: %s", strerror(errno));
+    keep_children(&before);
     fflush(NULL);
     child = fork();
     if (child == 0) {
@@ -128,6 +139,7 @@ bool guard_run(void (*function)(void *arg), void *arg, const struct probe_spot *
         collect(child, end);
     }
     close(ends[0]);
+    sigaction(SIGCHLD, &before, NULL);
     return child > 0 || vts_error_set(error, VTS_ERR_IO, "no child: %s", strerror(errno));
 }
 

@@ -195,6 +195,9 @@ bool laws_check(const struct laws *laws, struct laws_report *report, struct vts_
         module_check(laws->module, laws->like->base.plugin->serial, &shared->report.of[6]);
     good = try_stages(laws, shared, error);
     *report = shared->report;
+    if (laws->like->base.plugin->serial && report->of[1].verdict == LAW_HOLDS)
+        snprintf(report->of[1].message, sizeof(report->of[1].message),
+                 "each job alone: it is .serial, so the order of the starts may matter");
     guard_release(shared, sizeof(*shared));
     return good;
 }
@@ -215,7 +218,7 @@ void laws_line(const struct laws_report *report, int law, struct text *out)
 
     text_printf(out, "law %d (%s): ", law, laws_name(law));
     if (result->verdict == LAW_HOLDS) {
-        text_puts(out, "holds");
+        text_printf(out, "holds%s%s", result->message[0] ? ", " : "", result->message);
     } else if (result->verdict == LAW_NOT_TRIED) {
         text_printf(out, "not tried: %s", result->message);
     } else {

@@ -235,7 +235,8 @@ uint64_t lives_try(struct tried *tried, uint64_t seeds, size_t ids)
             jobs += all[i].whole;
         }
         count = i;
-        if (count > 1)
+        /* One that is .serial may let a job's life hang on the order of the starts. */
+        if (count > 1 && !tried->probe.plugin.serial)
             try_together(tried, all, count);
         for (i = 0; i < count; i++)
             lone_finish(&all[i].base);

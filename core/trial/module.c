@@ -19,36 +19,32 @@ struct ban {
 };
 
 static const struct ban bans[] = {
-    {" time clock clock_gettime clock_getres gettimeofday ftime timespec_get times getrusage "
-     "ntp_gettime"
-     " adjtime clock_settime settimeofday stime localtime localtime_r ",
+    {" time clock clock_gettime clock_getres gettimeofday ftime timespec_get times"
+     " getrusage ntp_gettime adjtime clock_settime settimeofday stime ",
      ": it asks the system for the time; use vts_now(job)"},
-    {" rand srand rand_r random srandom random_r srandom_r initstate setstate drand48 erand48 "
-     "lrand48"
-     " nrand48 mrand48 jrand48 srand48 seed48 lcong48 drand48_r erand48_r lrand48_r nrand48_r "
-     "mrand48_r"
-     " jrand48_r getrandom getentropy arc4random arc4random_uniform arc4random_buf ",
+    {" rand srand rand_r random srandom random_r srandom_r initstate setstate drand48"
+     " erand48 lrand48 nrand48 mrand48 jrand48 srand48 seed48 lcong48 drand48_r erand48_r"
+     " lrand48_r nrand48_r mrand48_r jrand48_r getrandom getentropy arc4random"
+     " arc4random_uniform arc4random_buf ",
      ": it draws chance that cannot be repeated; use vts_random(job)"},
-    {" sleep usleep nanosleep clock_nanosleep pause alarm ualarm setitimer getitimer timer_* "
-     "timerfd_*"
-     " poll ppoll select pselect epoll_* sigwait sigwaitinfo sigtimedwait sigsuspend thrd_sleep ",
+    {" sleep usleep nanosleep clock_nanosleep pause alarm ualarm setitimer getitimer"
+     " timer_* timerfd_* poll ppoll select pselect epoll_* sigwait sigwaitinfo"
+     " sigtimedwait sigsuspend thrd_sleep ",
      ": it waits; use vts_wake_after(job, span)"},
-    {" pthread_create thrd_create clone fork vfork _Fork daemon system popen posix_spawn "
-     "posix_spawnp"
-     " execl execlp execle execv execvp execvpe execve fexecve wait waitpid wait3 wait4 waitid ",
+    {" pthread_create thrd_create clone fork vfork _Fork daemon system popen posix_spawn"
+     " posix_spawnp execl execlp execle execv execvp execvpe execve fexecve wait waitpid"
+     " wait3 wait4 waitid ",
      ": it starts threads or processes; a plugin has hooks alone"},
-    {" socket socketpair connect bind listen accept accept4 send sendto sendmsg sendmmsg recv "
-     "recvfrom"
-     " recvmsg recvmmsg shutdown getaddrinfo gethostbyname gethostbyname_r gethostbyaddr "
-     "getnameinfo"
-     " getpid getppid gettid pthread_self uname gethostname ",
+    {" socket socketpair connect bind listen accept accept4 send sendto sendmsg sendmmsg"
+     " recv recvfrom recvmsg recvmmsg shutdown getaddrinfo gethostbyname gethostbyname_r"
+     " gethostbyaddr getnameinfo getpid getppid gettid pthread_self uname gethostname ",
      ": it depends on the machine or the network; a job depends on its record alone"},
-    {" strtok gmtime ctime asctime ctime_r tmpnam setlocale localeconv setenv putenv unsetenv "
-     "clearenv"
-     " chdir fchdir umask hsearch hcreate hdestroy lgamma lgammaf ttyname getlogin crypt ",
+    {" strtok localtime localtime_r gmtime ctime asctime ctime_r tmpnam setlocale"
+     " localeconv setenv putenv unsetenv clearenv chdir fchdir umask hsearch hcreate"
+     " hdestroy ttyname getlogin crypt ",
      ": it keeps or changes data of the whole process; hooks of other jobs run at the same time"},
-    {" exit _exit _Exit quick_exit atexit on_exit kill raise tgkill signal sigaction sigprocmask"
-     " pthread_sigmask sigaltstack longjmp siglongjmp ",
+    {" exit _exit _Exit quick_exit atexit on_exit kill raise tgkill signal sigaction"
+     " sigprocmask pthread_sigmask sigaltstack longjmp siglongjmp ",
      ": it ends or changes the server's process"},
     {" syscall ioctl dlopen dlmopen dlsym dlvsym ptrace prctl mprotect io_* ",
      ": it goes past what can be checked"},

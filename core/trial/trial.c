@@ -3,23 +3,33 @@
  * Runs jobs of one behaviour event by event. See trial.h. */
 #include "trial.h"
 
-bool trial_init(struct trial *trial, const struct instance *like, uint64_t seed,
-                struct vts_error *error)
+static void begin(struct trial *trial, uint64_t seed)
 {
-    struct instance *instance;
-
     memset(trial, 0, sizeof(*trial));
     trial->engine = (struct engine){.seed = seed, .instances = &trial->instances};
     engine_work_init(&trial->work, &trial->engine);
     trial->work.next = &trial->next;
-    instance = instance_again(like, error);
-    if (!instance)
-        return false;
+}
+
+void trial_take(struct trial *trial, struct instance *instance, uint64_t seed)
+{
+    begin(trial, seed);
     trial->instance = instances_add(&trial->instances, instance);
     slots_init(&trial->slots, trial->instance->slots);
     if (trial->instance->slots > 0)
         trial->work.slots = &trial->view;
-    return true;
+}
+
+bool trial_init(struct trial *trial, const struct instance *like, uint64_t seed,
+                struct vts_error *error)
+{
+    struct instance *instance = instance_again(like, error);
+
+    if (instance)
+        trial_take(trial, instance, seed);
+    else
+        begin(trial, seed);
+    return instance != NULL;
 }
 
 void trial_finish(struct trial *trial)
@@ -84,7 +94,7 @@ static void note(struct trial *trial, const struct trial_job *job)
     slots_note(&trial->slots, now.id, &mark);
 }
 
-bool trial_take(struct trial *trial, struct trial_job *job)
+bool trial_adopt(struct trial *trial, struct trial_job *job)
 {
     struct job now;
 
@@ -105,7 +115,7 @@ static bool keep(struct trial *trial, struct trial_job *job, enum trial_event ev
 {
     struct engine_work *work = &trial->work;
     struct text record = trial->next;
-    struct trial_seen seen = {.event = event, .moment = at};
+    struct trial_seen seen = {.event = event, .moment = at, .kept = act == RECORD_PUT};
     struct job now;
 
     if (work->err != VTS_OK && work->err != VTS_ERR_EXISTS)

@@ -33,6 +33,7 @@ struct trial_seen {
     const struct vts_answer *answer; /* how its client's answer is bent; NULL: not at all */
     bool refused;                    /* TRIAL_ASK: the start was refused, by `answer` */
     bool exists;                     /* TRIAL_ASK: the id is taken */
+    bool kept;                       /* the record was changed: a store would have to write it */
 };
 
 struct trial {
@@ -53,6 +54,8 @@ struct trial {
  * message, where it cannot be opened. trial_finish is called in any case. */
 bool trial_init(struct trial *trial, const struct instance *like, uint64_t seed,
                 struct vts_error *error);
+/* The same with an instance of the caller's, which it takes over. */
+void trial_take(struct trial *trial, struct instance *instance, uint64_t seed);
 void trial_finish(struct trial *trial);
 
 /* Events, each at its moment. All wakes that are due by then come first, each at its own. False where there
@@ -72,7 +75,7 @@ bool trial_advance(struct trial *trial, struct trial_job *job, vts_ms to);
 bool trial_run(struct trial *trial, struct trial_job *job, size_t most, size_t *wakes);
 
 /* A job of another trial of the same behaviour goes on in this one. False where there was no memory. */
-bool trial_take(struct trial *trial, struct trial_job *job);
+bool trial_adopt(struct trial *trial, struct trial_job *job);
 
 /* The job as its record has it, valid until the next event. False where there is none. */
 bool trial_look(const struct trial_job *job, struct job *out);

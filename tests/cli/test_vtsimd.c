@@ -91,6 +91,18 @@ static void version(void **state)
     assert_ended(&result, 0, "vtsimd " VTSIM_VERSION "\n", "");
 }
 
+static void help_in_short(void **state)
+{
+    struct run_result in_full, in_short;
+
+    (void)state;
+    RUN(&in_full, "--help");
+    RUN(&in_short, "-h");
+    assert_string_equal(in_short.out, in_full.out);
+    assert_ended(&in_short, 0, NULL, "");
+    run_result_finish(&in_full);
+}
+
 static void help(void **state)
 {
     static const char *const words[] = {"usage: vtsimd ",
@@ -100,7 +112,7 @@ static void help(void **state)
                                         "--check",
                                         "--describe [PLUGIN]",
                                         "--version",
-                                        "--help",
+                                        "-h, --help",
                                         "vtsimd: listening on http://127.0.0.1:5000",
                                         "SIGTERM",
                                         "Exit status: "};
@@ -755,6 +767,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(version),
         cmocka_unit_test(help),
+        cmocka_unit_test(help_in_short),
         cmocka_unit_test(wrong_arguments),
         cmocka_unit_test(check_of_what_is_right),
         cmocka_unit_test(check_tells_all_in_one_go),

@@ -432,10 +432,15 @@ static void usage_errors_help(void **state)
         const char *words[6];
         const char *message;
     } cases[] = {
-        {{NULL}, "no command; right are start, status, wait, run, list, cancel"},
-        {{"go"}, "unknown command \"go\"; right are start, status, wait, run, list, cancel"},
+        {{NULL},
+         "no command; right are start, status, wait, run, list, cancel, "
+         "new-behaviour"},
+        {{"go"},
+         "unknown command \"go\"; right are start, status, wait, run, list, cancel, "
+         "new-behaviour"},
         {{"go\x1b[2J"},
-         "unknown command \"go\\x1B[2J\"; right are start, status, wait, run, list, cancel"},
+         "unknown command \"go\\x1B[2J\"; right are start, status, wait, run, list, cancel, "
+         "new-behaviour"},
         {{"run"}, "run: which job? right is vtsim run ID"},
         {{"run", "a", "b"}, "run: \"b\" is too much"},
         {{"list", "a"}, "list: \"a\" is too much"},

@@ -122,7 +122,7 @@ static int start_one(struct record *record)
     status = request(record, "POST", "/start", body, &response);
     if (status == 503) {
         assert_string_equal(http_header(&response, "Retry-After"), "1");
-        assert_non_null(strstr(response.body, "\"error\": \"the job cannot be served now\""));
+        assert_non_null(strstr(response.body, "\"error\": \"the store cannot be written now\""));
     } else {
         assert_int_equal(status, 200);
     }
@@ -175,12 +175,17 @@ static void fill(struct record *record, const char *why)
     assert_int_equal(request(record, "POST", "/start", "{\"job_id\": \"job-1\"}", &response), 409);
     http_response_finish(&response);
     check_all(record); /* polls go on */
+    assert_int_equal(request(record, "GET", "/_sim/health", NULL, &response), 503);
+    assert_non_null(strstr(response.body, "\"store\": {\"kind\": \"sqlite\", \"state\": "
+                                          "\"failing\"}"));
+    http_response_finish(&response);
     assert_int_equal(lines_with(record, " error sqlite: "), 1);
     assert_int_equal(lines_with(record, why), 1);
 }
 
 static void recovers(struct record *record)
 {
+    struct http_response response;
     int64_t until_ms = run_now_ms() + RUN_TIMEOUT_MS;
 
     while (start_one(record) != 200)
@@ -188,6 +193,9 @@ static void recovers(struct record *record)
     for (int i = 0; i < 500; i++)
         assert_int_equal(start_one(record), 200);
     assert_int_equal(lines_with(record, "can be written again"), 1);
+    assert_int_equal(request(record, "GET", "/_sim/health", NULL, &response), 200);
+    assert_non_null(strstr(response.body, "\"state\": \"ok\""));
+    http_response_finish(&response);
 }
 
 /* A kill, and another vtsimd on the same file. */

@@ -117,6 +117,23 @@ struct json_object *ask_json(const struct vtsimd *vtsimd, const char *method, co
     return ask_both(vtsimd, method, target, body, status, NULL);
 }
 
+void ask_with(const struct vtsimd *vtsimd, const char *method, const char *target,
+              const char *headers, const char *body, struct http_response *response)
+{
+    char *request = request_text(method, target, headers, body);
+    struct http_connection connection;
+    enum http_end end;
+
+    http_connect(&connection, vtsimd->port);
+    connection.head = strcmp(method, "HEAD") == 0;
+    assert_true(http_puts(&connection, request));
+    end = http_read(&connection, response);
+    if (end != HTTP_ANSWER)
+        fail_msg("%s %.200s: no answer (%d)", method, target, (int)end);
+    http_close(&connection);
+    free(request);
+}
+
 void start_job(const struct vtsimd *vtsimd, const char *id, const char *input)
 {
     char *body = NULL;

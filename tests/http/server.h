@@ -33,6 +33,10 @@ void ask(const struct vtsimd *vtsimd, const char *method, const char *target, co
 struct json_object *ask_json(const struct vtsimd *vtsimd, const char *method, const char *target,
                              const char *body, int status);
 
+/* Asks on a connection of its own, with these headers ("X: y\r\n"). For http_response_finish. */
+void ask_with(const struct vtsimd *vtsimd, const char *method, const char *target,
+              const char *headers, const char *body, struct http_response *response);
+
 /* Starts a job of the full API: `input` is JSON, or NULL. */
 void start_job(const struct vtsimd *vtsimd, const char *id, const char *input);
 

@@ -39,7 +39,12 @@ static void the_members(void **state)
     free(names);
     assert_string_equal(member_text(health, "status"), "ok");
     assert_string_equal(member_text(health, "version"), VTSIM_VERSION);
-    assert_string_equal(member_text(health, "store"), "memory");
+    member = json_object_object_get(health, "store");
+    names = member_names(member);
+    assert_string_equal(names, "kind state");
+    free(names);
+    assert_string_equal(member_text(member, "kind"), "memory");
+    assert_string_equal(member_text(member, "state"), "ok");
     assert_int_equal(json_object_get_int(json_object_object_get(health, "workers")), 3);
     member = json_object_object_get(health, "uptime");
     assert_true(json_object_get_double(member) >= 0 && json_object_get_double(member) < 60);

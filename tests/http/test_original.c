@@ -12,6 +12,8 @@
 
 #include "server.h"
 
+#define FEATURES "batch, wait, idempotency-key, progress, cancel"
+
 #define ERROR_JOB "{\"id\": \"e\", \"input\": {\"after\": 0, \"end\": \"error\"}}"
 
 static void start_and_status_to_the_byte(void **state)
@@ -34,14 +36,16 @@ static void start_and_status_to_the_byte(void **state)
                             &minute, &second, zone),
                      6);
     assert_string_equal(zone, "GMT");
-    assert_int_equal(response.header_count, 3);
+    assert_string_equal(http_header(&response, "Vtsim-Features"), FEATURES);
+    assert_int_equal(response.header_count, 4);
     http_response_finish(&response);
 
     http_request(vtsimd->port, "GET", "/status?job_id=translate_video_1", NULL, &response);
     assert_int_equal(response.status, 200);
     assert_string_equal(response.body,
                         "{\"job_id\": \"translate_video_1\", \"status\": \"pending\"}");
-    assert_int_equal(response.header_count, 3);
+    assert_string_equal(http_header(&response, "Vtsim-Features"), FEATURES);
+    assert_int_equal(response.header_count, 4);
     http_response_finish(&response);
 }
 

@@ -2,35 +2,42 @@
  *
  * Tests of plugins/scripted_sequence.c: what each step does and when, how times and counts of polls
  * meet, and what is said of a script that is wrong. */
-#include "rig.h"
-
 #include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
+#include "behaviours/instance.h"
+#include "common.h"
+
 struct job_under_script {
-    struct rig rig;
-    struct rig_job job;
+    struct vts_harness *harness;
+    struct vts_harness_job *job;
 };
 
 /* Starts a job at 0 under `settings`: "script = ...". */
 static void begin(struct job_under_script *under, const char *settings)
 {
-    rig_init(&under->rig, scripted_sequence_LTX_vts_plugin(), settings);
-    under->job = (struct rig_job){0};
-    rig_start(&under->rig, &under->job, "a", 0);
+    under->harness = open_with(scripted_sequence_LTX_vts_plugin, settings);
+    under->job = vts_harness_start(under->harness, "a", NULL);
 }
 
-static void end(struct job_under_script *under)
-{
-    rig_job_finish(&under->job);
-    rig_finish(&under->rig);
-}
+static void end(struct job_under_script *under) { vts_harness_destroy(under->harness); }
 
 static void expect(struct job_under_script *under, vts_ms at, const char *word)
 {
-    assert_string_equal(rig_poll(&under->rig, &under->job, at), word);
+    assert_string_equal(poll_at(under->harness, under->job, at), word);
+}
+
+static void cancel_at(struct job_under_script *under, vts_ms at)
+{
+    vts_harness_advance_to(under->harness, at);
+    vts_harness_cancel(under->job);
 }
 
 static void expect_many(struct job_under_script *under, int polls, vts_ms at, const char *word)
@@ -39,25 +46,18 @@ static void expect_many(struct job_under_script *under, int polls, vts_ms at, co
         expect(under, at, word);
 }
 
-static struct rig_view view_of(const struct job_under_script *under)
-{
-    return rig_view(&under->job, 0);
-}
-
 /* ---- each step ---- */
 
 static void completed_at_once(void **state)
 {
     struct job_under_script under;
-    struct rig_view view;
 
     (void)state;
     begin(&under, "script = completed");
-    view = view_of(&under);
-    assert_int_equal(view.state, VTS_COMPLETED);
-    assert_int_equal(view.ended_at, 0);
-    assert_true(view.progress == 1);
-    assert_null(view.result);
+    assert_int_equal(under.job->state, VTS_COMPLETED);
+    assert_int_equal(under.job->ended_at, 0);
+    assert_true(under.job->progress == 1);
+    assert_null(under.job->result);
     expect(&under, 1000, "completed");
     end(&under);
 }
@@ -65,26 +65,24 @@ static void completed_at_once(void **state)
 static void error_with_and_without_a_text(void **state)
 {
     struct job_under_script under;
-    struct rig_view view;
 
     (void)state;
     begin(&under, "script = error \"the GPU fell over\"");
-    view = view_of(&under);
-    assert_int_equal(view.state, VTS_FAILED);
-    assert_int_equal(view.ended_at, 0);
-    assert_string_equal(view.code, "error");
-    assert_string_equal(view.message, "the GPU fell over");
+    assert_int_equal(under.job->state, VTS_FAILED);
+    assert_int_equal(under.job->ended_at, 0);
+    assert_string_equal(under.job->code, "error");
+    assert_string_equal(under.job->message, "the GPU fell over");
     expect(&under, 1, "error");
     end(&under);
     begin(&under, "script = error");
-    assert_string_equal(view_of(&under).code, "error");
-    assert_string_equal(view_of(&under).message, "the job failed");
+    assert_string_equal(under.job->code, "error");
+    assert_string_equal(under.job->message, "the job failed");
     end(&under);
     begin(&under, "script = error \"\"");
-    assert_string_equal(view_of(&under).message, "");
+    assert_string_equal(under.job->message, "");
     end(&under);
     begin(&under, "script = error \"a \\\"b\\\", \\\\ {c}: ; für\"");
-    assert_string_equal(view_of(&under).message, "a \"b\", \\ {c}: ; f\xC3\xBCr");
+    assert_string_equal(under.job->message, "a \"b\", \\ {c}: ; f\xC3\xBCr");
     end(&under);
 }
 
@@ -99,7 +97,7 @@ static void pending_for_ends_to_the_millisecond(void **state)
                  {"script = pending for 0.0000003125d, completed", 27},
                  {"script = pending for 2m, completed", 120000},
                  {"script = pending for 1.25h, completed", 4500000},
-                 {"script = pending for 2932896d, completed", VTS_TIME_END - RIG_START}};
+                 {"script = pending for 2932896d, completed", VTS_TIME_END - VTS_HARNESS_BEGIN}};
     struct job_under_script under;
     size_t i;
 
@@ -108,7 +106,7 @@ static void pending_for_ends_to_the_millisecond(void **state)
         begin(&under, cases[i].script);
         expect(&under, cases[i].moment - 1, "pending");
         expect(&under, cases[i].moment, "completed");
-        assert_int_equal(view_of(&under).ended_at, cases[i].moment);
+        assert_int_equal(under.job->ended_at, cases[i].moment);
         end(&under);
     }
 }
@@ -119,8 +117,8 @@ static void a_time_of_0_is_no_time(void **state)
 
     (void)state;
     begin(&under, "script = pending for 0, pending for 0s, pending for 0.000d, completed");
-    assert_int_equal(view_of(&under).state, VTS_COMPLETED);
-    assert_int_equal(view_of(&under).ended_at, 0);
+    assert_int_equal(under.job->state, VTS_COMPLETED);
+    assert_int_equal(under.job->ended_at, 0);
     end(&under);
 }
 
@@ -137,15 +135,15 @@ static void times_begin_where_the_step_before_ended(void **state)
                   " completed\n");
     /* Looked at once in a while: the moments are those of the script all the same. */
     expect(&under, 6500, "pending");
-    assert_true(view_of(&under).progress == 0.4);
-    assert_int_equal(view_of(&under).wake_at, 8000);
+    assert_true(under.job->progress == 0.4);
+    assert_int_equal(under.job->wake_at, 8000);
     expect(&under, 7999, "pending");
-    assert_true(view_of(&under).progress == 0.4);
+    assert_true(under.job->progress == 0.4);
     expect(&under, 8000, "pending");
-    assert_true(view_of(&under).progress == 0.8);
-    assert_int_equal(view_of(&under).wake_at, 10000);
+    assert_true(under.job->progress == 0.8);
+    assert_int_equal(under.job->wake_at, 10000);
     expect(&under, 99000, "completed");
-    assert_int_equal(view_of(&under).ended_at, 10000);
+    assert_int_equal(under.job->ended_at, 10000);
     end(&under);
 }
 
@@ -155,14 +153,14 @@ static void the_fourth_poll_finds_what_follows(void **state)
 
     (void)state;
     begin(&under, "script = pending x3, completed");
-    assert_true(under.rig.instance->base.counts_polls);
+    assert_true(vts_harness_instance(under.harness)->counts_polls);
     expect(&under, 10, "pending");
     expect(&under, 20, "pending");
     expect(&under, 86400000, "pending");
     expect(&under, 86400007, "completed");
-    assert_int_equal(view_of(&under).ended_at, 86400007);
+    assert_int_equal(under.job->ended_at, 86400007);
     expect(&under, 86400008, "completed");
-    assert_int_equal(view_of(&under).ended_at, 86400007);
+    assert_int_equal(under.job->ended_at, 86400007);
     end(&under);
 }
 
@@ -174,7 +172,7 @@ static void pending_alone_is_one_poll(void **state)
     begin(&under, "script = pending, error \"no\"");
     expect(&under, 5, "pending");
     expect(&under, 5, "error");
-    assert_int_equal(view_of(&under).ended_at, 5);
+    assert_int_equal(under.job->ended_at, 5);
     end(&under);
     begin(&under, "script = pending\n pending\n pending x1\n pending x002\n completed");
     expect_many(&under, 5, 5, "pending");
@@ -198,9 +196,9 @@ static void progress_is_set_at_its_moment(void **state)
                  cases[i].percent);
         begin(&under, script);
         expect(&under, 999, "pending");
-        assert_true(view_of(&under).progress == 0);
+        assert_true(under.job->progress == 0);
         expect(&under, 1000, "pending");
-        assert_true(view_of(&under).progress == cases[i].progress);
+        assert_true(under.job->progress == cases[i].progress);
         end(&under);
     }
 }
@@ -211,9 +209,9 @@ static void progress_never_goes_down(void **state)
 
     (void)state;
     begin(&under, "script = progress 80%, progress 40%, pending for 1s, progress 60%, error");
-    assert_true(view_of(&under).progress == 0.8);
+    assert_true(under.job->progress == 0.8);
     expect(&under, 1000, "error");
-    assert_true(view_of(&under).progress == 0.8);
+    assert_true(under.job->progress == 0.8);
     end(&under);
 }
 
@@ -240,11 +238,11 @@ static void a_last_step_that_is_pending_stays_for_ever(void **state)
         expect_many(&under, 10, 500, "pending");
         expect_many(&under, 10, 5000, "pending");
         expect_many(&under, 10, INT64_C(86400000000), "pending");
-        assert_int_equal(view_of(&under).state, VTS_RUNNING);
-        assert_int_equal(view_of(&under).wake_at, RIG_NEVER);
-        rig_cancel(&under.rig, &under.job, INT64_C(86400000001));
-        assert_int_equal(view_of(&under).state, VTS_CANCELLED);
-        assert_int_equal(view_of(&under).ended_at, INT64_C(86400000001));
+        assert_int_equal(under.job->state, VTS_RUNNING);
+        assert_int_equal(under.job->wake_at, VTS_HARNESS_NEVER);
+        cancel_at(&under, INT64_C(86400000001));
+        assert_int_equal(under.job->state, VTS_CANCELLED);
+        assert_int_equal(under.job->ended_at, INT64_C(86400000001));
         expect(&under, INT64_C(86400000002), "error");
         end(&under);
     }
@@ -259,9 +257,9 @@ static void what_ends_it_stays(void **state)
     expect(&under, 0, "pending");
     expect(&under, 0, "pending");
     expect_many(&under, 20, 86400000, "error");
-    assert_int_equal(view_of(&under).ended_at, 1000);
-    rig_cancel(&under.rig, &under.job, 86400001);
-    assert_int_equal(view_of(&under).state, VTS_FAILED);
+    assert_int_equal(under.job->ended_at, 1000);
+    cancel_at(&under, 86400001);
+    assert_int_equal(under.job->state, VTS_FAILED);
     end(&under);
 }
 
@@ -277,7 +275,7 @@ static void polls_during_a_time_do_not_count(void **state)
     expect(&under, 5000, "pending");
     expect(&under, 5000, "pending");
     expect(&under, 5001, "completed");
-    assert_int_equal(view_of(&under).ended_at, 5001);
+    assert_int_equal(under.job->ended_at, 5001);
     end(&under);
 }
 
@@ -289,15 +287,15 @@ static void a_time_after_a_count_begins_with_the_poll_that_finds_it(void **state
     begin(&under, "script = pending x2, pending for 3s, progress 50%, pending for 1s, completed");
     expect(&under, 100, "pending");
     expect(&under, 200, "pending");
-    assert_int_equal(view_of(&under).wake_at, RIG_NEVER);
+    assert_int_equal(under.job->wake_at, VTS_HARNESS_NEVER);
     expect(&under, 1000, "pending"); /* the third finds the time, which begins here */
-    assert_int_equal(view_of(&under).wake_at, 4000);
+    assert_int_equal(under.job->wake_at, 4000);
     expect(&under, 3999, "pending");
-    assert_true(view_of(&under).progress == 0);
+    assert_true(under.job->progress == 0);
     expect(&under, 4000, "pending");
-    assert_true(view_of(&under).progress == 0.5);
+    assert_true(under.job->progress == 0.5);
     expect(&under, 9000, "completed");
-    assert_int_equal(view_of(&under).ended_at, 5000);
+    assert_int_equal(under.job->ended_at, 5000);
     end(&under);
 }
 
@@ -308,12 +306,12 @@ static void a_poll_that_finds_a_count_is_its_first(void **state)
     (void)state;
     begin(&under, "script = pending x2, progress 50%, pending x3, error");
     expect_many(&under, 2, 10, "pending");
-    assert_true(view_of(&under).progress == 0);
+    assert_true(under.job->progress == 0);
     expect(&under, 20, "pending");
-    assert_true(view_of(&under).progress == 0.5);
+    assert_true(under.job->progress == 0.5);
     expect_many(&under, 2, 30, "pending");
     expect(&under, 40, "error");
-    assert_int_equal(under.job.polls, 6);
+    assert_int_equal(under.job->polls, 6);
     end(&under);
 }
 
@@ -325,7 +323,7 @@ static void the_end_of_a_time_comes_before_the_poll_of_that_moment(void **state)
     begin(&under, "script = pending for 1s, pending x1, pending for 1s, completed");
     expect(&under, 1000, "pending");
     expect(&under, 1000, "pending");
-    assert_int_equal(view_of(&under).wake_at, 2000);
+    assert_int_equal(under.job->wake_at, 2000);
     expect(&under, 2000, "completed");
     end(&under);
 }
@@ -337,29 +335,30 @@ static void a_cancel_between_two_steps(void **state)
     (void)state;
     begin(&under, "script = pending x2, progress 25%, pending for 3s, completed");
     expect_many(&under, 3, 100, "pending");
-    rig_cancel(&under.rig, &under.job, 200);
+    cancel_at(&under, 200);
     expect(&under, 9000, "error");
-    assert_int_equal(view_of(&under).state, VTS_CANCELLED);
-    assert_int_equal(view_of(&under).ended_at, 200);
-    assert_true(view_of(&under).progress == 0.25);
+    assert_int_equal(under.job->state, VTS_CANCELLED);
+    assert_int_equal(under.job->ended_at, 200);
+    assert_true(under.job->progress == 0.25);
     end(&under);
 }
 
 static void polls_after_a_cancel_move_nothing(void **state)
 {
-    struct job_under_script under;
-    struct rig_job then;
+    struct job_under_script under, unpolled;
 
     (void)state;
     begin(&under, "script = pending x3, completed");
+    begin(&unpolled, "script = pending x3, completed");
     expect(&under, 100, "pending");
-    rig_cancel(&under.rig, &under.job, 200);
-    rig_copy(&then, &under.job);
+    expect(&unpolled, 100, "pending");
+    cancel_at(&under, 200);
+    cancel_at(&unpolled, 200);
     expect_many(&under, 10, 300, "error");
-    assert_true(rig_equal(&under.job, &then));
-    assert_int_equal(under.job.puts, then.puts);
-    rig_job_finish(&then);
+    assert_true(vts_harness_equal(under.job, unpolled.job));
+    assert_int_equal(under.job->writes, unpolled.job->writes);
     end(&under);
+    end(&unpolled);
 }
 
 /* ---- who looks, and how often ---- */
@@ -370,13 +369,13 @@ static void only_a_count_makes_polls_count(void **state)
 
     (void)state;
     begin(&under, "script = pending for 5s, progress 40%, pending for 5s, error \"pending x3\"");
-    assert_false(under.rig.instance->base.counts_polls);
+    assert_false(vts_harness_instance(under.harness)->counts_polls);
     expect_many(&under, 100, 4999, "pending");
-    assert_int_equal(under.job.puts, 1);
+    assert_int_equal(under.job->writes, 1);
     expect_many(&under, 100, 9999, "pending");
-    assert_int_equal(under.job.puts, 2);
+    assert_int_equal(under.job->writes, 2);
     expect_many(&under, 100, 99999, "error");
-    assert_int_equal(under.job.puts, 3);
+    assert_int_equal(under.job->writes, 3);
     end(&under);
 }
 
@@ -385,27 +384,24 @@ static void without_counts_polls_change_nothing(void **state)
     static const char script[] = "script = pending for 5s, progress 40%\n"
                                  "         pending for 1ms, progress 41%, pending for 4999ms\n"
                                  "         progress 80%, error \"late\"";
-    struct rig rig;
-    struct rig_job often = {0}, once = {0}, never = {0};
+    struct job_under_script often, once, never;
     vts_ms at;
 
     (void)state;
-    rig_init(&rig, scripted_sequence_LTX_vts_plugin(), script);
-    rig_start(&rig, &often, "a", 0);
-    rig_start(&rig, &once, "a", 0);
-    rig_start(&rig, &never, "a", 0);
+    begin(&often, script);
+    begin(&once, script);
+    begin(&never, script);
     for (at = 0; at <= 20000; at += 3)
-        rig_poll(&rig, &often, at);
-    rig_poll(&rig, &once, 86400000);
-    rig_run(&rig, &never);
-    assert_true(rig_equal(&often, &once));
-    assert_true(rig_equal(&often, &never));
-    assert_int_equal(rig_view(&often, 0).ended_at, 10000);
-    assert_true(rig_view(&often, 0).progress == 0.8);
-    rig_job_finish(&often);
-    rig_job_finish(&once);
-    rig_job_finish(&never);
-    rig_finish(&rig);
+        poll_at(often.harness, often.job, at);
+    poll_at(once.harness, once.job, 86400000);
+    vts_harness_run(never.harness);
+    assert_true(vts_harness_equal(often.job, once.job));
+    assert_true(vts_harness_equal(often.job, never.job));
+    assert_int_equal(often.job->ended_at, 10000);
+    assert_true(often.job->progress == 0.8);
+    end(&often);
+    end(&once);
+    end(&never);
 }
 
 static void survives_at_any_moment(void **state)
@@ -413,34 +409,32 @@ static void survives_at_any_moment(void **state)
     static const vts_ms polls[] = {0,    0,    1,    1000, 1000, 1001, 3000,
                                    3000, 3001, 5000, 5000, 5001, 9000, 90000};
     const size_t count = sizeof(polls) / sizeof(polls[0]);
-    const struct vts_plugin *plugin = scripted_sequence_LTX_vts_plugin();
+    vts_plugin_fn *plugin = scripted_sequence_LTX_vts_plugin;
 
     (void)state;
-    rig_survives(plugin, "script = pending for 1s, progress 20%, pending for 2s, completed", polls,
-                 count);
-    rig_survives(plugin,
-                 "script = pending x2, pending for 1s, progress 20%, pending x3, pending for 2s, "
-                 "pending, error \"x\"",
-                 polls, count);
-    rig_survives(plugin, "script = pending x3, pending for 1s", polls, count);
+    survives(plugin, "script = pending for 1s, progress 20%, pending for 2s, completed", polls,
+             count);
+    survives(plugin,
+             "script = pending x2, pending for 1s, progress 20%, pending x3, pending for 2s, "
+             "pending, error \"x\"",
+             polls, count);
+    survives(plugin, "script = pending x3, pending for 1s", polls, count);
+}
+
+static void keeps_all_laws(void **state)
+{
+    (void)state;
+    keeps_the_laws(scripted_sequence_LTX_vts_plugin, "scripted_sequence",
+                   "script = pending for 1s, progress 20%, pending for 2s, error");
+    keeps_the_laws(scripted_sequence_LTX_vts_plugin, "scripted_sequence",
+                   "script = pending x2, pending for 1s, progress 20%, pending x3, completed");
 }
 
 /* Puts a place of its own into the first four of the plugin's bytes. */
-static void misplace(struct rig_job *job, uint32_t step)
+static void misplace(struct vts_harness_job *job, uint32_t step)
 {
-    struct text damaged = TEXT_INIT;
-    struct job unpacked;
-    char bytes[8];
-
-    assert_true(record_read((const struct record *)(const void *)job->record.bytes,
-                            job->record.length, &unpacked));
-    assert_int_equal(unpacked.plugin_state.length, sizeof(bytes));
-    memcpy(bytes, unpacked.plugin_state.at, sizeof(bytes));
-    memcpy(bytes, &step, sizeof(step));
-    unpacked.plugin_state.at = bytes;
-    assert_true(record_write(&unpacked, &damaged));
-    text_finish(&job->record);
-    job->record = damaged;
+    assert_int_equal(job->byte_count, 8);
+    memcpy(job->bytes, &step, sizeof(step));
 }
 
 static void a_damaged_place_fails_the_job_alone(void **state)
@@ -449,14 +443,14 @@ static void a_damaged_place_fails_the_job_alone(void **state)
 
     (void)state;
     begin(&under, "script = pending for 1s, pending for 1s, completed");
-    misplace(&under.job, 7);
+    misplace(under.job, 7);
     expect(&under, 5000, "error");
-    assert_int_equal(view_of(&under).ended_at, 1000);
-    assert_string_equal(view_of(&under).code, "damaged");
-    assert_string_equal(view_of(&under).message, "the job's place is beyond the end of its script");
+    assert_int_equal(under.job->ended_at, 1000);
+    assert_string_equal(under.job->code, "damaged");
+    assert_string_equal(under.job->message, "the job's place is beyond the end of its script");
     end(&under);
     begin(&under, "script = pending x3, completed");
-    misplace(&under.job, UINT32_MAX);
+    misplace(under.job, UINT32_MAX);
     expect_many(&under, 10, 5000, "pending");
     end(&under);
 }
@@ -483,12 +477,12 @@ static void many_steps_without_time_are_not_endless(void **state)
 
     (void)state;
     begin(&under, settings);
-    assert_int_equal(view_of(&under).state, VTS_COMPLETED);
+    assert_int_equal(under.job->state, VTS_COMPLETED);
     end(&under);
     free(settings);
     settings = repeated("progress 40%", 10000, "pending for 1s");
     begin(&under, settings);
-    assert_true(view_of(&under).progress == 0.4);
+    assert_true(under.job->progress == 0.4);
     expect(&under, 86400000, "pending");
     end(&under);
     free(settings);
@@ -497,9 +491,9 @@ static void many_steps_without_time_are_not_endless(void **state)
         repeated("progress 40%, pending for 0\n progress 20%", 3000, "pending for 2s, error");
     begin(&under, settings);
     expect(&under, 1999, "pending");
-    assert_true(view_of(&under).progress == 0.4);
+    assert_true(under.job->progress == 0.4);
     expect(&under, 2000, "error");
-    assert_int_equal(view_of(&under).ended_at, 2000);
+    assert_int_equal(under.job->ended_at, 2000);
     end(&under);
     free(settings);
 }
@@ -513,7 +507,7 @@ static void ten_thousand_times(void **state)
     begin(&under, settings);
     expect(&under, 9999, "pending");
     expect(&under, 10000, "completed");
-    assert_int_equal(view_of(&under).ended_at, 10000);
+    assert_int_equal(under.job->ended_at, 10000);
     end(&under);
     free(settings);
     settings = repeated("pending x2, pending for 1ms", 1000, "completed");
@@ -557,9 +551,9 @@ static void refused(const char *script, unsigned int line, unsigned int column, 
     char settings[512], problem[1024];
 
     snprintf(settings, sizeof(settings), "script = %s", script);
-    snprintf(problem, sizeof(problem), "t.ini:%u:%u: [behaviour test] script: %s", line, column,
-             said);
-    rig_refused(scripted_sequence_LTX_vts_plugin(), settings, problem);
+    snprintf(problem, sizeof(problem), "settings:%u:%u: [behaviour scripted_sequence] script: %s",
+             line, column, said);
+    refuses(scripted_sequence_LTX_vts_plugin, settings, problem);
 }
 
 /* The same where the error is the whole script's. */
@@ -569,8 +563,9 @@ static void refused_whole(const char *script, const char *said)
     struct text settings = TEXT_INIT;
 
     text_printf(&settings, "script =%s", script);
-    snprintf(problem, sizeof(problem), "t.ini:2: [behaviour test] script: %s", said);
-    rig_refused(scripted_sequence_LTX_vts_plugin(), settings.bytes, problem);
+    snprintf(problem, sizeof(problem), "settings:2: [behaviour scripted_sequence] script: %s",
+             said);
+    refuses(scripted_sequence_LTX_vts_plugin, settings.bytes, problem);
     text_finish(&settings);
 }
 
@@ -767,18 +762,18 @@ static void texts_and_scripts_that_are_too_long(void **state)
 
     (void)state;
     begin(&under, text);
-    assert_int_equal(strlen(view_of(&under).message), 65536);
+    assert_int_equal(strlen(under.job->message), 65536);
     end(&under);
     free(text);
     text = long_error("script = error \"", 65537);
-    rig_refused(
-        scripted_sequence_LTX_vts_plugin(), text,
-        "t.ini:2:16: [behaviour test] script: the text has 65537 bytes; 65536 are the most");
+    refuses(scripted_sequence_LTX_vts_plugin, text,
+            "settings:2:16: [behaviour scripted_sequence] script: the text has 65537 bytes; 65536 "
+            "are the most");
     free(text);
     text = long_error("script = error \"", 512 * 1024 - 8); /* as long as a script can be */
-    rig_refused(
-        scripted_sequence_LTX_vts_plugin(), text,
-        "t.ini:2:16: [behaviour test] script: the text has 524280 bytes; 65536 are the most");
+    refuses(scripted_sequence_LTX_vts_plugin, text,
+            "settings:2:16: [behaviour scripted_sequence] script: the text has 524280 bytes; 65536 "
+            "are the most");
     free(text);
     text = long_error(" error \"", 512 * 1024 - 7);
     refused_whole(text, "the script has 524289 bytes; 524288 are the most");
@@ -828,6 +823,7 @@ int main(void)
         cmocka_unit_test(only_a_count_makes_polls_count),
         cmocka_unit_test(without_counts_polls_change_nothing),
         cmocka_unit_test(survives_at_any_moment),
+        cmocka_unit_test(keeps_all_laws),
         cmocka_unit_test(a_damaged_place_fails_the_job_alone),
         cmocka_unit_test(many_steps_without_time_are_not_endless),
         cmocka_unit_test(ten_thousand_times),

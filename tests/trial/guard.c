@@ -5,6 +5,7 @@
 #include "trial/guard.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -138,6 +139,16 @@ static void hung(void **state)
     assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* nobody is left */
 }
 
+/* A process that wants to know nothing of its children learns how this one ended. */
+static void unwanted_children(void **state)
+{
+    (void)state;
+    assert_ptr_not_equal(signal(SIGCHLD, SIG_IGN), SIG_ERR);
+    assert_int_equal(run(tell, 100).kind, GUARD_DONE);
+    assert_told(run(crash, 100), "crashed (SIGABRT)");
+    assert_ptr_equal(signal(SIGCHLD, SIG_DFL), SIG_IGN);
+}
+
 static void childs_child(void **state)
 {
     (void)state;
@@ -154,6 +165,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(crashed, setup, teardown),
         cmocka_unit_test_setup_teardown(exited, setup, teardown),
         cmocka_unit_test_setup_teardown(hung, setup, teardown),
+        cmocka_unit_test_setup_teardown(unwanted_children, setup, teardown),
         cmocka_unit_test_setup_teardown(childs_child, setup, teardown),
     };
 

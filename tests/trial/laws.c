@@ -131,6 +131,26 @@ static void law1(void **state)
                   "instance, the wake at 10.000 s left it completed, result 3");
 }
 
+/* A behaviour that keeps data of all its jobs says .serial; then the order of the starts may matter, but
+ * polls may not. */
+static void law1_serial(void **state)
+{
+    struct vetted vetted;
+
+    (void)state;
+    vet(&vetted, LAWS "law1_serial.so", "what=order");
+    assert_all_hold(&vetted);
+    assert_string_equal(
+        line_of(&vetted, 1),
+        "law 1 (same seed, same life): holds, each job alone: it is .serial, so the "
+        "order of the starts may matter");
+    finish(&vetted);
+    assert_breaks(LAWS "law1_serial.so", "what=polls", 1,
+                  "law 1 (same seed, same life): seed 1, job vet-1, at 10.000 s: never polled, the "
+                  "wake at 10.000 s left it completed, result 0; polled once a second, the wake at "
+                  "10.000 s left it completed, result 10");
+}
+
 static void law2_address(void **state)
 {
     static const char line[] =
@@ -411,14 +431,23 @@ static void a_budget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(law1),       cmocka_unit_test(law2_address),
-        cmocka_unit_test(law2_data),  cmocka_unit_test(law3),
-        cmocka_unit_test(law4_slow),  cmocka_unit_test(law4_endless),
-        cmocka_unit_test(law5),       cmocka_unit_test(law4_after_the_end),
-        cmocka_unit_test(law6),       cmocka_unit_test(law7),
-        cmocka_unit_test(law7_table), cmocka_unit_test(what_was_not_tried),
-        cmocka_unit_test(honest),     cmocka_unit_test(shipped),
-        cmocka_unit_test(linked_in),  cmocka_unit_test(a_filter),
+        cmocka_unit_test(law1),
+        cmocka_unit_test(law1_serial),
+        cmocka_unit_test(law2_address),
+        cmocka_unit_test(law2_data),
+        cmocka_unit_test(law3),
+        cmocka_unit_test(law4_slow),
+        cmocka_unit_test(law4_endless),
+        cmocka_unit_test(law5),
+        cmocka_unit_test(law4_after_the_end),
+        cmocka_unit_test(law6),
+        cmocka_unit_test(law7),
+        cmocka_unit_test(law7_table),
+        cmocka_unit_test(what_was_not_tried),
+        cmocka_unit_test(honest),
+        cmocka_unit_test(shipped),
+        cmocka_unit_test(linked_in),
+        cmocka_unit_test(a_filter),
         cmocka_unit_test(a_budget),
     };
 

@@ -104,6 +104,7 @@ static void defaults(void **state)
     assert_int_equal(server->idle_timeout, 60000);
     assert_int_equal(server->drain_timeout, 5000);
     assert_int_equal(server->max_connections, 10000);
+    assert_int_equal(server->max_wait, 60000);
     assert_int_equal(server->plugin_path.count, 0);
     assert_int_equal(server->log_level, VTS_INFO);
     assert_int_equal(server->log_format, 0);

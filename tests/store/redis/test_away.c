@@ -342,8 +342,10 @@ static void a_redis_that_is_full(void **state)
     redis_do(&process, "CONFIG SET maxmemory 1");
     for (int i = 0; i < 5; i++)
         assert_int_equal(replica_put(&a, &job), VTS_ERR_BUSY);
+    assert_int_equal(store_state(a.store), STORE_FAILING);
     redis_do(&process, "CONFIG SET maxmemory 0");
     put("b");
+    assert_int_equal(store_state(a.store), STORE_OK);
     log = log_so_far();
     assert_int_equal(times(log, " refuses: OOM "), 1);
     assert_int_equal(times(log, " takes changes again\n"), 1);
@@ -394,7 +396,8 @@ static void answers_that_nobody_asked_for(void **state)
         call.base.is_poll = true;
         replica_begin(&a, &call);
         replica_wait(&a, &call);
-        assert_int_equal(call.base.err, VTS_ERR_BUSY);
+        /* Strings push the poll count to where a record is looked for, and it is none. */
+        assert_int_equal(call.base.err, answers[i][0] == '$' ? VTS_ERR_DAMAGED : VTS_ERR_BUSY);
         call_finish(&call);
         turn_until("a", true);
         log = log_so_far();

@@ -186,10 +186,18 @@ static void while_redis_is_away_there_is_503(void **state)
         http_request(a.port, "GET", "/status?job_id=x", NULL, &response);
         assert_int_equal(response.status, 503);
         assert_string_equal(http_header(&response, "Retry-After"), "1");
+        assert_string_equal(response.body, "{\"error\": \"the store cannot be reached now\"}");
         http_response_finish(&response);
     }
     ask(&a, "POST", "/start", "{\"job_id\": \"y\"}", 503, NULL);
     ask(&a, "GET", "/jobs", NULL, 503, NULL);
+    http_request(a.port, "GET", "/_sim/health", NULL, &response);
+    assert_int_equal(response.status, 503);
+    assert_string_equal(http_header(&response, "Retry-After"), "1");
+    assert_begins(response.body, "{\"status\": \"unavailable\", ");
+    assert_non_null(
+        strstr(response.body, "\"store\": {\"kind\": \"redis\", \"state\": \"away\"}"));
+    http_response_finish(&response);
     redis_process_again(&process);
     do {
         assert_true(run_now_ms() < until_ms);
@@ -216,6 +224,7 @@ static void while_redis_is_away_there_is_503(void **state)
     } while (true);
     assert_null(strstr(strstr(log, " is away (") + 1, " is away ("));
     free(log);
+    json_object_put(ask_json(&a, "GET", "/_sim/health", NULL, 200));
     assert_int_equal(vtsimd_stop(&a), 0);
 }
 

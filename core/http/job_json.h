@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A job as the full API tells it, inside the room http/: the object that GET /jobs/{id}, a listing and a
+ * batch have in common. */
+#ifndef VTSIM_HTTP_JOB_JSON_H
+#define VTSIM_HTTP_JOB_JSON_H
+
+#include "../service/service.h"
+
+/* Adds the object. Where `bent` is not NULL, its word is told instead of the true one, or none. */
+void job_json(struct text *body, const struct service *service, const struct job *job,
+              uint64_t polls, vts_ms now, const struct vts_answer *bent);
+
+#endif
