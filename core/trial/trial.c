@@ -94,6 +94,16 @@ static void note(struct trial *trial, const struct trial_job *job)
     slots_note(&trial->slots, now.id, &mark);
 }
 
+void trial_forget(struct trial *trial, const struct trial_job *job)
+{
+    const struct slots_mark none = {false, RECORD_NEVER, RECORD_NEVER, trial->slots.last};
+    struct job now;
+
+    if (in_order(trial) && trial_look(job, &now) &&
+        slots_reserve(&trial->slots, now.id, (void *)(uintptr_t)job))
+        slots_note(&trial->slots, now.id, &none);
+}
+
 bool trial_adopt(struct trial *trial, struct trial_job *job)
 {
     struct job now;
@@ -145,21 +155,29 @@ static bool wake(struct trial *trial, struct trial_job *job)
     return keep(trial, job, TRIAL_WAKE, at, engine_advance(&trial->work, record_of(job), at));
 }
 
-/* The event that comes next of all jobs, if it is due. */
+static bool carry_out(struct trial *trial, const struct slots_event *event)
+{
+    struct trial_job *job = event->tag;
+    bool grant = event->kind == SLOTS_GRANT;
+
+    return reserve(trial, job, event->id) &&
+           keep(trial, job, grant ? TRIAL_GRANT : TRIAL_WAKE, event->moment,
+                (grant ? engine_grant : engine_advance)(&trial->work, record_of(job),
+                                                        event->moment));
+}
+
+/* The wake that comes next of all jobs, if it is due, and the grants that come of it. */
 static bool step(struct trial *trial, vts_ms to, bool *stepped)
 {
     struct slots_event event;
-    struct trial_job *job;
-    bool grant;
+    bool good = true;
 
     *stepped = slots_next(&trial->slots, to, &event);
-    if (!*stepped)
-        return true;
-    job = event.tag;
-    grant = event.kind == SLOTS_GRANT;
-    return reserve(trial, job, event.id) &&
-           keep(trial, job, grant ? TRIAL_GRANT : TRIAL_WAKE, event.moment,
-                (grant ? engine_grant : engine_advance)(&trial->work, record_of(job), event.moment));
+    if (*stepped)
+        good = carry_out(trial, &event);
+    while (good && *stepped && slots_next(&trial->slots, to, &event) && event.kind == SLOTS_GRANT)
+        good = carry_out(trial, &event);
+    return good;
 }
 
 static bool settle(struct trial *trial, vts_ms to)

@@ -8,7 +8,7 @@
  * Moments must not go back within one job; different jobs of a trial may be at different moments. Not so where
  * the behaviour has slots: its jobs have one order (slots.h), so each event carries out what is due before it
  * of all of them, and a moment that has gone by is taken for the last one. Such jobs must stay where they are
- * until trial_finish, or until they have ended. Not for use from two threads at once. */
+ * until trial_finish, trial_forget or their end. Not for use from two threads at once. */
 #ifndef VTSIM_TRIAL_TRIAL_H
 #define VTSIM_TRIAL_TRIAL_H
 
@@ -73,6 +73,9 @@ bool trial_advance(struct trial *trial, struct trial_job *job, vts_ms to);
  * and adds those that ran to *wakes (NULL: nobody counts). With slots the other jobs run along, and their wakes
  * and grants count. */
 bool trial_run(struct trial *trial, struct trial_job *job, size_t most, size_t *wakes);
+
+/* A job goes before its end; its slot is free then. */
+void trial_forget(struct trial *trial, const struct trial_job *job);
 
 /* A job of another trial of the same behaviour goes on in this one. False where there was no memory. */
 bool trial_adopt(struct trial *trial, struct trial_job *job);

@@ -164,6 +164,7 @@ void vts_harness_forget(struct vts_harness_job *job)
 
     while (harness->jobs[i] != entry)
         i++;
+    trial_forget(harness->trial, &entry->job);
     harness->jobs[i] = harness->jobs[--harness->count];
     destroy_entry(entry);
 }
@@ -215,7 +216,7 @@ bool vts_harness_restart(struct vts_harness *harness)
     trial_finish(old);
     free(old);
     for (i = 0; i < harness->count; i++)
-        if (!move_record(harness->jobs[i]))
+        if (!move_record(harness->jobs[i]) || !trial_adopt(fresh, &harness->jobs[i]->job))
             return harness_refuse(harness, "vts_harness_restart: no memory");
     return true;
 }

@@ -74,7 +74,11 @@ static bool preview(const struct instance *instance, struct text out[3])
 {
     struct preview_timelines timelines = {.count = 0};
     struct preview_sums sums;
-    const struct preview_report report = {"some", "stepping", 1, &sums, &timelines};
+    const struct preview_report report = {.behaviour = "some",
+                                          .plugin = "stepping",
+                                          .seed = 1,
+                                          .sums = &sums,
+                                          .timelines = &timelines};
     struct trial_job job = {0};
     struct preview_life life;
     struct vts_error error = {0};
@@ -92,7 +96,7 @@ static bool preview(const struct instance *instance, struct text out[3])
             preview_csv_line(id, &life, &out[0]);
     }
     good = good && preview_sums_end(&sums) &&
-           preview_timelines_init(&timelines, &sums, instance, 1, &error);
+           preview_timelines_init(&timelines, &sums, instance, 1, 0, &error);
     if (good) {
         preview_json(&report, &out[1]);
         preview_page(&report, 80, true, &out[2]);
