@@ -4,8 +4,8 @@
  * slots.h. */
 #include "slots.h"
 
-#include <assert.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "../base/rng.h"
 
@@ -13,13 +13,15 @@
 #define BUCKET_BITS_MIN 4u
 
 struct slots_job {
-    struct slots_job *next; /* in its bucket */
+    LIST_ENTRY(slots_job) link; /* in its bucket */
     void *tag;
     size_t due_at, line_at; /* its places in the heaps, or NOWHERE */
     bool has_slot;
     uint8_t id_length;
     char id[];
 };
+
+LIST_HEAD(slots_bucket, slots_job);
 
 struct slots_item {
     vts_ms moment;
@@ -33,15 +35,15 @@ void slots_init(struct slots *slots, uint64_t count)
 
 void slots_finish(struct slots *slots)
 {
-    struct slots_job *job, *next;
+    struct slots_job *job;
     size_t i;
 
     for (i = 0; slots->buckets && i < (size_t)1 << slots->bucket_bits; i++)
-        for (job = slots->buckets[i]; job; job = next) {
-            next = job->next;
+        while ((job = LIST_FIRST(&slots->buckets[i]))) {
+            LIST_REMOVE(job, link);
             free(job);
         }
-    free((void *)slots->buckets);
+    free(slots->buckets);
     free(slots->due.items);
     free(slots->line.items);
     *slots = (struct slots){0};
@@ -140,6 +142,11 @@ static bool reserve(struct slots_heap *heap, size_t count)
 
 /* ---- the table ---- */
 
+static struct bytes id_of(const struct slots_job *job)
+{
+    return (struct bytes){job->id, job->id_length};
+}
+
 static size_t bucket_of(const struct slots *slots, struct bytes id)
 {
     return rng_hash(id.at, id.length, 0) >> (64 - slots->bucket_bits);
@@ -147,8 +154,9 @@ static size_t bucket_of(const struct slots *slots, struct bytes id)
 
 static bool resize(struct slots *slots, unsigned int bits)
 {
-    struct slots_job **buckets = calloc((size_t)1 << bits, sizeof(*buckets));
-    struct slots_job **old = slots->buckets, *job, *next, **link;
+    struct slots_bucket *buckets = calloc((size_t)1 << bits, sizeof(*buckets));
+    struct slots_bucket *old = slots->buckets;
+    struct slots_job *job;
     size_t count = old ? (size_t)1 << slots->bucket_bits : 0, i;
 
     if (!buckets)
@@ -156,69 +164,63 @@ static bool resize(struct slots *slots, unsigned int bits)
     slots->buckets = buckets;
     slots->bucket_bits = bits;
     for (i = 0; i < count; i++)
-        for (job = old[i]; job; job = next) {
-            next = job->next;
-            link = &buckets[bucket_of(slots, (struct bytes){job->id, job->id_length})];
-            job->next = *link;
-            *link = job;
+        while ((job = LIST_FIRST(&old[i]))) {
+            LIST_REMOVE(job, link);
+            LIST_INSERT_HEAD(&buckets[bucket_of(slots, id_of(job))], job, link);
         }
-    free((void *)old);
+    free(old);
     return true;
 }
 
-/* The link that leads to the job, or to NULL. */
-static struct slots_job **find(const struct slots *slots, struct bytes id)
+static struct slots_job *find(const struct slots_bucket *bucket, struct bytes id)
 {
-    struct slots_job **link = &slots->buckets[bucket_of(slots, id)];
+    struct slots_job *job = LIST_FIRST(bucket);
 
-    while (*link && ((*link)->id_length != id.length || memcmp((*link)->id, id.at, id.length) != 0))
-        link = &(*link)->next;
-    return link;
+    while (job && (job->id_length != id.length || memcmp(job->id, id.at, id.length) != 0))
+        job = LIST_NEXT(job, link);
+    return job;
 }
 
-bool slots_reserve(struct slots *slots, struct bytes id, void *tag)
+struct slots_job *slots_reserve(struct slots *slots, struct bytes id, void *tag)
 {
-    struct slots_job *job, **link;
+    struct slots_bucket *bucket;
+    struct slots_job *job;
 
     if (!slots->buckets && !resize(slots, BUCKET_BITS_MIN))
-        return false;
+        return NULL;
     /* A table that cannot grow only gets slower. */
     if (slots->jobs > (size_t)1 << slots->bucket_bits)
         resize(slots, slots->bucket_bits + 1);
-    link = find(slots, id);
-    if (*link)
-        return true;
+    bucket = &slots->buckets[bucket_of(slots, id)];
+    job = find(bucket, id);
+    if (job)
+        return job;
     if (!reserve(&slots->due, slots->jobs + 1) || !reserve(&slots->line, slots->jobs + 1))
-        return false;
+        return NULL;
     job = malloc(sizeof(*job) + id.length);
     if (!job)
-        return false;
+        return NULL;
     *job = (struct slots_job){.tag = tag,
                               .due_at = NOWHERE,
                               .line_at = NOWHERE,
                               .id_length = (uint8_t)id.length};
     memcpy(job->id, id.at, id.length);
-    *link = job;
+    LIST_INSERT_HEAD(bucket, job, link);
     slots->jobs++;
-    return true;
+    return job;
 }
 
-static void forget_idle(struct slots *slots, struct slots_job **link)
+void slots_release(struct slots *slots, struct slots_job *job)
 {
-    struct slots_job *job = *link;
-
     if (job->has_slot || job->due_at != NOWHERE || job->line_at != NOWHERE)
         return;
-    *link = job->next;
+    LIST_REMOVE(job, link);
     free(job);
     slots->jobs--;
 }
 
-void slots_note(struct slots *slots, struct bytes id, const struct slots_mark *mark)
+void slots_note(struct slots *slots, struct slots_job *job, const struct slots_mark *mark)
 {
-    struct slots_job **link = find(slots, id), *job = *link;
-
-    assert(job);
     if (job->has_slot != mark->has_slot)
         slots->held = mark->has_slot ? slots->held + 1 : slots->held - 1;
     job->has_slot = mark->has_slot;
@@ -226,15 +228,7 @@ void slots_note(struct slots *slots, struct bytes id, const struct slots_mark *m
     move(slots, &slots->line, job, mark->queued_at);
     if (mark->last_at > slots->last)
         slots->last = mark->last_at;
-    forget_idle(slots, link);
-}
-
-void slots_release(struct slots *slots, struct bytes id)
-{
-    struct slots_job **link = slots->buckets ? find(slots, id) : NULL;
-
-    if (link && *link)
-        forget_idle(slots, link);
+    slots_release(slots, job);
 }
 
 /* ---- what comes next ---- */
@@ -253,7 +247,8 @@ bool slots_next(const struct slots *slots, vts_ms now, struct slots_event *event
         return false;
     *event = (struct slots_event){.kind = grant ? SLOTS_GRANT : SLOTS_WAKE,
                                   .moment = no_earlier(slots, first->moment),
-                                  .id = {first->job->id, first->job->id_length},
+                                  .job = first->job,
+                                  .id = id_of(first->job),
                                   .tag = first->job->tag};
     return true;
 }

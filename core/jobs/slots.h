@@ -26,7 +26,7 @@ struct slots {
     vts_ms last; /* the moment of the last event: no later one is before it */
     size_t jobs; /* that hold a slot, wait for one or have a wake */
     /* Used inside. */
-    struct slots_job **buckets;
+    struct slots_bucket *buckets;
     unsigned int bucket_bits;
     struct slots_heap due, line;
 };
@@ -42,23 +42,23 @@ enum slots_kind { SLOTS_GRANT, SLOTS_WAKE };
 struct slots_event {
     enum slots_kind kind;
     vts_ms moment;
-    struct bytes id; /* valid until the job is noted again */
+    struct slots_job *job; /* this and its id are valid until the job is noted again */
+    struct bytes id;
     void *tag;
 };
 
 void slots_init(struct slots *slots, uint64_t count);
 void slots_finish(struct slots *slots);
 
-/* Makes room for this job, so that it can be noted. False where there was no memory. `tag` is the caller's own
+/* Makes room for this job, so that it can be noted. NULL where there was no memory. `tag` is the caller's own
  * word for it. */
-bool slots_reserve(struct slots *slots, struct bytes id, void *tag);
+struct slots_job *slots_reserve(struct slots *slots, struct bytes id, void *tag);
 
-/* Notes what the job's record says now; one that is not known has to be reserved before. A job that neither
- * holds a slot nor waits nor has a wake is forgotten. */
-void slots_note(struct slots *slots, struct bytes id, const struct slots_mark *mark);
+/* Notes what the job's record says now. One that neither holds a slot nor waits nor has a wake is forgotten. */
+void slots_note(struct slots *slots, struct slots_job *job, const struct slots_mark *mark);
 
 /* Nothing came of what was reserved for: forgets it, if there is nothing to know of it. */
-void slots_release(struct slots *slots, struct bytes id);
+void slots_release(struct slots *slots, struct slots_job *job);
 
 /* The event that comes next, if it is due by `now`. */
 bool slots_next(const struct slots *slots, vts_ms now, struct slots_event *event);

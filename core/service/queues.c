@@ -192,7 +192,7 @@ static bool run_event(struct queue *queue, struct service_port *port,
     if (step.err != VTS_OK)
         log_line(VTS_ERROR, "jobs", "job %.*s cannot be moved: its record cannot be understood",
                  (int)event->id.length, event->id.at);
-    slots_note(&queue->slots, event->id, &step.mark);
+    slots_note(&queue->slots, event->job, &step.mark);
     return true;
 }
 
@@ -259,12 +259,14 @@ static bool take_turn(struct queue *queue, struct service_call *call)
 {
     struct service_port *port = call->port;
     struct bytes id = call->store.id;
+    struct slots_job *job;
     bool touched = false;
     size_t most = SIZE_MAX;
 
     set_now(queue, clock_now(port->service->clock));
     call->stuck = !run_events(queue, port, &most, id, NULL);
-    if (!slots_reserve(&queue->slots, id, NULL)) {
+    job = slots_reserve(&queue->slots, id, NULL);
+    if (!job) {
         call->store.err = VTS_ERR_MEMORY;
         return !call->stuck;
     }
@@ -273,10 +275,10 @@ static bool take_turn(struct queue *queue, struct service_call *call)
     call->marked = call->passed = false;
     store_apply(port->store, &call->store);
     if (!call->marked || call->store.err != VTS_OK) {
-        slots_release(&queue->slots, id);
+        slots_release(&queue->slots, job);
         return !call->stuck;
     }
-    slots_note(&queue->slots, id, &call->mark);
+    slots_note(&queue->slots, job, &call->mark);
     call->stuck = !run_events(queue, port, &most, id, &touched);
     if (touched)
         service_look_again(call);
@@ -392,21 +394,23 @@ static bool restore_row(struct store_list *list, const struct record *record, ui
                         vts_ms now)
 {
     struct restorer *restorer = (struct restorer *)list;
+    struct slots_job *entry;
+    struct slots_mark mark;
     struct queue *queue;
     struct job job;
-    struct slots_mark mark;
 
     (void)polls;
     (void)now;
     if (!(record->flags & RECORD_IN_ORDER) || !record_read(record, record->size, &job))
         return false;
     queue = find_or_make(restorer->service, record->instance);
-    if (!queue || !slots_reserve(&queue->slots, job.id, NULL)) {
+    entry = queue ? slots_reserve(&queue->slots, job.id, NULL) : NULL;
+    if (!entry) {
         restorer->no_memory = true;
         return false;
     }
     mark = slots_mark_of(&job);
-    slots_note(&queue->slots, job.id, &mark);
+    slots_note(&queue->slots, entry, &mark);
     atomic_store(&queue->first_due, slots_due(&queue->slots));
     return false;
 }

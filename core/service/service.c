@@ -485,7 +485,8 @@ static void call_done(struct store_call *store)
         call->done(call);
 }
 
-static void enter(struct service_call *call,
+/* `order`: the queue whose turn the call will ask for, where that is known before; else 0. */
+static void enter(struct service_call *call, uint64_t order,
                   enum record_act (*fn)(struct store_call *, const struct record *, struct text *),
                   bool is_poll)
 {
@@ -494,11 +495,15 @@ static void enter(struct service_call *call,
     call->changed = call->bent = false;
     call->store.done = call_done;
     call->passed = false;
-    store_update(call->port->store, &call->store);
+    call->order = order;
+    if (order)
+        queues_enter(call);
+    else
+        store_update(call->port->store, &call->store);
 }
 
 /* A call that can make a record. */
-static void enter_new(struct service_call *call,
+static void enter_new(struct service_call *call, uint64_t order,
                       enum record_act (*fn)(struct store_call *, const struct record *,
                                             struct text *))
 {
@@ -512,15 +517,19 @@ static void enter_new(struct service_call *call,
     }
     call->store.instance = call->instance->hash;
     call->store.instance_text = (struct bytes){canonical->bytes, canonical->length};
-    enter(call, fn, false);
+    enter(call, order, fn, false);
 }
 
-void service_start(struct service_call *call) { enter_new(call, move_start); }
-void service_claim_key(struct service_call *call) { enter_new(call, move_claim); }
+void service_start(struct service_call *call)
+{
+    enter_new(call, order_of_start(call, NULL), move_start);
+}
 
-void service_status(struct service_call *call) { enter(call, move_status, true); }
-void service_look(struct service_call *call) { enter(call, move_look, false); }
-void service_cancel(struct service_call *call) { enter(call, move_cancel, false); }
+void service_claim_key(struct service_call *call) { enter_new(call, 0, move_claim); }
+
+void service_status(struct service_call *call) { enter(call, 0, move_status, true); }
+void service_look(struct service_call *call) { enter(call, 0, move_look, false); }
+void service_cancel(struct service_call *call) { enter(call, 0, move_cancel, false); }
 
 /* ---- listing ---- */
 

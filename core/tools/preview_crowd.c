@@ -10,7 +10,8 @@ struct client {
     struct trial_job job; /* first: what a trial shows is found again */
     uint64_t number;
     struct preview_life life;
-    vts_ms next; /* when it does something next; RECORD_NEVER: it has done all */
+    vts_ms next; /* when it does something next; RECORD_NEVER: it has done all, */
+    struct slots_job *place; /* and has none any more; in the agenda */
 };
 
 struct crowd {
@@ -25,26 +26,25 @@ uint64_t preview_crowd_number(const struct trial_job *job)
     return ((const struct client *)job)->number;
 }
 
-/* A name whose order is that of the numbers. */
-static struct bytes key_of(const struct client *client, char buffer[PREVIEW_ID_ROOM])
+/* Its name has the order of its number. */
+static bool enter(struct crowd *crowd, struct client *client)
 {
-    int length =
-        snprintf(buffer, PREVIEW_ID_ROOM, "%020llu", (unsigned long long)client->number);
+    char key[PREVIEW_ID_ROOM];
+    int length = snprintf(key, sizeof(key), "%020llu", (unsigned long long)client->number);
 
-    return (struct bytes){buffer, (size_t)length};
+    client->place = slots_reserve(&crowd->agenda, (struct bytes){key, (size_t)length}, client);
+    return client->place != NULL;
 }
 
 static void plan(struct crowd *crowd, const struct client *client)
 {
     const struct slots_mark mark = {false, RECORD_NEVER, client->next, crowd->agenda.last};
-    char buffer[PREVIEW_ID_ROOM];
 
-    slots_note(&crowd->agenda, key_of(client, buffer), &mark);
+    slots_note(&crowd->agenda, client->place, &mark);
 }
 
 static bool arrive(struct crowd *crowd, vts_ms every)
 {
-    char buffer[PREVIEW_ID_ROOM];
     struct client *client;
     uint64_t i;
 
@@ -56,7 +56,7 @@ static bool arrive(struct crowd *crowd, vts_ms every)
             client->next = VTS_TIME_END;
         else
             client->next = TRIAL_START + (vts_ms)i * every;
-        if (!slots_reserve(&crowd->agenda, key_of(client, buffer), client))
+        if (!enter(crowd, client))
             return false;
         plan(crowd, client);
     }

@@ -80,7 +80,9 @@ static bool reserve(struct trial *trial, struct trial_job *job, struct bytes id)
 {
     trial->view =
         (struct engine_slots){slots_free(&trial->slots), slots_waiting(&trial->slots)};
-    return !in_order(trial) || slots_reserve(&trial->slots, id, job);
+    if (in_order(trial))
+        trial->place = slots_reserve(&trial->slots, id, job);
+    return !in_order(trial) || trial->place;
 }
 
 static void note(struct trial *trial, const struct trial_job *job)
@@ -91,17 +93,19 @@ static void note(struct trial *trial, const struct trial_job *job)
     if (!in_order(trial) || !trial_look(job, &now))
         return;
     mark = slots_mark_of(&now);
-    slots_note(&trial->slots, now.id, &mark);
+    slots_note(&trial->slots, trial->place, &mark);
 }
 
 void trial_forget(struct trial *trial, const struct trial_job *job)
 {
     const struct slots_mark none = {false, RECORD_NEVER, RECORD_NEVER, trial->slots.last};
+    struct slots_job *place = NULL;
     struct job now;
 
-    if (in_order(trial) && trial_look(job, &now) &&
-        slots_reserve(&trial->slots, now.id, (void *)(uintptr_t)job))
-        slots_note(&trial->slots, now.id, &none);
+    if (in_order(trial) && trial_look(job, &now))
+        place = slots_reserve(&trial->slots, now.id, NULL);
+    if (place)
+        slots_note(&trial->slots, place, &none);
 }
 
 bool trial_adopt(struct trial *trial, struct trial_job *job)
