@@ -96,18 +96,6 @@ static void note(struct trial *trial, const struct trial_job *job)
     slots_note(&trial->slots, trial->place, &mark);
 }
 
-void trial_forget(struct trial *trial, const struct trial_job *job)
-{
-    const struct slots_mark none = {false, RECORD_NEVER, RECORD_NEVER, trial->slots.last};
-    struct slots_job *place = NULL;
-    struct job now;
-
-    if (in_order(trial) && trial_look(job, &now))
-        place = slots_reserve(&trial->slots, now.id, NULL);
-    if (place)
-        slots_note(&trial->slots, place, &none);
-}
-
 bool trial_adopt(struct trial *trial, struct trial_job *job)
 {
     struct job now;
@@ -197,6 +185,23 @@ static bool settle(struct trial *trial, vts_ms to)
 static vts_ms moment_of(const struct trial *trial, vts_ms at)
 {
     return in_order(trial) && trial->slots.last > at ? trial->slots.last : at;
+}
+
+bool trial_forget(struct trial *trial, const struct trial_job *job, vts_ms at)
+{
+    const struct slots_mark none = {false, RECORD_NEVER, RECORD_NEVER, moment_of(trial, at)};
+    struct slots_job *place;
+    struct job now;
+    bool good;
+
+    if (!in_order(trial) || !trial_look(job, &now))
+        return true;
+    good = settle(trial, none.last_at);
+    /* One that is known takes no memory, and must not stay known. */
+    place = trial_look(job, &now) ? slots_reserve(&trial->slots, now.id, NULL) : NULL;
+    if (place)
+        slots_note(&trial->slots, place, &none);
+    return good && settle(trial, none.last_at);
 }
 
 static bool goes_on(const struct trial_job *job)

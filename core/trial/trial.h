@@ -75,8 +75,8 @@ bool trial_advance(struct trial *trial, struct trial_job *job, vts_ms to);
  * and grants count. */
 bool trial_run(struct trial *trial, struct trial_job *job, size_t most, size_t *wakes);
 
-/* A job goes before its end; its slot is free then. */
-void trial_forget(struct trial *trial, const struct trial_job *job);
+/* A job goes, also before its end: at that moment its slot is free. False where there was no memory. */
+bool trial_forget(struct trial *trial, const struct trial_job *job, vts_ms at);
 
 /* A job of another trial of the same behaviour goes on in this one. False where there was no memory. */
 bool trial_adopt(struct trial *trial, struct trial_job *job);
