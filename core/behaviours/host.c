@@ -9,6 +9,7 @@
 #include "../base/json.h"
 #include "../base/log.h"
 #include "../base/rng.h"
+#include "../config/options.h"
 
 /* struct vts_job is the first member of struct hook, and only ever made as a part of one. */
 static struct hook *hook_of(const struct vts_job *job) { return (struct hook *)job; }
@@ -317,8 +318,10 @@ static const char *unsendable(const struct vts_answer *answer)
         return "a dribble below 0 or beyond all time";
     if (answer->cut < VTS_BREAK_NONE || answer->cut > VTS_BREAK_GARBAGE)
         return "a cut that is not of enum vts_break";
-    if (answer->body < VTS_BODY_USUAL || answer->body > VTS_BODY_NO_STATUS)
+    if (answer->body < VTS_BODY_USUAL || answer->body > VTS_BODY_NOT_FOUND)
         return "a body that is not of enum vts_body";
+    if (answer->state != 0 && answer->state != VTS_QUEUED && answer->state != VTS_RUNNING)
+        return "a state that is neither queued nor running";
     return NULL;
 }
 
@@ -392,6 +395,22 @@ static void host_instance_log(const struct vts_instance *instance, int32_t level
     log_line((enum vts_level)level, instance->name, "%s", line);
 }
 
+/* ---- settings ---- */
+
+static bool host_parse_time(const struct vts_instance *instance, const char *text, vts_ms *time,
+                            struct vts_error *error)
+{
+    (void)instance;
+    return options_time(text, time, error);
+}
+
+static bool host_parse_delay(const struct vts_instance *instance, const char *text,
+                             struct vts_delay *delay, struct vts_error *error)
+{
+    (void)instance;
+    return options_delay(text, delay, error);
+}
+
 /* ---- slots ---- */
 
 static bool host_slots(struct vts_instance *base, uint64_t count)
@@ -432,6 +451,8 @@ const struct vts_host host_table = {
     .bend = host_bend,
     .log = host_log,
     .instance_log = host_instance_log,
+    .parse_time = host_parse_time,
+    .parse_delay = host_parse_delay,
     .slots = host_slots,
     .granted = host_granted,
     .waiting = host_waiting,

@@ -224,6 +224,15 @@ static const struct ini_entry *peek_entry(const struct ini_section *section, con
     return NULL;
 }
 
+/* Shows a line of a value, as far as there is such a line. */
+static void show_line(const char *value, uint32_t line, uint32_t column, struct problems *problems)
+{
+    for (; line > 1 && *value; value++)
+        line -= *value == '\n';
+    if (line == 1)
+        problems_show(problems, value, strcspn(value, "\n"), column);
+}
+
 void options_report(const struct ini_section *section, const char *name,
                     const struct vts_error *error, struct problems *problems)
 {
@@ -244,6 +253,8 @@ void options_report(const struct ini_section *section, const char *name,
         snprintf(where + used, sizeof(where) - used, ":%u",
                  (unsigned int)(entry->places[line - 1].column + error->column - 1));
     problems_add(problems, where, name, key, "%s%s", error->message, place);
+    if (entry && error->column)
+        show_line(entry->value, line, error->column, problems);
 }
 
 /* The keys that may stand in a section: those of the table, and those that somebody else has asked

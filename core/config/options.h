@@ -40,7 +40,8 @@ char *options_path(const struct ini_section *section, const struct ini_entry *en
                    const char *path);
 
 /* Adds a problem for an error that plugin code found in a section's settings: finds the file line and
- * column for error->key, error->line and error->column. Without a key it is the section's. */
+ * column for error->key, error->line and error->column, and shows the line of the value where there is a
+ * column. Without a key it is the section's. */
 void options_report(const struct ini_section *section, const char *name,
                     const struct vts_error *error, struct problems *problems);
 

@@ -75,6 +75,10 @@ static const char *bend_of(const struct vts_answer *bent, int *status, char mess
         snprintf(message, 64, "the behaviour answers %d", bent->status);
         return message;
     }
+    if (bent->body == VTS_BODY_NOT_FOUND) {
+        *status = 404;
+        return NO_SUCH_JOB;
+    }
     if (bent->body == VTS_BODY_HTML)
         return "the behaviour answers with a page instead of JSON";
     if (bent->body == VTS_BODY_INVALID_JSON)

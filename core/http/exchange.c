@@ -243,7 +243,10 @@ static void bend(struct exchange *exchange)
         answer->retry_after = exchange_seconds(bent->retry_after);
         answer->retry_after_date = bent->retry_after_date;
     }
-    if (bent->body == VTS_BODY_HTML)
+    if (bent->body == VTS_BODY_NOT_FOUND) {
+        answer->status = 404;
+        write_error(exchange, NO_SUCH_JOB);
+    } else if (bent->body == VTS_BODY_HTML)
         write_page(exchange);
     else if (bent->body == VTS_BODY_INVALID_JSON && answer->body.length > 1)
         answer->body.bytes[answer->body.length -= answer->body.length / 2] = '\0';
@@ -294,7 +297,7 @@ int exchange_refused(const struct exchange *exchange, const struct service_call 
                            "one request; take a new key for a new one");
         return 422;
     case SERVICE_NOT_FOUND:
-        text_puts(message, "there is no job of this id");
+        text_puts(message, NO_SUCH_JOB);
         return 404;
     case SERVICE_NO_SLOTS:
         text_printf(message,

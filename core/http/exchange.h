@@ -93,6 +93,9 @@ void exchange_answer(struct exchange *exchange);
 VTS_PRINTF(3, 4)
 void exchange_error(struct exchange *exchange, int status, const char *format, ...);
 
+/* Said of a job that is not there, and of one that is told not to be. */
+#define NO_SUCH_JOB "there is no job of this id"
+
 /* What a service call that was not done, or whose job cannot be read, is answered with everywhere: the status, and the message, which
  * is added to `message`. *retry_after is set where there is one. Not for SERVICE_REFUSED, where the
  * behaviour says it. */

@@ -31,11 +31,28 @@ static void add_words(struct text *body, const struct job *job, const struct vts
         text_printf(body, "\"%s\"", state_word((int)job->state));
 }
 
+/* Makes a job look as it does in an earlier state. */
+static void take_back(struct job *job, enum vts_state state)
+{
+    job->state = state;
+    job->progress = (struct ramp){0};
+    job->ended_at = RECORD_NEVER;
+    if (state == VTS_QUEUED)
+        job->started_at = RECORD_NEVER;
+    job->result = job->code = job->message = (struct bytes){0};
+}
+
 void job_json(struct text *body, const struct service *service, const struct job *job,
               uint64_t polls, vts_ms now, const struct vts_answer *bent)
 {
     const char *behaviour = service_behaviour_name(service, job->instance);
+    struct job earlier;
 
+    if (bent && bent->state) {
+        earlier = *job;
+        take_back(&earlier, (enum vts_state)bent->state);
+        job = &earlier;
+    }
     text_puts(body, "{\"id\": ");
     text_json(body, job->id.at, job->id.length);
     add_words(body, job, bent);

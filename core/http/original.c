@@ -42,7 +42,9 @@ static void status_done(struct exchange *exchange)
         if (call->bent && call->answer.word)
             text_json(body, call->answer.word, strlen(call->answer.word));
         else
-            text_printf(body, "\"%s\"", state_word(call->state));
+            text_printf(body, "\"%s\"",
+                        state_word(call->bent && call->answer.state ? call->answer.state
+                                                                    : (int)call->state));
     }
     text_puts(body, "}");
     exchange_answer(exchange);

@@ -252,7 +252,7 @@ static bool bends_nothing(const struct vts_answer *answer)
 {
     return answer->status == 0 && answer->retry_after == 0 && answer->stall == 0 &&
            answer->dribble == 0 && answer->cut == VTS_BREAK_NONE &&
-           answer->body == VTS_BODY_USUAL && !answer->word;
+           answer->body == VTS_BODY_USUAL && !answer->word && answer->state == 0;
 }
 
 /* Copies what is wanted of the job. */

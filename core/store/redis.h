@@ -32,10 +32,10 @@
 
 #include "store.h"
 
-#define REDIS_STAMP    8
-#define REDIS_LEASE_MS 2000 /* how long a claim holds; a replica's death delays wakes by so much */
+#define REDIS_STAMP      8
+#define REDIS_LEASE_MS   2000 /* how long a claim holds; a replica's death delays wakes by so much */
 #define REDIS_REFUSAL_US 5000000 /* how long a refusal is told as the store's state */
-#define REDIS_TICK_MS  250  /* how often a vtsimd looks for what is due, at the least */
+#define REDIS_TICK_MS    250     /* how often a vtsimd looks for what is due, at the least */
 
 struct redis_settings {
     const char *url, *prefix;

@@ -214,8 +214,9 @@ static bool prepare_all(struct sqlite_file *file, struct vts_error *error)
 }
 
 /* The file is made ours before anything else is written, so that it is known for ours from its first byte;
- * auto_vacuum can only be set while it is empty, and writes as well: hence in one transaction. In WAL mode a commit without a sync is in the system's
- * hands, so it outlives the process, but not the power. */
+ * auto_vacuum can only be set while it is empty, and writes as well: hence in one transaction. In WAL mode a commit without a sync is in the system's hands,
+ * so it outlives the process, but not the power: NORMAL syncs when the log goes into the file, so that a power cut
+ * loses the newest commits and leaves the file whole. */
 static bool set_up(struct sqlite_file *file, bool power, struct vts_error *error)
 {
     char pragma[128];
@@ -236,7 +237,7 @@ static bool set_up(struct sqlite_file *file, bool power, struct vts_error *error
     text_finish(&mode);
     if (!wal)
         return failed(file, "cannot have a write-ahead log", error);
-    return run(file, power ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = OFF", error) &&
+    return run(file, power ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", error) &&
            run(file, "PRAGMA journal_size_limit = 4194304", error);
 }
 

@@ -61,7 +61,11 @@ static void start(struct vts_job *job)
 static void admit(struct vts_job *job) { vts_refuse(job, 503, 1000); }
 static bool open_it(struct vts_instance *instance, struct vts_error *error)
 {
+    struct vts_delay delay;
+    vts_ms time;
     vts_instance_logf(instance, VTS_DEBUG, "open");
+    if (!vts_parse_time(instance, "5s", &time, error) || !vts_parse_delay(instance, "5s", &delay, error))
+        return false;
     return vts_error_at(error, "b", 1, 2, "no %d", 1) || vts_error_set(error, VTS_ERR_INVALID, "no");
 }
 END
@@ -103,7 +107,7 @@ END
 
 # shellcheck disable=SC2086 # lists of flags
 for compiler in gcc clang; do
-    for source in "$folder/alone.c" "$root"/plugins/*.c; do
+    for source in "$folder/alone.c" "$root"/plugins/*.c "$root"/plugins/scripted_sequence/*.c; do
         "$compiler" -std=c11 $strict "$include" -fsyntax-only "$source" || fail "$compiler $source"
     done
     # a mistake in each option: a field of another type

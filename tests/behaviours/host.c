@@ -376,6 +376,60 @@ static void nonsense_is_told_once(void **state)
     instance_destroy(instance);
 }
 
+/* ---- times of a plugin's own ---- */
+
+static void times_are_read_for_plugins(void **state)
+{
+    const struct vts_instance *base = &plain->base;
+    struct vts_error error;
+    struct vts_delay read;
+    vts_ms time = -1;
+
+    (void)state;
+    assert_true(vts_parse_time(base, "1.5s", &time, &error));
+    assert_int_equal(time, 1500);
+    assert_false(vts_parse_time(base, "5", &time, &error));
+    assert_string_equal(error.message, "\"5\" has no unit; write 5ms, 5s or 5m");
+    assert_string_equal(error.key, "");
+    assert_false(vts_parse_time(base, "5", &time, NULL));
+    assert_int_equal(time, 1500);
+    assert_true(vts_parse_delay(base, "lognormal 8s sigma 0.5 max 60s", &read, &error));
+    assert_int_equal(read.distribution, VTS_LOGNORMAL);
+    assert_int_equal(read.a, 8000);
+    assert_int_equal(read.max, 60000);
+    assert_false(vts_parse_delay(base, "uniform 5s..1h30m", &read, &error));
+    assert_string_equal(error.message, "\"1h30m\" has more than one unit; write 90m");
+    assert_int_equal(error.line, 1);
+    assert_int_equal(error.column, 13);
+}
+
+/* A core of the same ABI whose table ends earlier. */
+static void an_older_core_cannot_read_times(void **state)
+{
+    struct vts_host older = host_table;
+    struct vts_instance instance = plain->base;
+    struct vts_error error;
+    struct vts_delay read;
+    vts_ms time;
+
+    (void)state;
+    instance.host = &older;
+    older.size = offsetof(struct vts_host, parse_time);
+    older.parse_time = NULL;
+    older.parse_delay = NULL;
+    assert_false(vts_parse_time(&instance, "5s", &time, &error));
+    assert_int_equal(error.code, VTS_ERR_LOAD);
+    assert_string_equal(error.message,
+                        "this vtsimd is too old for the plugin: it cannot read times for it");
+    assert_false(vts_parse_delay(&instance, "5s", &read, NULL));
+    /* Each is asked for on its own. */
+    older.size = offsetof(struct vts_host, parse_delay);
+    older.parse_time = host_table.parse_time;
+    assert_true(vts_parse_time(&instance, "5s", &time, &error));
+    assert_false(vts_parse_delay(&instance, "5s", &read, &error));
+    assert_int_equal(error.code, VTS_ERR_LOAD);
+}
+
 static double asked_for;
 
 static void ask_for_progress(struct vts_job *job) { vts_progress(job, asked_for); }
@@ -498,6 +552,8 @@ int main(void)
         cmocka_unit_test(each_hook_may_do_its_own),
         cmocka_unit_test(wakes_keep_within_time),
         cmocka_unit_test(nonsense_is_told_once),
+        cmocka_unit_test(times_are_read_for_plugins),
+        cmocka_unit_test(an_older_core_cannot_read_times),
         cmocka_unit_test(progress_that_cannot_be),
         cmocka_unit_test(a_serial_instance_is_called_one_hook_at_a_time),
         cmocka_unit_test(the_table_is_whole),

@@ -188,9 +188,9 @@ static void settings_that_a_plugin_refuses(void **state)
     (void)state;
     /* line and column in the option's text become those of the file */
     assert_problem("[behaviour a]\nplugin = settings\nwords = good\n   better\n     bad one\n",
-                   "5:8: [behaviour a] words: line 3 is bad");
+                   "5:8: [behaviour a] words: line 3 is bad\n    bad one\n      ^");
     assert_problem("[behaviour a]\nplugin = settings\nwords =    bad one\n",
-                   "3:14: [behaviour a] words: line 1 is bad");
+                   "3:14: [behaviour a] words: line 1 is bad\n    bad one\n      ^");
 }
 
 static void plugins_that_cannot_be_used(void **state)

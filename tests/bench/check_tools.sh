@@ -42,6 +42,9 @@ fi
 
 "$tools/ready" 3 "$tools/bare_evhttp" a b >"$folder/times" || fail "ready failed"
 [ "$(grep -cE '^[0-9]+\.[0-9][0-9]$' "$folder/times")" -eq 3 ] || fail "ready said: $(cat "$folder/times")"
+"$tools/script" 10 >"$folder/scripts" || fail "script failed"
+[ "$(grep -cE '^[a-z-]+( +[0-9]+\.[0-9]+){3}$' "$folder/scripts")" -eq 6 ] ||
+    fail "script said: $(cat "$folder/scripts")"
 if "$tools/ready" 1 false 2>"$folder/false"; then
     fail "ready took 'false' for a server"
 fi

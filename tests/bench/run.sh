@@ -115,6 +115,9 @@ for _ in $(seq "$rounds"); do
 done
 stop_all
 
+say "scripts of 10000 steps ..."
+taskset -c "$server_core" "$tools/script" 10000 >"$folder/scripts" || fail "the scripts were not read"
+
 echo
 echo "Medians of the rounds; a ratio is the median of the rounds' own ratios, which need not be that of"
 echo "the two medians: what is compared is measured in turns, since machines change their pace."
@@ -126,4 +129,9 @@ compare 'POST /start, one worker, against nginx' start_vtsimd start_nginx
 compare "GET /status, $many jobs against $few" status_many status_few 0.9
 figure "memory for each of $many jobs" '%.0f bytes' \
     "$(awk -v a="$after" -v b="$before" -v n="$many" 'BEGIN { print (a - b) / n }')" 160
+while read -r name reading fault poll; do
+    figure "script of 10000 steps, $name: reading it" '%.2f ms' "$reading" 10
+    row "    a poll that gets a fault, the slowest" "$fault us" '' '' '' ''
+    figure "    a poll at its end" '%.3f us' "$poll" 10
+done <"$folder/scripts"
 figure "start to ready, median of $starts" '%.1f ms' "$(median "$folder/ready_ms")" 50

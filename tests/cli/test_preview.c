@@ -500,12 +500,13 @@ static void no_such_behaviour(void **state)
                  "vtsimd: --preview: no section [behaviour xyz], nor a plugin of that name in "
                  "" VTSIM_BUILD_DIR "/lib/vtsim/plugins\n");
     RUN(&result, "--preview", "scripted_sequence");
-    assert_ended(&result, 2, "",
-                 "vtsimd: --preview: the plugin \"scripted_sequence\" does not run on its defaults "
-                 "([behaviour scripted_sequence] script: it is required, and not given (TEXT: the "
-                 "steps, one a line or separated by commas: pending for 5s, pending x3, progress "
-                 "40%, completed, error \"why\")): give it a section [behaviour "
-                 "scripted_sequence]\n");
+    assert_ended(
+        &result, 2, "",
+        "vtsimd: --preview: the plugin \"scripted_sequence\" does not run on its defaults "
+        "([behaviour scripted_sequence] script: it is required, and not given (TEXT: the "
+        "steps of vtsim-script(5), one a line or separated by commas, such as: pending for "
+        "5s, http 503 x2, completed)): give it a section [behaviour "
+        "scripted_sequence]\n");
     RUN(&result, "--preview", "sieve", "-s",
         "server/plugin_path=" VTSIM_BUILD_DIR "/tests/fixtures/load/good");
     assert_ended(&result, 2, "", "vtsimd: --preview: \"sieve\" is a filter, not a behaviour\n");

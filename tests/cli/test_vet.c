@@ -50,6 +50,11 @@ static void all_hold(void **state)
     VET(SHIPPED "scripted_sequence.so", "-s",
         "script=pending for 5s\nprogress 40%\npending x3\ncompleted");
     assert_ended(0, ALL_HOLD, "");
+    VET(SHIPPED "scripted_sequence.so", "-s",
+        "script=start: http 503 x2\npending for uniform 1s..5s, reset x2, http 503 for 2s\n"
+        "repeat 3 { pending for 1s, chance 0.5 { stall 1s } else { empty } }\n"
+        "chance 0.3 { error } else { completed x1, regress }");
+    assert_ended(0, ALL_HOLD, "");
 }
 
 static void one_is_broken(void **state)
@@ -118,8 +123,8 @@ static void wrong_settings(void **state)
     assert_ended(
         2, "",
         "[behaviour scripted_sequence] script: it is required, and not given (TEXT: the "
-        "steps, one a line or separated by commas: pending for 5s, pending x3, progress 40%, "
-        "completed, error \"why\")\n");
+        "steps of vtsim-script(5), one a line or separated by commas, such as: pending for 5s, "
+        "http 503 x2, completed)\n");
 }
 
 static void not_with_others(void **state)

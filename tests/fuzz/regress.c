@@ -49,6 +49,18 @@ static const char *const pieces[] = {
     "-",
     "99999999999999999999",
     "a/b=",
+    "repeat 3 { ",
+    "chance 0.5 { ",
+    " }",
+    " } else { ",
+    "start: ",
+    "http 503",
+    " retry-after 1s",
+    " x2",
+    " for 5s",
+    ", ",
+    "completed",
+    "pending x1\n",
     "\t",
 };
 

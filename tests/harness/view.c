@@ -56,7 +56,8 @@ static void describe_answer(const struct vts_harness_job *seen, struct text *out
 {
     static const char *const cuts[] = {"", ", then reset", ", then closed", ", cut off",
                                        ", as garbage"};
-    static const char *const bodies[] = {"", ", as HTML", ", as broken JSON", ", without a status"};
+    static const char *const bodies[] = {"", ", as HTML", ", as broken JSON", ", without a status",
+                                         ", as if there were no such job"};
     const struct vts_answer *answer = seen->answer;
 
     if (!answer)
@@ -79,6 +80,8 @@ static void describe_answer(const struct vts_harness_job *seen, struct text *out
         text_puts(out, bodies[answer->body]);
     if (answer->word)
         text_printf(out, ", the status \"%s\"", answer->word);
+    if (answer->state)
+        text_printf(out, ", as if it were %s", state_name(answer->state));
 }
 
 /* ---- the history ---- */
@@ -182,6 +185,8 @@ static int told_status(const struct vts_answer *answer)
     if (answer && (answer->cut == VTS_BREAK_RESET || answer->cut == VTS_BREAK_EMPTY ||
                    answer->cut == VTS_BREAK_GARBAGE))
         return 0;
+    if (answer && answer->body == VTS_BODY_NOT_FOUND)
+        return 404;
     return answer && answer->status ? answer->status : 200;
 }
 
@@ -207,7 +212,9 @@ static const char *told_word(const struct vts_harness_job *seen)
     if (seen->status < 200 || seen->status > 299 ||
         (answer && (answer->cut != VTS_BREAK_NONE || answer->body != VTS_BODY_USUAL)))
         return NULL;
-    return answer && answer->word ? answer->word : state_word((int)seen->state);
+    if (answer && answer->word)
+        return answer->word;
+    return state_word(answer && answer->state ? answer->state : (int)seen->state);
 }
 
 void harness_see(void *arg, struct trial_job *job, const struct trial_seen *seen)

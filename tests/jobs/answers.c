@@ -247,6 +247,7 @@ static void assert_handed_through(void)
     assert_int_equal(got->dribble, bend.dribble);
     assert_int_equal(got->cut, bend.cut);
     assert_int_equal(got->body, bend.body);
+    assert_int_equal(got->state, bend.state);
     assert_int_equal(got->word != NULL, bend.word != NULL);
     if (bend.word)
         assert_string_equal(got->word, bend.word);
@@ -264,7 +265,8 @@ static void all_members_are_handed_through(void **state)
                                .dribble = 6,
                                .cut = VTS_BREAK_GARBAGE,
                                .body = VTS_BODY_NO_STATUS,
-                               .word = "nearly"};
+                               .word = "nearly",
+                               .state = VTS_QUEUED};
     probe.start = probe.poll = do_bend;
     start_probe();
     assert_handed_through();
@@ -323,7 +325,9 @@ static void answers_that_cannot_be_sent(void **state)
     assert_refused_bend(ANSWER(.dribble = INT64_MAX));
     assert_refused_bend(ANSWER(.cut = VTS_BREAK_GARBAGE + 1));
     assert_refused_bend(ANSWER(.cut = -1));
-    assert_refused_bend(ANSWER(.body = VTS_BODY_NO_STATUS + 1));
+    assert_refused_bend(ANSWER(.body = VTS_BODY_NOT_FOUND + 1));
+    assert_refused_bend(ANSWER(.state = VTS_COMPLETED));
+    assert_refused_bend(ANSWER(.state = -1));
     bend = ANSWER(.status = 200, .retry_after = -1);
     life_poll(&life, T0);
     assert_handed_through();

@@ -19,7 +19,7 @@ const char *poll_at(struct vts_harness *harness, struct vts_harness_job *job, vt
  * store and a new process, are the same at each moment. */
 void survives(vts_plugin_fn *plugin, const char *settings, const vts_ms *polls, size_t count);
 
-/* The settings are refused with this one line. */
+/* The settings are refused with this one problem. */
 void refuses(vts_plugin_fn *plugin, const char *settings, const char *problem);
 
 /* All laws are kept, by what is linked in and by the module NAME.so of this build. */

@@ -428,6 +428,14 @@ static void keeps_all_laws(void **state)
                    "script = pending for 1s, progress 20%, pending for 2s, error");
     keeps_the_laws(scripted_sequence_LTX_vts_plugin, "scripted_sequence",
                    "script = pending x2, pending for 1s, progress 20%, pending x3, completed");
+    keeps_the_laws(scripted_sequence_LTX_vts_plugin, "scripted_sequence",
+                   "script = http 503 x2, pending for uniform 1s..5s, reset, http 503 for 2s\n"
+                   "  repeat 3 { pending for 1s, chance 0.5 { stall 1s } else { empty } }\n"
+                   "  chance 0.3 { error } else { completed x1, regress }");
+    keeps_the_laws(scripted_sequence_LTX_vts_plugin, "scripted_sequence",
+                   "script = start: chance 0.5 { http 503 x2 } else { lost }\n"
+                   "  pending x2, reset, http 429 retry-after 1s for 2s, pending x1, cancelled x2\n"
+                   "  unknown status \"x\"");
 }
 
 /* Puts a place of its own into the first four of the plugin's bytes. */
@@ -447,7 +455,7 @@ static void a_damaged_place_fails_the_job_alone(void **state)
     expect(&under, 5000, "error");
     assert_int_equal(under.job->ended_at, 1000);
     assert_string_equal(under.job->code, "damaged");
-    assert_string_equal(under.job->message, "the job's place is beyond the end of its script");
+    assert_string_equal(under.job->message, "the job's place is none in its script");
     end(&under);
     begin(&under, "script = pending x3, completed");
     misplace(under.job, UINT32_MAX);
@@ -569,27 +577,25 @@ static void refused_whole(const char *script, const char *said)
     text_finish(&settings);
 }
 
+#define STEPS                                                                                      \
+    "a step is pending, progress, completed, error, cancelled, http, html, stall, dribble, "       \
+    "reset, "                                                                                      \
+    "empty, truncate, garbage, invalid json, missing, unknown status, no status, regress, "        \
+    "repeat, chance, or, first of all, start:"
+
 /* "script = " is 9 bytes long, so the script's first byte stands in column 10. */
 static void steps_that_are_none(void **state)
 {
     (void)state;
-    refused("runing", 2, 10,
-            "\"runing\" is not a step; a step is pending, progress, completed or error");
-    refused("pending for 5s, Completed", 2, 26,
-            "\"Completed\" is not a step; a step is pending, progress, completed or error");
+    refused("runing", 2, 10, "\"runing\" is not a step; " STEPS);
+    refused("pending for 5s, Completed", 2, 26, "\"Completed\" is not a step; " STEPS);
     refused("pending for 5s\n   progress 40%\n   compleated", 4, 4,
-            "\"compleated\" is not a step; a step is pending, progress, completed or error");
-    refused("\"completed\"", 2, 10,
-            "\"completed\" is not a step; a step is pending, progress, completed or error");
-    refused("repeat 3 { pending }", 2, 10,
-            "\"repeat\" is not a step; a step is pending, progress, completed or error");
-    refused("{ pending }", 2, 10,
-            "\"{\" is not a step; a step is pending, progress, completed or error");
-    refused("f\xC3\xBCr", 2, 10,
-            "\"f\xC3\xBCr\" is not a step; a step is pending, progress, completed or error");
+            "\"compleated\" is not a step; " STEPS);
+    refused("\"completed\"", 2, 10, "\"completed\" is not a step; " STEPS);
+    refused("{ pending }", 2, 10, "\"{\" is not a step; " STEPS);
+    refused("f\xC3\xBCr", 2, 10, "\"f\xC3\xBCr\" is not a step; " STEPS);
     refused("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xC3\xBCzzzzzz", 2, 10,
-            "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\" is not a step; a step is pending, "
-            "progress, completed or error");
+            "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\" is not a step; " STEPS);
 }
 
 static void commas_without_steps(void **state)
@@ -622,15 +628,16 @@ static void what_cannot_follow(void **state)
             "\"x3\" cannot stand here; a comma or a new line ends a step");
     refused("pending x3 completed", 2, 21,
             "\"completed\" cannot stand here; a comma or a new line ends a step");
-    refused("progress 40% for 10s", 2, 23,
-            "\"for\" cannot stand here; a comma or a new line ends a step");
     refused("completed now", 2, 20, "\"now\" cannot stand here; a comma or a new line ends a step");
     refused("error \"a\" \"b\"", 2, 20,
             "\"b\" cannot stand here; a comma or a new line ends a step");
-    refused("completed, pending", 2, 21, "nothing can follow completed: there the job has ended");
-    refused("error\n  completed", 3, 3, "nothing can follow error: there the job has ended");
-    refused("pending x3, error \"x\", nonsense", 2, 33,
-            "nothing can follow error: there the job has ended");
+    refused(
+        "completed, pending", 2, 21,
+        "\"pending\" cannot follow completed: there the job has ended; faults with a count can, "
+        "such as http 503 x2");
+    refused("error\n  completed", 3, 3,
+            "\"completed\" cannot follow error: there the job has ended; faults with a count can, "
+            "such as http 503 x2");
 }
 
 static void times_that_are_none(void **state)
@@ -640,30 +647,31 @@ static void times_that_are_none(void **state)
     refused("pending for, completed", 2, 21,
             "a time is missing after \"for\"; write one such as 5s");
     refused("pending for\n 5s", 2, 21, "a time is missing after \"for\"; write one such as 5s");
-    refused("pending for 5", 2, 22,
-            "\"5\" has no unit; write it right behind the number: 5s, 250ms");
-    refused("pending for 5 s", 2, 22,
-            "\"5\" has no unit; write it right behind the number: 5s, 250ms");
-    refused("pending for 0.5", 2, 22,
-            "\"0.5\" has no unit; write it right behind the number: 5s, 250ms");
+    refused("pending for 5", 2, 22, "\"5\" has no unit; write 5ms, 5s or 5m");
+    refused("pending for 5 s", 2, 22, "\"5 s\" has a space before its unit; write 5s");
+    refused("pending for 0.5", 2, 22, "\"0.5\" has no unit; write 0.5ms, 0.5s or 0.5m");
 #define NO_TIME(text)                                                                              \
     refused("pending for " text, 2, 22,                                                            \
             "\"" text "\" is not a time; write one number and one unit: 250ms, 10s, 2m, 1h or 1d")
-    NO_TIME("long");
-    NO_TIME("-5s");
+    refused(
+        "pending for long", 2, 22,
+        "\"long\" is no distribution; write a time such as 10s, or uniform, normal, exponential "
+        "or lognormal");
+    refused("pending for -5s", 2, 22, "\"-5s\" is negative; a time is 0 or more");
     NO_TIME("5sec");
     NO_TIME("5S");
-    NO_TIME("1h30m");
+    refused("pending for 1h30m", 2, 22, "\"1h30m\" has more than one unit; write 90m");
     NO_TIME(".5s");
     NO_TIME("5.s");
     NO_TIME("0x5s");
     NO_TIME("1e3s");
-    NO_TIME("s");
     NO_TIME("{");
     refused("pending for \"5s\"", 2, 22,
             "\"5s\" is not a time; write one number and one unit: 250ms, 10s, 2m, 1h or 1d");
-    refused("pending for uniform 5s..15s", 2, 22,
-            "\"uniform\" is not a time; write one number and one unit: 250ms, 10s, 2m, 1h or 1d");
+    refused("pending for uniform 5s..", 2, 34,
+            "it ends where the longest time, as in uniform 5s..15s, should follow");
+    refused("pending for normal 10s sigma 0.5", 2, 33,
+            "\"sigma\" stands where \"sd\" and a time, as in normal 10s sd 2s, should");
     refused("pending for 2932897d", 2, 22,
             "\"2932897d\" is too long; the longest time is 2932896d");
     refused("pending for 99999999999999999999999999ms", 2, 22,
@@ -793,9 +801,13 @@ static void places_in_a_value_of_the_command_line(void **state)
     assert_true(ini_set(&ini, "behaviour test/script=pending,\ncompleted,\npending", &problems));
     section = ini_section(&ini, "behaviour", "test");
     assert_null(instance_create("test", scripted_sequence_LTX_vts_plugin(), section, &problems));
-    assert_string_equal(problems.lines.bytes,
-                        "-s: [behaviour test] script: nothing can follow completed: there the job "
-                        "has ended (at line 3, column 1 of the value)\n");
+    assert_string_equal(
+        problems.lines.bytes,
+        "-s: [behaviour test] script: \"pending\" cannot follow completed: there the "
+        "job has ended; faults with a count can, such as http 503 x2 (at line 3, "
+        "column 1 of the value)\n"
+        "    pending\n"
+        "    ^\n");
     problems_finish(&problems);
     ini_finish(&ini);
 }

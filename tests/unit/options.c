@@ -532,16 +532,22 @@ static void wrong_values_with_their_lines(void **state)
         "dir/a.ini:2: [b q] span: \"10 parsecs\" is not a time; write one number and one "
         "unit: 250ms, 10s, 2m, 1h or 1d\n"
         "dir/a.ini:5:9: [b q] delay: \"1h30m\" has more than one unit; write 90m\n"
+        "    1h30m\n"
+        "    ^\n"
         "dir/a.ini:8: [b q] list: it has 0 items; write a list of 1 to 3 items, one a line\n");
     finish(&fixture);
     read_section(&fixture, all, "", "b q/delay=uniform 1h30m..2h",
                  "-s: [b q] delay: \"1h30m\" has more than one unit; write 90m (at column 9 of the "
-                 "value)\n");
+                 "value)\n"
+                 "    uniform 1h30m..2h\n"
+                 "            ^\n");
     finish(&fixture);
     read_section(
         &fixture, all, "[b q]\n", "b q/delay=uniform\n 3s..x",
         "-s: [b q] delay: \"x\" stands where the longest time, as in uniform 5s..15s, should "
-        "(at line 2, column 5 of the value)\n");
+        "(at line 2, column 5 of the value)\n"
+        "    3s..x\n"
+        "        ^\n");
     finish(&fixture);
 }
 
@@ -630,7 +636,11 @@ static void errors_of_plugins(void **state)
     options_report(ini.sections[0], "b q", &error, &problems);
     options_report(NULL, "b q", &error, &problems);
     assert_string_equal(problems.lines.bytes, "a.ini:3:3: [b q] script: one\n"
+                                              "    b\n"
+                                              "    ^\n"
                                               "a.ini:5:4: [b q] other: two\n"
+                                              "    c\n"
+                                              "    ^\n"
                                               "a.ini:2: [b q] script: three\n"
                                               "a.ini:1: [b q] absent: four\n"
                                               "a.ini:1: [b q]: five\n"

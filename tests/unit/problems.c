@@ -43,6 +43,91 @@ static void a_problem_stays_on_its_line(void **state)
     problems_finish(&problems);
 }
 
+/* What is shown of a line for a place in it. */
+static void expect_shown(const char *line, size_t column, const char *shown)
+{
+    struct problems problems = PROBLEMS_INIT;
+
+    problems_add(&problems, "a.ini:1:1", NULL, NULL, "wrong");
+    problems_show(&problems, line, strlen(line), column);
+    assert_int_equal(problems.count, 1);
+    assert_memory_equal(problems.lines.bytes, "a.ini:1:1: wrong\n", 17);
+    assert_string_equal(problems.lines.bytes + 17, shown);
+    problems_finish(&problems);
+}
+
+static void a_place_is_shown(void **state)
+{
+    (void)state;
+    expect_shown("pending for long", 13,
+                 "    pending for long\n"
+                 "                ^\n");
+    expect_shown("x", 1, "    x\n    ^\n");
+    expect_shown("x", 2, "    x\n     ^\n");       /* behind its end, */
+    expect_shown("x", 4000000, "    x\n     ^\n"); /* as is all beyond */
+    expect_shown("", 1, "    \n    ^\n");
+}
+
+/* The ^ stands where a terminal shows the character: two columns for a wide one, none for an accent of its
+ * own, as many as an escape has. */
+static void a_place_behind_other_characters(void **state)
+{
+    (void)state;
+    expect_shown("f\xc3\xbcr x", 6, "    f\xc3\xbcr x\n        ^\n");
+    expect_shown("\xe6\x97\xa5\xe6\x9c\xac x", 8, "    \xe6\x97\xa5\xe6\x9c\xac x\n         ^\n");
+    expect_shown("e\xcc\x81 x", 5, "    e\xcc\x81 x\n      ^\n");
+    expect_shown("\xf0\x9f\x98\x80x", 5, "    \xf0\x9f\x98\x80x\n      ^\n");
+    expect_shown("a\tb\x1b\xff x", 7, "    a\\tb\\x1b\\xff x\n                 ^\n");
+    /* in the middle of a character: behind it */
+    expect_shown("f\xc3\xbcr", 3, "    f\xc3\xbcr\n      ^\n");
+}
+
+static void the_part_of_a_long_line(void **state)
+{
+    char line[400];
+
+    (void)state;
+    memset(line, '.', sizeof(line));
+    line[399] = '\0';
+    line[0] = 'A';
+    line[199] = 'X';
+    line[398] = 'Z';
+    expect_shown(
+        line, 1,
+        "    A.......................................................................\x2e..\n"
+        "    ^\n");
+    expect_shown(
+        line, 200,
+        "    ...........................................X..................................\n"
+        "                                               ^\n");
+    expect_shown(line, 399,
+                 "    ...........................................Z\n"
+                 "                                               ^\n");
+    line[60] = '\0';
+    expect_shown(line, 41, /* all fits */
+                 "    A...........................................................\n"
+                 "                                            ^\n");
+}
+
+/* Wide characters, of which one would be cut at the window's edge. */
+static void the_part_of_a_long_line_that_is_wide(void **state)
+{
+    struct text line = TEXT_INIT, shown = TEXT_INIT;
+
+    (void)state;
+    for (int i = 0; i < 50; i++)
+        text_puts(&line, "\xe6\x97\xa5");
+    text_puts(&line, "x\xe6\x97\xa5!");
+    text_puts(&shown, "    ...");
+    for (int i = 0; i < 19; i++)
+        text_puts(&shown, "\xe6\x97\xa5");
+    text_puts(&shown, "x\xe6\x97\xa5!\n    ");
+    text_printf(&shown, "%*s^\n", 3 + 38 + 1 + 0, "");
+    expect_shown(line.bytes, 152, shown.bytes);
+    text_finish(&line);
+    text_finish(&shown);
+}
+
 static void quotes_are_cut_between_characters(void **state)
 {
     char long_text[200];
@@ -68,6 +153,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_that_are_left_out),
         cmocka_unit_test(a_problem_stays_on_its_line),
+        cmocka_unit_test(a_place_is_shown),
+        cmocka_unit_test(a_place_behind_other_characters),
+        cmocka_unit_test(the_part_of_a_long_line),
+        cmocka_unit_test(the_part_of_a_long_line_that_is_wide),
         cmocka_unit_test(quotes_are_cut_between_characters),
     };
 

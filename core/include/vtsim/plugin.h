@@ -267,7 +267,8 @@ enum vts_body {
     VTS_BODY_USUAL,
     VTS_BODY_HTML,         /* a page as gateways send it, as text/html */
     VTS_BODY_INVALID_JSON, /* labelled application/json, but cut off in the middle */
-    VTS_BODY_NO_STATUS     /* the usual body without the member that tells the state */
+    VTS_BODY_NO_STATUS,    /* the usual body without the member that tells the state */
+    VTS_BODY_NOT_FOUND     /* the 404 that is told of an id that no job has */
 };
 
 /* How an answer is bent. Zero members mean "as usual", so set only what you want:
@@ -284,6 +285,10 @@ struct vts_answer {
     int32_t cut;           /* enum vts_break */
     int32_t body;          /* enum vts_body */
     const char *word; /* told as the job's status instead of the true word; NULL: the true one */
+    /* VTS_QUEUED or VTS_RUNNING: told as the job's state instead of the true one, and with it what belongs to
+     * it: no end, no result, no error, progress 0, and no start for a queued one. 0: the true state. A vtsimd
+     * that does not know this member tells the true state. */
+    int32_t state;
 };
 
 /* ---- what a plugin sees ---------------------------------------------------------------------- */
@@ -357,6 +362,10 @@ struct vts_host {
     /* say */
     void (*log)(const struct vts_job *, int32_t, const char *);
     void (*instance_log)(const struct vts_instance *, int32_t, const char *);
+    /* settings */
+    bool (*parse_time)(const struct vts_instance *, const char *, vts_ms *, struct vts_error *);
+    bool (*parse_delay)(const struct vts_instance *, const char *, struct vts_delay *,
+                        struct vts_error *);
     /* slots */
     bool (*slots)(struct vts_instance *, uint64_t);
     bool (*granted)(const struct vts_job *);
@@ -599,6 +608,36 @@ static inline void vts_instance_logf(const struct vts_instance *instance, enum v
     vsnprintf(line, sizeof(line), format, args);
     va_end(args);
     instance->host->instance_log(instance, (int32_t)level, line);
+}
+
+/* ---- settings in a language of your own ------------------------------------------------------- */
+
+/* Whether the core has the function that ends at this place of the table. */
+static inline bool vts_host_has_(const struct vts_host *host, size_t end, struct vts_error *error)
+{
+    if (host->size >= end)
+        return true;
+    return vts_error_set(error, VTS_ERR_LOAD,
+                         "this vtsimd is too old for the plugin: it cannot read times for it");
+}
+
+/* In open(): reads a TIME such as 250ms, or a DELAY such as uniform 5s..15s, as options of these types are
+ * read, out of a text of the plugin's own. False, with *error (which may be NULL) filled, where the text is
+ * none: the message says what would be right, the error's line and column are the place in `text` (0: all of
+ * it), its key is empty. A vtsimd that does not have them says so: false, VTS_ERR_LOAD. */
+static inline bool vts_parse_time(const struct vts_instance *instance, const char *text,
+                                  vts_ms *time, struct vts_error *error)
+{
+    return vts_host_has_(instance->host, offsetof(struct vts_host, parse_delay), error) &&
+           instance->host->parse_time(instance, text, time, error);
+}
+
+static inline bool vts_parse_delay(const struct vts_instance *instance, const char *text,
+                                   struct vts_delay *delay, struct vts_error *error)
+{
+    return vts_host_has_(instance->host, offsetof(struct vts_host, parse_delay) + sizeof(void *),
+                         error) &&
+           instance->host->parse_delay(instance, text, delay, error);
 }
 
 /* ---- the plugin itself ----------------------------------------------------------------------- */

@@ -110,7 +110,7 @@ struct bent_settings {
 };
 
 static const struct vts_option bent_options[] = {
-    VTS_OPTION_INT(struct bent_settings, bend, "0", 0, 8, "which"), VTS_OPTIONS_END};
+    VTS_OPTION_INT(struct bent_settings, bend, "0", 0, 10, "which"), VTS_OPTIONS_END};
 
 static void bent_start(struct vts_job *job) { vts_wait(job, VTS_FOR_EVER); }
 
@@ -126,7 +126,9 @@ static void bent_poll(struct vts_job *job)
         {.body = VTS_BODY_HTML, .status = 502},
         {.body = VTS_BODY_INVALID_JSON, .dribble = 300},
         {.body = VTS_BODY_NO_STATUS},
-        {.word = "queued-ish", .retry_after = 3000, .retry_after_date = true}};
+        {.word = "queued-ish", .retry_after = 3000, .retry_after_date = true},
+        {.body = VTS_BODY_NOT_FOUND},
+        {.state = VTS_QUEUED}};
 
     answers[set->bend].size = sizeof(struct vts_answer);
     vts_bend(job, &answers[set->bend]);

@@ -192,7 +192,9 @@ static void a_bent_answer_is_seen(void **state)
         {502, NULL, "answered 502, as HTML"},
         {200, NULL, "answered, dribbled over 300 ms, as broken JSON"},
         {200, NULL, "answered, without a status"},
-        {200, "queued-ish", "answered, Retry-After 3000 ms as a date, the status \"queued-ish\""}};
+        {200, "queued-ish", "answered, Retry-After 3000 ms as a date, the status \"queued-ish\""},
+        {404, NULL, "answered, as if there were no such job"},
+        {200, "pending", "answered, as if it were queued"}};
     struct vts_harness *harness;
     struct vts_harness_job *job;
     char settings[20], line[200];

@@ -92,6 +92,29 @@ static void scripts_that_count_polls_are_right_whoever_is_asked(void **state)
     }
 }
 
+#define FAULTS                                                                                     \
+    "behaviour faults/script=start: http 503 x2\ncompleted, repeat 4 { http 500, http 501 }"
+#define FAULTS_PLUGIN "behaviour faults/plugin=scripted_sequence"
+
+/* Refused starts and the faults behind an end are used up in their order, each once. */
+static void faults_are_used_up_in_order_whoever_is_asked(void **state)
+{
+    char target[64], body[64];
+
+    (void)state;
+    start_one(&a, "faults", FAULTS, FAULTS_PLUGIN);
+    start_one(&b, "faults", FAULTS, FAULTS_PLUGIN);
+    for (int job = 0; job < 8; job++) {
+        snprintf(body, sizeof(body), "{\"job_id\": \"f%d\"}", job);
+        for (int start = 0; start < 3; start++)
+            ask(job >> start & 1 ? &a : &b, "POST", "/start", body, start < 2 ? 503 : 200, NULL);
+        snprintf(target, sizeof(target), "/status?job_id=f%d", job);
+        for (int poll = 0; poll < 12; poll++)
+            ask(job >> poll % 3 & 1 ? &a : &b, "GET", target, NULL,
+                poll >= 8 ? 200 : 500 + poll % 2, NULL);
+    }
+}
+
 /* The same with many asking at once: as many are told "pending" as the script says. */
 static void polls_at_the_same_moment(void **state)
 {
@@ -195,8 +218,7 @@ static void while_redis_is_away_there_is_503(void **state)
     assert_int_equal(response.status, 503);
     assert_string_equal(http_header(&response, "Retry-After"), "1");
     assert_begins(response.body, "{\"status\": \"unavailable\", ");
-    assert_non_null(
-        strstr(response.body, "\"store\": {\"kind\": \"redis\", \"state\": \"away\"}"));
+    assert_non_null(strstr(response.body, "\"store\": {\"kind\": \"redis\", \"state\": \"away\"}"));
     http_response_finish(&response);
     redis_process_again(&process);
     do {
@@ -266,6 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_job_is_started_on_one_and_polled_on_the_other),
         TEST(scripts_that_count_polls_are_right_whoever_is_asked),
+        TEST(faults_are_used_up_in_order_whoever_is_asked),
         TEST(polls_at_the_same_moment),
         TEST(one_that_is_killed_takes_no_job_with_it),
         TEST(ini_files_may_differ),

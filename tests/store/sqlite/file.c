@@ -274,7 +274,7 @@ static void durability_decides_what_is_synced(void **state)
 {
     (void)state;
     open_file();
-    assert_int_equal(number("PRAGMA synchronous"), 0);
+    assert_int_equal(number("PRAGMA synchronous"), 1); /* NORMAL */
     sqlite_file_close(&file);
     settings.durability = 1;
     open_file();

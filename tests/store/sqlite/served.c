@@ -496,8 +496,9 @@ static void assert_strange(const char *method, const char *target, const char *b
 
     http_request(vtsimd.port, method, target, body, &response);
     assert_int_equal(response.status, 503);
-    assert_string_equal(response.body, "{\"error\": \"the job's record cannot be understood: it was "
-                                       "left as it is\"}");
+    assert_string_equal(response.body,
+                        "{\"error\": \"the job's record cannot be understood: it was "
+                        "left as it is\"}");
     assert_null(http_header(&response, "Retry-After"));
     http_response_finish(&response);
 }
@@ -567,6 +568,24 @@ static void files_that_cannot_be_used_end_it(void **state)
                        "vtsimd: %s is no SQLite database, or is damaged: it was left as it is\n");
 }
 
+/* The faults of a script, behind the job's end, too: each is told once, though the server dies in between. */
+static void faults_outlive_a_kill(void **state)
+{
+    static const int told[] = {500, 501, 500, 501, 200, 200};
+
+    (void)state;
+    for (size_t i = 0; i < 2 + sizeof(told) / sizeof(told[0]); i++) {
+        START("behaviour s/plugin=scripted_sequence",
+              "behaviour s/script=start: http 503\ncompleted, repeat 2 { http 500, http 501 }",
+              "server/behaviour=s");
+        if (i < 2)
+            free(ask("POST", "/start", "{\"job_id\": \"a\"}", i == 0 ? 503 : 200));
+        else
+            free(ask("GET", "/status?job_id=a", NULL, told[i - 2]));
+        kill_it();
+    }
+}
+
 /* Changes the file, and says why vtsimd does not start on it. */
 static void spoil(const char *text, const char *format)
 {
@@ -611,6 +630,7 @@ int main(void)
         TEST(what_was_due_meanwhile_happened_at_its_moment),
         TEST(jobs_outlive_an_edit_of_the_configuration),
         TEST(a_plugin_that_is_gone_fails_its_jobs_alone),
+        TEST(faults_outlive_a_kill),
         TEST(polls_are_written_at_a_clean_end),
         TEST(ended_jobs_leave_the_file),
         TEST(another_seed_is_told),
