@@ -23,7 +23,8 @@ struct arguments {
     const char *describe_plugin;
     const char *vet; /* a module file; the -s are then its settings */
     struct preview preview;
-    bool has_seed, has_count, has_every; /* of --seed, --jobs and --every, which go with --preview */
+    bool has_seed, has_count,
+        has_every; /* of --seed, --jobs and --every, which go with --preview */
 };
 
 /* All that a running vtsimd is made of, in the order in which it is made. */
@@ -137,9 +138,8 @@ static bool check_together(const struct arguments *arguments)
 
     if (asked > 1)
         wrong = "--check, --describe, --preview and --vet are asked for one at a time";
-    else if (!preview->behaviour &&
-             (arguments->has_count || arguments->has_every || arguments->has_seed ||
-              preview->format != PREVIEW_TEXT))
+    else if (!preview->behaviour && (arguments->has_count || arguments->has_every ||
+                                     arguments->has_seed || preview->format != PREVIEW_TEXT))
         wrong = "--jobs, --every, --seed, --json and --csv go with --preview";
     else if (arguments->vet && (arguments->file || arguments->listen.length > 0))
         wrong = "--vet reads no configuration: give settings with -s KEY=VALUE";

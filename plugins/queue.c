@@ -72,8 +72,9 @@ static void wake(struct vts_job *job)
 
 static const struct vts_option options[] = {
     VTS_OPTION_INT(struct settings, slots, "2", 1, 1000000, "jobs that run at once"),
-    VTS_OPTION_DELAY(struct settings, overhead, "0",
-                     "from the grant of a slot until the job runs: it holds the slot, without progress"),
+    VTS_OPTION_DELAY(
+        struct settings, overhead, "0",
+        "from the grant of a slot until the job runs: it holds the slot, without progress"),
     VTS_OPTION_DELAY(struct settings, running, "10s", "from then to completion"),
     VTS_OPTION_INT(struct settings, limit, "-1", -1, 1000000000,
                    "jobs that may wait; beyond it starts are refused; -1: any number"),
@@ -85,5 +86,5 @@ static const struct vts_option options[] = {
 
 VTS_PLUGIN(queue, .summary = "so many jobs run at once, the others wait: first come, first served",
            .options = options, .settings_size = sizeof(struct settings),
-           .state_size = sizeof(struct job), .state_version = 1, .open = open_queue,
-           .admit = admit, .start = start, .wake = wake)
+           .state_size = sizeof(struct job), .state_version = 1, .open = open_queue, .admit = admit,
+           .start = start, .wake = wake)

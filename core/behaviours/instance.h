@@ -25,8 +25,8 @@ struct instance {
     uint64_t hash;         /* of that */
     pthread_mutex_t serial;
     atomic_uint warned; /* enum instance_warning, or'ed: each is logged once */
-    bool opened;    /* open() is over */
-    uint64_t slots; /* that its jobs share; 0: they have none */
+    bool opened;        /* open() is over */
+    uint64_t slots;     /* that its jobs share; 0: they have none */
 };
 
 /* Nonsense that a plugin may talk, told once for each instance. */

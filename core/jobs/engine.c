@@ -524,10 +524,11 @@ static void run_grant(struct engine_work *work, vts_ms now)
     check_settled(work, HOOK_WAKE, now);
     advance(work, now);
     if (job->state == VTS_QUEUED)
-        fail_job(work, "behaviour_error", now,
-                 "plugin %s: it gave its slot back in the moment in which it was granted, and asked "
-                 "for one again: taken to be without end",
-                 plugin->name);
+        fail_job(
+            work, "behaviour_error", now,
+            "plugin %s: it gave its slot back in the moment in which it was granted, and asked "
+            "for one again: taken to be without end",
+            plugin->name);
 }
 
 enum record_act engine_grant(struct engine_work *work, const struct record *old, vts_ms now)

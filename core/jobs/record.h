@@ -20,8 +20,8 @@
 struct record {
     uint32_t size; /* of the whole record */
     uint16_t format;
-    uint8_t state; /* enum vts_state */
-    uint8_t flags; /* what it waits for, and those below */
+    uint8_t state;     /* enum vts_state */
+    uint8_t flags;     /* what it waits for, and those below */
     uint64_t instance; /* struct instance's hash */
     vts_ms created_at;
     vts_ms started_at; /* RECORD_NEVER: not yet; likewise below */

@@ -88,8 +88,7 @@ static void sift(struct slots *slots, struct slots_heap *heap, size_t at, struct
         put(slots, heap, at, heap->items[parent]);
     }
     for (; (child = 2 * at + 1) < heap->count; at = child) {
-        if (child + 1 < heap->count &&
-            comes_before(&heap->items[child + 1], &heap->items[child]))
+        if (child + 1 < heap->count && comes_before(&heap->items[child + 1], &heap->items[child]))
             child++;
         if (!comes_before(&heap->items[child], &item))
             break;
@@ -200,10 +199,8 @@ struct slots_job *slots_reserve(struct slots *slots, struct bytes id, void *tag)
     job = malloc(sizeof(*job) + id.length);
     if (!job)
         return NULL;
-    *job = (struct slots_job){.tag = tag,
-                              .due_at = NOWHERE,
-                              .line_at = NOWHERE,
-                              .id_length = (uint8_t)id.length};
+    *job = (struct slots_job){
+        .tag = tag, .due_at = NOWHERE, .line_at = NOWHERE, .id_length = (uint8_t)id.length};
     memcpy(job->id, id.at, id.length);
     LIST_INSERT_HEAD(bucket, job, link);
     slots->jobs++;

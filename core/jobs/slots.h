@@ -78,7 +78,8 @@ static inline struct slots_mark slots_mark_of(const struct job *job)
 {
     return (struct slots_mark){.has_slot = job->has_slot,
                                .queued_at = job->queued_at,
-                               .wake_at = state_ended((int)job->state) ? RECORD_NEVER : job->wake_at,
+                               .wake_at =
+                                   state_ended((int)job->state) ? RECORD_NEVER : job->wake_at,
                                .last_at = job->last_at};
 }
 

@@ -24,13 +24,13 @@ static void check_section(const struct assignment *new, const struct ini_section
 {
     const struct ini_entry *entry = ini_entry(section, key);
     bool is_behaviour = strcmp(section->kind, "behaviour") == 0;
-    const struct instance *instance =
-        with_slots(&new->behaviours, is_behaviour ? section->name : entry ? entry->value : NULL);
+    const struct instance *instance = with_slots(&new->behaviours, is_behaviour ? section->name
+                                                                   : entry      ? entry->value
+                                                                                : NULL);
     char label[300], where[4200];
 
     /* One that has a section of its own is told of there. */
-    if (!instance ||
-        (!is_behaviour && ini_section(&new->config.ini, "behaviour", instance->name)))
+    if (!instance || (!is_behaviour && ini_section(&new->config.ini, "behaviour", instance->name)))
         return;
     snprintf(label, sizeof(label), section->name ? "%s %s" : "%s", section->kind, section->name);
     problems_add(problems, ini_where(section, entry, 1, where, sizeof(where)), label, key,
@@ -45,7 +45,7 @@ static void check_slots(const struct assignment *new, struct problems *problems)
     const struct ini_section *section;
     size_t i;
 
-    for (i = 0; new->store.module && !new->store.module->in_steps && i < ini->count; i++) {
+    for (i = 0; new->store.module && !new->store.module->in_steps &&i < ini->count; i++) {
         section = ini->sections[i];
         if (strcmp(section->kind, "behaviour") == 0)
             check_section(new, section, "plugin", problems);

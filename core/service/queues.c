@@ -184,8 +184,7 @@ static bool run_event(struct queue *queue, struct service_port *port,
     struct step step = {
         .store = {.id = event->id, .fn = move_step}, .port = port, .queue = queue, .event = event};
 
-    queue->view =
-        (struct engine_slots){slots_free(&queue->slots), slots_waiting(&queue->slots)};
+    queue->view = (struct engine_slots){slots_free(&queue->slots), slots_waiting(&queue->slots)};
     store_apply(port->store, &step.store);
     if (step.store.err != VTS_OK || step.err == VTS_ERR_MEMORY)
         return false;
@@ -204,8 +203,7 @@ static bool run_events(struct queue *queue, struct service_port *port, size_t *m
     struct slots_event event;
 
     for (; *most > 0 && slots_next(&queue->slots, queue->now, &event); --*most) {
-        if (touched && event.id.length == id.length &&
-            memcmp(event.id.at, id.at, id.length) == 0)
+        if (touched && event.id.length == id.length && memcmp(event.id.at, id.at, id.length) == 0)
             *touched = true;
         if (!run_event(queue, port, &event))
             return false;
@@ -270,8 +268,7 @@ static bool take_turn(struct queue *queue, struct service_call *call)
         call->store.err = VTS_ERR_MEMORY;
         return !call->stuck;
     }
-    queue->view =
-        (struct engine_slots){slots_free(&queue->slots), slots_waiting(&queue->slots)};
+    queue->view = (struct engine_slots){slots_free(&queue->slots), slots_waiting(&queue->slots)};
     call->marked = call->passed = false;
     store_apply(port->store, &call->store);
     if (!call->marked || call->store.err != VTS_OK) {

@@ -26,7 +26,7 @@ struct service_port {
     struct store_port *store;
     struct engine_work work;
     _Atomic vts_ms queues_awaited; /* queues.c's: earlier than that needs a ring */
-    struct waits *waits; /* watch.c's */
+    struct waits *waits;           /* watch.c's */
     /* loop.c's: carries out what is due. */
     struct event_base *base; /* NULL: not attached */
     struct event *timer, *bell;
@@ -38,7 +38,7 @@ struct service {
     struct instances instances; /* all there are: the engine's, and those of stored jobs */
     struct store *store;
     const struct clock *clock;
-    struct queues *queues; /* jobs that have an order: queues.c's */
+    struct queues *queues;               /* jobs that have an order: queues.c's */
     _Atomic(struct assignment *) latest; /* held: the ports take it over when they are rung */
     pthread_mutex_t lock; /* whoever changes or takes hold of `latest`; nothing is taken in it */
     struct service_port *ports;

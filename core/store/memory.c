@@ -534,8 +534,8 @@ static bool list_stripe(struct memory *memory, struct stripe *stripe, struct sto
         after = (struct bytes){list->after, list->after_length};
         hash = hash_of(after.at, after.length);
         (*seen)++;
-        if ((list->expired || !record_expired(record_of(node), memory->options.keep_ended,
-                                              now_for(memory, node))) &&
+        if ((list->expired ||
+             !record_expired(record_of(node), memory->options.keep_ended, now_for(memory, node))) &&
             list->row(list, record_of(node), node->polls, now_for(memory, node)))
             (*taken)++;
     }

@@ -68,10 +68,11 @@ static bool run(struct trial *trial, const struct preview *preview, struct previ
     bool good;
 
     if (trial->instance->slots == 0 && preview->every > 0)
-        return vts_error_set(error, VTS_ERR_INVALID,
-                             "--every is for behaviours whose jobs share slots: what comes of a job "
-                             "of \"%s\" does not hang on the others",
-                             trial->instance->name);
+        return vts_error_set(
+            error, VTS_ERR_INVALID,
+            "--every is for behaviours whose jobs share slots: what comes of a job "
+            "of \"%s\" does not hang on the others",
+            trial->instance->name);
     if (trial->instance->slots == 0)
         return run_each(trial, preview, sums, error);
     good = preview_crowd(trial, preview->jobs, preview->every, add_life, &crowd);

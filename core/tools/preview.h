@@ -45,7 +45,7 @@ struct preview_life {
     vts_ms start, end; /* RECORD_NEVER: that did not come */
     bool granted;      /* it was granted a slot, after it had waited so long */
     vts_ms waited;
-    double progress;   /* at the end, or when it was looked at last */
+    double progress; /* at the end, or when it was looked at last */
     uint64_t polls;
     uint32_t refusals; /* starts refused */
     vts_ms
@@ -190,8 +190,8 @@ struct preview_report {
     uint64_t seed;
     const struct preview_sums *sums;
     const struct preview_timelines *timelines; /* the page alone has them */
-    bool slots;   /* jobs share slots, */
-    vts_ms every; /* and come this far apart */
+    bool slots;                                /* jobs share slots, */
+    vts_ms every;                              /* and come this far apart */
 };
 
 /* The terminal's, or 80. */

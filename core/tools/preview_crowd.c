@@ -10,7 +10,7 @@ struct client {
     struct trial_job job; /* first: what a trial shows is found again */
     uint64_t number;
     struct preview_life life;
-    vts_ms next; /* when it does something next; RECORD_NEVER: it has done all, */
+    vts_ms next;             /* when it does something next; RECORD_NEVER: it has done all, */
     struct slots_job *place; /* and has none any more; in the agenda */
 };
 

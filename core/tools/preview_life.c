@@ -121,9 +121,8 @@ bool preview_note(const struct trial_job *job, struct preview_life *life)
     return true;
 }
 
-const struct preview_life preview_no_life = {.start = RECORD_NEVER,
-                                             .end = RECORD_NEVER,
-                                             .retry_after = RECORD_NEVER};
+const struct preview_life preview_no_life = {
+    .start = RECORD_NEVER, .end = RECORD_NEVER, .retry_after = RECORD_NEVER};
 
 bool preview_live(struct trial *trial, struct trial_job *job, const char *id,
                   struct preview_life *life)

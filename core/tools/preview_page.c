@@ -321,7 +321,15 @@ static void add_histogram(const struct page *page)
 
 /* ---- timelines ---- */
 
-enum mark { MARK_ASKED, MARK_QUEUED, MARK_RUNNING, MARK_COMPLETED, MARK_FAILED, MARK_CANCELLED, MARK_GOES_ON };
+enum mark {
+    MARK_ASKED,
+    MARK_QUEUED,
+    MARK_RUNNING,
+    MARK_COMPLETED,
+    MARK_FAILED,
+    MARK_CANCELLED,
+    MARK_GOES_ON
+};
 
 /* What stands in a cell; a running job's has four grades of progress. */
 static const char *mark(const struct page *page, enum mark mark, double progress)
@@ -379,7 +387,7 @@ static bool waits_at(const struct preview_timeline *timeline, size_t point)
 static void add_legend(const struct page *page)
 {
     const struct preview_timelines *timelines = page->report->timelines;
-    static const char *const meanings[] = {"not let in yet", "queued", "running", "completed",
+    static const char *const meanings[] = {"not let in yet", "queued",    "running", "completed",
                                            "failed",         "cancelled", "goes on"};
     bool there[MARK_GOES_ON + 1] = {false}, progress = false;
     const struct preview_timeline *timeline;

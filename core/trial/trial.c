@@ -78,8 +78,7 @@ static bool in_order(const struct trial *trial) { return trial->instance->slots 
 /* Makes room for what an event may do to the job. */
 static bool reserve(struct trial *trial, struct trial_job *job, struct bytes id)
 {
-    trial->view =
-        (struct engine_slots){slots_free(&trial->slots), slots_waiting(&trial->slots)};
+    trial->view = (struct engine_slots){slots_free(&trial->slots), slots_waiting(&trial->slots)};
     if (in_order(trial))
         trial->place = slots_reserve(&trial->slots, id, job);
     return !in_order(trial) || trial->place;

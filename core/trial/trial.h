@@ -45,7 +45,7 @@ struct trial {
     struct slots slots; /* of its jobs, where it has some */
     struct engine_slots view;
     struct slots_job *place; /* of the job under way */
-    bool bent; /* the last ask's answer */
+    bool bent;               /* the last ask's answer */
     /* Called after each event; NULL: nobody looks. */
     void (*see)(void *arg, struct trial_job *job, const struct trial_seen *seen);
     void *arg;

@@ -95,14 +95,14 @@ static void add_busy(struct service_list *list, const struct job *job, uint64_t 
 
     (void)polls;
     (void)at;
-    sum->busy += (job->ended_at < sum->last_grant ? job->ended_at : sum->last_grant) -
-                 job->started_at;
+    sum->busy +=
+        (job->ended_at < sum->last_grant ? job->ended_at : sum->last_grant) - job->started_at;
 }
 
 static void listed(struct service_list *list) { (void)list; }
 
-static void look_at_all(struct sum *sum, void (*row)(struct service_list *, const struct job *,
-                                                     uint64_t, vts_ms))
+static void look_at_all(struct sum *sum,
+                        void (*row)(struct service_list *, const struct job *, uint64_t, vts_ms))
 {
     sum->list = (struct service_list){.store = {.limit = SIZE_MAX, .scan = SIZE_MAX},
                                       .port = &service.ports[0],

@@ -55,7 +55,8 @@ static void jobs_that_wait(void **state)
     assert_true(json_object_object_get_ex(job, "progress", &member));
     assert_true(json_object_get_double(member) == 0);
     json_object_put(job);
-    ask(&vtsimd, "GET", "/status?job_id=b", NULL, 200, "{\"job_id\": \"b\", \"status\": \"pending\"}");
+    ask(&vtsimd, "GET", "/status?job_id=b", NULL, 200,
+        "{\"job_id\": \"b\", \"status\": \"pending\"}");
     ask(&vtsimd, "DELETE", "/jobs/a", NULL, 200, NULL);
     job = ask_json(&vtsimd, "GET", "/jobs/b", NULL, 200);
     assert_string_equal(member_text(job, "state"), "running");
@@ -94,12 +95,13 @@ static void a_grant_is_news(void **state)
     struct vtsimd vtsimd;
 
     (void)state;
-    server_start(&vtsimd, QUEUE, "-s", "behaviour q/running=200ms", NULL);
+    /* Longer than this test waits for an answer. */
+    server_start(&vtsimd, QUEUE, "-s", "server/max_wait=60s", "-s", "behaviour q/running=200ms", NULL);
     start_one(&vtsimd, "a");
     start_one(&vtsimd, "b");
-    ask_with(&vtsimd, "GET", "/jobs/b", "Prefer: wait=15\r\n", NULL, &response);
+    ask_with(&vtsimd, "GET", "/jobs/b", "Prefer: wait=60\r\n", NULL, &response);
     assert_int_equal(response.status, 200);
-    assert_string_equal(http_header(&response, "Preference-Applied"), "wait=15");
+    assert_string_equal(http_header(&response, "Preference-Applied"), "wait=60");
     assert_null(strstr(response.body, "\"queued\""));
     http_response_finish(&response);
     wait_for_state(&vtsimd, "b", "completed");

@@ -196,8 +196,9 @@ static void refuses_what_is_wrong(void **state)
     refuses(queue_LTX_vts_plugin, "limit = -2",
             "settings:2: [behaviour queue] limit: \"-2\" is out of range; write a whole "
             "number from -1 to 1000000000");
-    refuses(queue_LTX_vts_plugin, "refuse = 500",
-            "settings:2: [behaviour queue] refuse: \"500\" is none of 429, 503; did you mean \"503\"?");
+    refuses(
+        queue_LTX_vts_plugin, "refuse = 500",
+        "settings:2: [behaviour queue] refuse: \"500\" is none of 429, 503; did you mean \"503\"?");
 }
 
 /* A vtsimd that knows no slots: its host table is shorter. */

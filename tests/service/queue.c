@@ -467,7 +467,8 @@ static void one_that_waits_may_have_a_wake(void **state)
     assert_int_equal(call.state, VTS_QUEUED);
     move_clock(1000);
     assert_job("a", "completed created 0 started 0 ended 100");
-    assert_job("b", "completed created 0 started 100 ended 200"); /* its wake at 150 is called off */
+    assert_job("b",
+               "completed created 0 started 100 ended 200"); /* its wake at 150 is called off */
     assert_job("c", "failed created 0 started - ended 150");
 }
 
@@ -645,7 +646,8 @@ static void the_loop_grants(void **state)
 
 static void a_restart_keeps_line_and_slots(void **state)
 {
-    static const char *const settings[] = {"behaviour q/slots=1", "behaviour q/running=100ms", NULL};
+    static const char *const settings[] = {"behaviour q/slots=1", "behaviour q/running=100ms",
+                                           NULL};
 
     (void)state;
     open_with(settings);
@@ -667,7 +669,8 @@ static void a_restart_keeps_line_and_slots(void **state)
 /* SIGHUP: other settings are another line; jobs go on in theirs. */
 static void other_settings_are_another_line(void **state)
 {
-    static const char *const settings[] = {"behaviour q/slots=2", "behaviour q/running=100ms", NULL};
+    static const char *const settings[] = {"behaviour q/slots=2", "behaviour q/running=100ms",
+                                           NULL};
     struct assignment *next;
 
     (void)state;
@@ -726,7 +729,7 @@ static void a_grant_is_made_up_for(void **state)
     open_with(settings);
     start("a");
     start("b");
-    job = poll_job("b");
+    poll_job("b");
     text_add(&queued, call.record.bytes, call.record.length);
     move_clock(100);
     job = poll_job("b");
@@ -753,7 +756,8 @@ static uint32_t chance(uint64_t seed, uint64_t n, uint32_t limit)
     return (uint32_t)((x >> 20) % limit);
 }
 
-static const char *const many[] = {"behaviour q/slots=7", "behaviour q/running=lognormal 40ms sigma 1",
+static const char *const many[] = {"behaviour q/slots=7",
+                                   "behaviour q/running=lognormal 40ms sigma 1",
                                    "behaviour q/overhead=uniform 0ms..5ms", NULL};
 
 #define MANY 600
@@ -898,9 +902,9 @@ static void a_kill_changes_nothing(void **state)
 
 /* ---- utilisation ---- */
 
-#define SLOTS   100
-#define CROWD   20000
-#define NOBODY  RECORD_NEVER
+#define SLOTS  100
+#define CROWD  20000
+#define NOBODY RECORD_NEVER
 
 struct span {
     vts_ms started, ended;
