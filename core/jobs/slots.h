@@ -73,13 +73,14 @@ static inline uint64_t slots_free(const struct slots *slots)
 
 static inline uint64_t slots_waiting(const struct slots *slots) { return slots->line.count; }
 
-/* What a job's record says of it. */
+/* What a job's record says of it. One that is not alive has nothing. */
 static inline struct slots_mark slots_mark_of(const struct job *job)
 {
-    return (struct slots_mark){.has_slot = job->has_slot,
-                               .queued_at = job->queued_at,
-                               .wake_at =
-                                   state_ended((int)job->state) ? RECORD_NEVER : job->wake_at,
+    bool queued = job->state == VTS_QUEUED, alive = queued || job->state == VTS_RUNNING;
+
+    return (struct slots_mark){.has_slot = alive && job->has_slot,
+                               .queued_at = queued ? job->queued_at : RECORD_NEVER,
+                               .wake_at = alive ? job->wake_at : RECORD_NEVER,
                                .last_at = job->last_at};
 }
 

@@ -95,6 +95,17 @@ VTS_PLUGIN(endless, .summary = "never runs", .open = one_slot, .start = wait_for
            .wake = again_at_once)
 VTS_PLUGIN(telling, .summary = "tells the line", .open = one_slot, .start = wait_for_slot,
            .wake = run_100, .poll = tell_line)
+/* Holds its slot, whatever it asked for before. */
+static void hold_or_give_up(struct vts_job *job)
+{
+    if (vts_granted(job))
+        vts_wait(job, VTS_FOR_EVER);
+    else
+        vts_fail(job, "patience", "it waited too long");
+}
+
+VTS_PLUGIN(holding, .summary = "holds its slot", .open = one_slot, .start = wait_150,
+           .wake = hold_or_give_up)
 VTS_PLUGIN(hookless, .summary = "has no wake", .open = one_slot, .start = wait_for_slot)
 
 /* ---- a service ---- */
@@ -107,6 +118,7 @@ struct sqlite_settings {
 static struct {
     const char *kind;
     size_t ports;
+    vts_ms begin; /* where the clock stands when it is opened */
     char folder[FOLDER_ROOM], path[FOLDER_ROOM + 16];
     struct assignment *assignment;
     struct clock clock;
@@ -165,6 +177,7 @@ static struct assignment *read_assignment(const char *const *settings)
     add(assignment, "turns", turns_LTX_vts_plugin(), NULL);
     add(assignment, "endless", endless_LTX_vts_plugin(), NULL);
     add(assignment, "telling", telling_LTX_vts_plugin(), NULL);
+    add(assignment, "holding", holding_LTX_vts_plugin(), NULL);
     add(assignment, "hookless", hookless_LTX_vts_plugin(), NULL);
     return assignment;
 }
@@ -176,7 +189,7 @@ static void open_with(const char *const *settings)
     size_t i;
 
     parts.assignment = rig.assignment = read_assignment(settings);
-    clock_init_virtual(&rig.clock, T0);
+    clock_init_virtual(&rig.clock, rig.begin);
     if (!service_init(&rig.service, &parts, &error))
         fail_msg("%s", error.message);
     rig.base = event_base_new();
@@ -202,6 +215,7 @@ static int setup_with(const char *kind, size_t ports)
 {
     rig.kind = kind;
     rig.ports = ports;
+    rig.begin = T0;
     folder_make(rig.folder);
     snprintf(rig.path, sizeof(rig.path), "%s/jobs.db", rig.folder);
     return 0;
@@ -472,6 +486,17 @@ static void one_that_waits_may_have_a_wake(void **state)
     assert_job("c", "failed created 0 started - ended 150");
 }
 
+static void a_grant_calls_the_wake_off(void **state)
+{
+    (void)state;
+    OPEN("behaviour q/slots=1");
+    make(service_start, "a", "holding");
+    make(service_start, "b", "holding");
+    move_clock(1000);
+    assert_job("a", "running created 0 started 0 ended -");
+    assert_job("b", "failed created 0 started - ended 150");
+}
+
 static void a_slot_is_given_back(void **state)
 {
     (void)state;
@@ -736,8 +761,8 @@ static void a_grant_is_made_up_for(void **state)
     assert_int_equal(job.state, VTS_RUNNING);
     put_back("b", &queued);
     shut();
+    rig.begin = T0 + 10000150; /* a is kept no longer */
     open_with(settings);
-    move_clock(10000150); /* a is kept no longer */
     assert_job("b", "completed created 0 started 100 ended 200");
     make(service_status, "a", "q");
     assert_int_equal(call.result, SERVICE_NOT_FOUND);
@@ -1122,6 +1147,7 @@ int main(int argc, char **argv)
         EACH(beyond_the_limit_starts_are_refused),
         EACH(nobody_may_wait),
         EACH(one_that_waits_may_have_a_wake),
+        EACH(a_grant_calls_the_wake_off),
         EACH(a_slot_is_given_back),
         EACH(a_slot_without_end),
         EACH(a_slot_without_a_wake_hook),
