@@ -261,6 +261,7 @@ static bool take_turn(struct queue *queue, struct service_call *call)
     bool touched = false;
     size_t most = SIZE_MAX;
 
+    call->marked = call->passed = false;
     set_now(queue, clock_now(port->service->clock));
     call->stuck = !run_events(queue, port, &most, id, NULL);
     job = slots_reserve(&queue->slots, id, NULL);
@@ -269,7 +270,6 @@ static bool take_turn(struct queue *queue, struct service_call *call)
         return !call->stuck;
     }
     queue->view = (struct engine_slots){slots_free(&queue->slots), slots_waiting(&queue->slots)};
-    call->marked = call->passed = false;
     store_apply(port->store, &call->store);
     if (!call->marked || call->store.err != VTS_OK) {
         slots_release(&queue->slots, job);

@@ -96,7 +96,8 @@ static void a_grant_is_news(void **state)
 
     (void)state;
     /* Longer than this test waits for an answer. */
-    server_start(&vtsimd, QUEUE, "-s", "server/max_wait=60s", "-s", "behaviour q/running=200ms", NULL);
+    server_start(&vtsimd, QUEUE, "-s", "server/max_wait=60s", "-s", "behaviour q/running=200ms",
+                 NULL);
     start_one(&vtsimd, "a");
     start_one(&vtsimd, "b");
     ask_with(&vtsimd, "GET", "/jobs/b", "Prefer: wait=60\r\n", NULL, &response);
