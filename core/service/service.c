@@ -288,6 +288,7 @@ static void take_outcome(struct service_call *call, const struct engine_work *wo
     call->state = (enum vts_state)record->state;
     call->changed = old && old->state != record->state;
     call->wake_at = record->wake_at;
+    call->waits = record_waits(record);
     copy_record(call, record);
     call->result = work->err == VTS_ERR_EXISTS    ? SERVICE_EXISTS
                    : work->refused                ? SERVICE_REFUSED
@@ -450,6 +451,7 @@ static enum record_act look_again(struct store_call *store, const struct record 
     call->changed |= old->state != call->state;
     call->state = (enum vts_state)old->state;
     call->wake_at = old->wake_at;
+    call->waits = record_waits(old);
     copy_record(call, old);
     if (call->record.failed)
         call->result = SERVICE_BUSY;

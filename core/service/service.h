@@ -97,6 +97,7 @@ struct service_call {
     /* Used inside. */
     bool changed; /* the job's state is another one than before */
     vts_ms wake_at;
+    unsigned int waits; /* what the job waits for: enum vts_wait_for, or'ed */
     /* Used inside: queues.c's. */
     struct queue *queue; /* that it holds */
     uint64_t order;      /* the queue that it has to hold */

@@ -98,7 +98,8 @@ for file in bin/vtsimd bin/vtsim include/vtsim/plugin.h include/vtsim/client.h \
     lib/pkgconfig/vtsim-plugin.pc lib/pkgconfig/vtsim-client.pc lib/pkgconfig/vtsim-harness.pc lib/cmake/vtsim/vtsimConfig.cmake \
     lib/vtsim/plugins/fixed_delay.so lib/vtsim/plugins/random_failure.so \
     lib/vtsim/plugins/scripted_sequence.so etc/vtsim/vtsimd.ini share/man/man8/vtsimd.8 \
-    share/man/man1/vtsim.1 share/man/man5/vtsim-script.5 share/man/man3/vtsim-harness.3 share/doc/vtsim/LICENSE share/doc/vtsim/README.md \
+    share/man/man1/vtsim.1 share/man/man5/vtsim-script.5 share/man/man3/vtsim-client.3 \
+    share/man/man3/vtsim-harness.3 share/doc/vtsim/LICENSE share/doc/vtsim/README.md \
     share/doc/vtsim/CHANGELOG.md; do
     [ -s "$prefix/$file" ] || fail "$file is missing"
 done
