@@ -23,7 +23,8 @@ struct arguments {
     const char *describe_plugin;
     const char *vet; /* a module file; the -s are then its settings */
     struct preview preview;
-    bool has_seed, has_count; /* --seed and --jobs, which go with --preview */
+    bool has_seed, has_count,
+        has_every; /* of --seed, --jobs and --every, which go with --preview */
 };
 
 /* All that a running vtsimd is made of, in the order in which it is made. */
@@ -46,8 +47,8 @@ struct daemon {
 static const char help[] =
     "usage: vtsimd [-c FILE] [-l ADDR:PORT] [-s 'SECTION/KEY=VALUE']...\n"
     "              [--check] [--describe [PLUGIN]] [--version] [-h | --help]\n"
-    "       vtsimd --preview BEHAVIOUR [--jobs N] [--seed N] [--json | --csv] [-c FILE] [-s "
-    "...]...\n"
+    "       vtsimd --preview BEHAVIOUR [--jobs N] [--every SPAN] [--seed N] [--json | --csv]\n"
+    "              [-c FILE] [-s ...]...\n"
     "       vtsimd --vet FILE.so [-s KEY=VALUE]...\n"
     "\n"
     "Stands in for a video-translation service: runs pretended jobs through behaviour plugins.\n"
@@ -62,6 +63,7 @@ static const char help[] =
     "      --preview BEHAVIOUR  run jobs of it through virtual time, show what came of them, and "
     "end\n"
     "      --jobs N             how many (1000)\n"
+    "      --every SPAN         how far apart they come, where jobs share slots (0: all at once)\n"
     "      --seed N             where their chance starts from (the configured seed)\n"
     "      --json, --csv        as numbers: a JSON object, or a line for each job\n"
     "      --vet FILE.so        try whether a plugin keeps the rules, and end\n"
@@ -114,6 +116,18 @@ static bool take_number(const char *option, const char *text, uint64_t least, ui
     return false;
 }
 
+/* A span of an option, written as a TIME. */
+static bool take_span(const char *option, const char *text, vts_ms *span)
+{
+    const struct vts_option time = {.type = VTS_TIME, .key = "span"};
+    struct vts_error error;
+
+    if (options_parse(&time, text, span, &error))
+        return true;
+    fprintf(stderr, "vtsimd: %s: %s\n", option, error.message);
+    return false;
+}
+
 /* What can be asked for together. */
 static bool check_together(const struct arguments *arguments)
 {
@@ -124,9 +138,9 @@ static bool check_together(const struct arguments *arguments)
 
     if (asked > 1)
         wrong = "--check, --describe, --preview and --vet are asked for one at a time";
-    else if (!preview->behaviour &&
-             (arguments->has_count || arguments->has_seed || preview->format != PREVIEW_TEXT))
-        wrong = "--jobs, --seed, --json and --csv go with --preview";
+    else if (!preview->behaviour && (arguments->has_count || arguments->has_every ||
+                                     arguments->has_seed || preview->format != PREVIEW_TEXT))
+        wrong = "--jobs, --every, --seed, --json and --csv go with --preview";
     else if (arguments->vet && (arguments->file || arguments->listen.length > 0))
         wrong = "--vet reads no configuration: give settings with -s KEY=VALUE";
     if (wrong)
@@ -140,6 +154,7 @@ enum long_option {
     OPTION_VERSION,
     OPTION_PREVIEW,
     OPTION_JOBS,
+    OPTION_EVERY,
     OPTION_SEED,
     OPTION_JSON,
     OPTION_CSV,
@@ -174,6 +189,11 @@ static int take_option(struct arguments *arguments, int option)
         if (!take_number("--jobs", optarg, 1, &arguments->preview.jobs))
             return EXIT_USAGE;
         arguments->has_count = true;
+        break;
+    case OPTION_EVERY:
+        if (!take_span("--every", optarg, &arguments->preview.every))
+            return EXIT_USAGE;
+        arguments->has_every = true;
         break;
     case OPTION_SEED:
         if (!take_number("--seed", optarg, 0, &arguments->preview.seed))
@@ -211,6 +231,7 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
                                             {"describe", optional_argument, NULL, OPTION_DESCRIBE},
                                             {"preview", required_argument, NULL, OPTION_PREVIEW},
                                             {"jobs", required_argument, NULL, OPTION_JOBS},
+                                            {"every", required_argument, NULL, OPTION_EVERY},
                                             {"seed", required_argument, NULL, OPTION_SEED},
                                             {"json", no_argument, NULL, OPTION_JSON},
                                             {"csv", no_argument, NULL, OPTION_CSV},

@@ -24,7 +24,7 @@ struct behaviours {
         *ruled; /* by the number of the rule: its behaviour with its filters; NULL where it
                               * names no filters */
     size_t rule_count;
-    struct filter_chain usual; /* the server's: around every behaviour */
+    struct filter_chain usual;      /* the server's: around every behaviour */
     struct instances *published_in; /* it gives them there; NULL: they are its own */
 };
 

@@ -445,6 +445,21 @@ static const char *host_stamped(const struct vts_instance *base)
 {
     return ((const struct instance *)base)->stamped;
 }
+/* ---- slots ---- */
+
+static bool host_slots(struct vts_instance *base, uint64_t count)
+{
+    struct instance *instance = (struct instance *)base;
+
+    if (count == 0 || instance->opened)
+        return false;
+    instance->slots = count;
+    return true;
+}
+
+static bool host_granted(const struct vts_job *job) { return hook_of(job)->granted; }
+static uint64_t host_waiting(const struct vts_job *job) { return hook_of(job)->waiting; }
+static uint64_t host_free_slots(const struct vts_job *job) { return hook_of(job)->free_slots; }
 
 const struct vts_host host_table = {
     .abi = VTS_ABI,
@@ -474,6 +489,10 @@ const struct vts_host host_table = {
     .parse_delay = host_parse_delay,
     .stamp = host_stamp,
     .stamped = host_stamped,
+    .slots = host_slots,
+    .granted = host_granted,
+    .waiting = host_waiting,
+    .free_slots = host_free_slots,
 };
 
 void hook_run(struct hook *hook, void (*function)(struct vts_job *))

@@ -28,6 +28,8 @@ struct hook {
     double progress; /* at now; then what it is set to */
     enum vts_state state;
     uint64_t polls;
+    bool granted; /* HOOK_WAKE: a slot */
+    uint64_t waiting, free_slots;
     uint64_t stream; /* its key, and how often it was drawn from */
     uint32_t draws;
     struct hook_texts *texts;

@@ -100,6 +100,7 @@ static bool open_plugin(struct instance *instance, struct ini_section *section, 
             plugin->close(&instance->base);
         return false;
     }
+    instance->opened = true;
     return true;
 }
 

@@ -49,11 +49,14 @@ struct instance {
     /* The set's that it is in; what is not atomic belongs to that one's lock. */
     _Atomic(struct instance *) next; /* in its bucket */
     atomic_size_t users;
-    atomic_size_t published; /* readings of the configuration that give it; changed inside the lock */
+    atomic_size_t
+        published; /* readings of the configuration that give it; changed inside the lock */
     TAILQ_ENTRY(instance) idle_link;
     struct instance *retired_next;
     uint64_t retired_at;
     struct instances *filters_in; /* where it is a user of its filters; NULL: of none */
+    bool opened;                  /* open() is over */
+    uint64_t slots;               /* that its jobs share; 0: they have none */
 };
 
 /* Nonsense that a plugin may talk, told once for each instance. */

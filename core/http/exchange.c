@@ -300,6 +300,11 @@ int exchange_refused(const struct exchange *exchange, const struct service_call 
     case SERVICE_NOT_FOUND:
         text_puts(message, NO_SUCH_JOB);
         return 404;
+    case SERVICE_NO_SLOTS:
+        text_printf(message,
+                    "the behaviour \"%.64s\" has slots, and there are none with the %s store",
+                    call->instance->name, service_store_kind(call->port->service));
+        return 400;
     case SERVICE_LIMIT:
         *retry_after = 1;
         text_printf(message, "there are as many jobs as max_jobs allows (%lld)",

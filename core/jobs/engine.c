@@ -58,6 +58,8 @@ static void end_job(struct engine_work *work, enum vts_state state, vts_ms now)
     job->last_at = now;
     job->wake_at = RECORD_NEVER;
     job->waits = 0;
+    job->has_slot = false;
+    job->queued_at = RECORD_NEVER;
     job->progress =
         state == VTS_COMPLETED ? (struct ramp){0} : (struct ramp){progress, progress, now, 0};
     work->ended = work->moved = true;
@@ -115,6 +117,9 @@ static void run_hook(struct engine_work *work, enum hook_kind kind,
                           .progress = job_progress(job, now),
                           .state = job->state,
                           .polls = polls,
+                          .granted = work->granting && kind == HOOK_WAKE,
+                          .waiting = work->slots ? work->slots->waiting : 0,
+                          .free_slots = work->slots ? work->slots->free : 0,
                           .stream = stream_of(work, kind, polls),
                           .draws = own_stream ? 0 : job->draws,
                           .texts = &work->texts};
@@ -124,6 +129,22 @@ static void run_hook(struct engine_work *work, enum hook_kind kind,
         job->draws = hook->draws;
     if (hook->no_memory)
         work->err = VTS_ERR_MEMORY;
+}
+
+/* A job that asks for a slot joins the line, and gives back the one that it has; one that is in line already
+ * stays where it is; one that does not ask any longer leaves it. */
+static void join_line(struct engine_work *work, vts_ms now)
+{
+    struct job *job = &work->job;
+    bool asks = job->in_order && (job->waits & VTS_FOR_SLOT);
+
+    if (asks == (job->state == VTS_QUEUED))
+        return;
+    job->state = asks ? VTS_QUEUED : VTS_RUNNING;
+    job->queued_at = asks ? now : RECORD_NEVER;
+    job->has_slot = false;
+    if (!asks && job->started_at == RECORD_NEVER)
+        job->started_at = now;
 }
 
 /* Carries out what a hook noted. */
@@ -139,8 +160,10 @@ static void apply(struct engine_work *work, const struct hook *hook)
         job->wake_at = hook->wake_at;
     if (hook->has_waits)
         job->waits = hook->waits;
-    if (hook->end == VTS_ASKED)
+    if (hook->end == VTS_ASKED) {
+        join_line(work, hook->now);
         return;
+    }
     if (hook->end == VTS_COMPLETED && hook->has_result)
         job->result = bytes_of(&work->texts.result);
     if (hook->end == VTS_FAILED) {
@@ -157,13 +180,15 @@ static void check_settled(struct engine_work *work, enum hook_kind kind, vts_ms 
     const struct vts_instance *base = &work->instance->base;
     struct job *job = &work->job;
 
-    if (!alive(job) || job->wake_at != RECORD_NEVER || (job->waits & VTS_FOR_EVER) ||
+    if (job->state != VTS_RUNNING || job->wake_at != RECORD_NEVER || (job->waits & VTS_FOR_EVER) ||
         ((job->waits & VTS_FOR_POLL) && base->counts_polls))
         return;
     if (job->waits & VTS_FOR_SLOT)
         fail_job(work, "behaviour_error", now,
-                 "plugin %s: hook %s left the job waiting for a slot, and this vtsimd has no slots",
-                 base->plugin->name, names[kind]);
+                 "plugin %s: hook %s left the job waiting for a slot, but %s", base->plugin->name,
+                 names[kind],
+                 work->instance->slots > 0 ? "this store has no slots"
+                                           : "its open did not say vts_slots");
     else if (job->waits & VTS_FOR_POLL)
         fail_job(work, "behaviour_error", now,
                  "plugin %s: hook %s left the job waiting for a poll, but its open did not set "
@@ -210,6 +235,7 @@ static void advance(struct engine_work *work, vts_ms now)
 static void begin(struct engine_work *work)
 {
     work->err = VTS_OK;
+    work->granting = false;
     work->bent = work->refused = work->ended = work->moved = false;
 }
 
@@ -314,6 +340,7 @@ static void make_job(struct engine_work *work, struct bytes id, vts_ms now)
                              .started_at = RECORD_NEVER,
                              .ended_at = RECORD_NEVER,
                              .wake_at = RECORD_NEVER,
+                             .queued_at = RECORD_NEVER,
                              .last_at = now};
 }
 
@@ -364,6 +391,7 @@ enum record_act engine_start(struct engine_work *work, const struct record *old,
     job->input = input;
     job->idempotency = work->idempotency;
     job->instance = instance->hash;
+    job->in_order = instance->slots > 0 && work->slots;
     work->instance = instance;
     set_id(work);
     if (!copy_state(work))
@@ -375,6 +403,8 @@ enum record_act engine_start(struct engine_work *work, const struct record *old,
     run_hook(work, HOOK_START, instance->base.plugin->start, 0, now, &hook);
     answer_add(work, &hook);
     apply(work, &hook);
+    if (job->state == VTS_QUEUED)
+        job->started_at = RECORD_NEVER;
     check_settled(work, HOOK_START, now);
     advance(work, now);
     return keep(work);
@@ -460,4 +490,47 @@ enum record_act engine_cancel(struct engine_work *work, const struct record *old
         end_job(work, VTS_CANCELLED, now);
     }
     return keep(work);
+}
+
+static void run_grant(struct engine_work *work, vts_ms now)
+{
+    const struct vts_plugin *plugin = work->instance->base.plugin;
+    struct job *job = &work->job;
+    struct hook hook;
+
+    job->state = VTS_RUNNING;
+    job->has_slot = true;
+    job->waits &= ~(unsigned int)VTS_FOR_SLOT;
+    job->queued_at = job->wake_at = RECORD_NEVER;
+    job->last_at = now;
+    if (job->started_at == RECORD_NEVER)
+        job->started_at = now;
+    if (!plugin->wake) {
+        fail_job(work, "behaviour_error", now,
+                 "plugin %s: it asked for a slot and has no wake hook", plugin->name);
+        return;
+    }
+    work->granting = true;
+    run_hook(work, HOOK_WAKE, plugin->wake, 0, now, &hook);
+    work->granting = false;
+    apply(work, &hook);
+    check_settled(work, HOOK_WAKE, now);
+    advance(work, now);
+    if (job->state == VTS_QUEUED)
+        fail_job(
+            work, "behaviour_error", now,
+            "plugin %s: it gave its slot back in the moment in which it was granted, and asked "
+            "for one again: taken to be without end",
+            plugin->name);
+}
+
+enum record_act engine_grant(struct engine_work *work, const struct record *old, vts_ms now)
+{
+    if (!load(work, old, now))
+        return RECORD_LEAVE;
+    if (work->instance && work->job.state == VTS_QUEUED) {
+        work->moved = true;
+        run_grant(work, now);
+    }
+    return work->moved ? keep(work) : RECORD_LEAVE;
 }

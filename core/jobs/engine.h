@@ -18,6 +18,11 @@
 /* Hooks that may run in one moment of one job before it is taken for endless and failed. */
 #define ENGINE_HOOKS_PER_MOMENT 1000
 
+/* The slots of the job's instance, as the call finds them. */
+struct engine_slots {
+    uint64_t free, waiting;
+};
+
 struct engine {
     uint64_t seed;
     const struct instances *instances;
@@ -27,6 +32,8 @@ struct engine {
 struct engine_work {
     const struct engine *engine;
     struct text *next; /* where a changed record is left; the caller's */
+    /* The caller's, who keeps the order of the job's instance (slots.h). NULL: there are no slots. */
+    const struct engine_slots *slots;
     struct bytes
         idempotency; /* a start's, kept with its job: as in struct job, or none; the caller's */
 
@@ -39,7 +46,8 @@ struct engine_work {
     struct vts_answer answer; /* valid until the next call; its word is `word` */
 
     /* Used inside. */
-    struct job job;
+    struct job job; /* where a call left a record: what is in it */
+    bool granting;
     const struct instance *instance;
     struct hook_texts texts;
     struct text plugin_state, word;
@@ -69,5 +77,8 @@ enum record_act engine_cancel(struct engine_work *work, const struct record *old
 
 /* Time has come to `now`. */
 enum record_act engine_advance(struct engine_work *work, const struct record *old, vts_ms now);
+
+/* A job that waits for a slot is granted one at this moment; one that does not stays as it is. */
+enum record_act engine_grant(struct engine_work *work, const struct record *old, vts_ms now);
 
 #endif

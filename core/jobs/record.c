@@ -16,7 +16,8 @@ enum section {
     SECTION_RESULT,
     SECTION_CODE,
     SECTION_MESSAGE,
-    SECTION_IDEMPOTENCY
+    SECTION_IDEMPOTENCY,
+    SECTION_QUEUED_AT
 };
 
 #define SECTION_HEAD (sizeof(uint8_t) + sizeof(uint32_t))
@@ -55,6 +56,10 @@ static bool read_section(struct job *job, int kind, const char *at, size_t lengt
         memcpy(&job->progress, at, length);
         return true;
     }
+    if (kind == SECTION_QUEUED_AT && length == sizeof(job->queued_at)) {
+        memcpy(&job->queued_at, at, length);
+        return true;
+    }
     if (kind == SECTION_STATE_VERSION && length == sizeof(job->state_version)) {
         memcpy(&job->state_version, at, length);
         return true;
@@ -76,6 +81,7 @@ static bool in_range(const struct job *job)
 
     return is_moment(job->created_at) && is_moment(job->last_at) &&
            is_moment_or_never(job->wake_at) && is_moment_or_never(job->started_at) &&
+           is_moment_or_never(job->queued_at) &&
            (state_ended(job->state) ? is_moment(job->ended_at) : job->ended_at == RECORD_NEVER) &&
            ramp->from >= 0 && ramp->from <= ramp->to && ramp->to <= 1 && is_moment(ramp->since) &&
            ramp->span >= 0 && ramp->span <= VTS_TIME_END;
@@ -96,11 +102,14 @@ bool record_read(const struct record *record, size_t size, struct job *job)
     job->instance = record->instance;
     job->state = (enum vts_state)record->state;
     job->waits = record->flags & FLAG_WAITS;
+    job->has_slot = record->flags & RECORD_HAS_SLOT;
+    job->in_order = record->flags & RECORD_IN_ORDER;
     job->created_at = record->created_at;
     job->started_at = record->started_at;
     job->ended_at = record->ended_at;
     job->wake_at = record->wake_at;
     job->last_at = record->last_at;
+    job->queued_at = RECORD_NEVER;
     job->draws = record->draws;
     job->asks = record->asks;
     at = record->id + record->id_length + 1;
@@ -128,11 +137,17 @@ static void write_section(struct text *out, enum section kind, const void *bytes
     text_add(out, "", 1);
 }
 
+static uint8_t flags_of(const struct job *job)
+{
+    return (uint8_t)((job->waits & FLAG_WAITS) | (job->has_slot ? RECORD_HAS_SLOT : 0) |
+                     (job->in_order ? RECORD_IN_ORDER : 0));
+}
+
 bool record_write(const struct job *job, struct text *out)
 {
     struct record head = {.format = RECORD_FORMAT,
                           .state = (uint8_t)job->state,
-                          .flags = (uint8_t)(job->waits & FLAG_WAITS),
+                          .flags = flags_of(job),
                           .instance = job->instance,
                           .created_at = job->created_at,
                           .started_at = job->started_at,
@@ -154,6 +169,8 @@ bool record_write(const struct job *job, struct text *out)
     text_add(out, "", 1);
     if (job->progress.to > 0)
         write_section(out, SECTION_PROGRESS, &job->progress, sizeof(job->progress));
+    if (job->state == VTS_QUEUED && job->queued_at != RECORD_NEVER)
+        write_section(out, SECTION_QUEUED_AT, &job->queued_at, sizeof(job->queued_at));
     if (job->plugin_state.at)
         write_section(out, SECTION_STATE_VERSION, &job->state_version, sizeof(job->state_version));
     for (kind = SECTION_STATE; kind <= SECTION_IDEMPOTENCY; kind++) {

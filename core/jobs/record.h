@@ -20,8 +20,8 @@
 struct record {
     uint32_t size; /* of the whole record */
     uint16_t format;
-    uint8_t state; /* enum vts_state */
-    uint8_t flags;
+    uint8_t state;     /* enum vts_state */
+    uint8_t flags;     /* what it waits for, and those below */
     uint64_t instance; /* struct instance's hash */
     vts_ms created_at;
     vts_ms started_at; /* RECORD_NEVER: not yet; likewise below */
@@ -34,8 +34,15 @@ struct record {
     char id[]; /* a NUL follows it, then the sections */
 };
 
-/* What is done with a record by whom the store has let at it. */
-enum record_act { RECORD_LEAVE, RECORD_PUT, RECORD_DROP };
+/* Its job holds a slot. */
+#define RECORD_HAS_SLOT 0x08
+/* Its job is of an instance with slots: what happens to it has an order with what happens to the others
+ * (slots.h), so it is moved by whoever keeps that order, and the store does not run what is due. */
+#define RECORD_IN_ORDER 0x10
+
+/* What is done with a record by whom the store has let at it. PASS: nothing, as if nobody had come; a poll
+ * is not counted. */
+enum record_act { RECORD_LEAVE, RECORD_PUT, RECORD_DROP, RECORD_PASS };
 
 struct bytes {
     const char *at; /* NULL: none; else a NUL follows */
@@ -53,7 +60,9 @@ struct job {
     uint64_t instance;
     enum vts_state state;
     unsigned int waits; /* enum vts_wait_for, or'ed */
+    bool has_slot, in_order;
     vts_ms created_at, started_at, ended_at, wake_at, last_at;
+    vts_ms queued_at; /* since when it waits for a slot; RECORD_NEVER: it does not */
     uint32_t draws;
     uint16_t asks;
     struct ramp progress;
@@ -102,14 +111,14 @@ const char *state_word(int state);
 /* The state with this name, or -1. */
 int state_from_name(const char *name);
 
-/* When the store has to look at the record next: its wake, or the end of the time for which an ended
- * or refused job is kept. */
+/* When the store has to look at the record next: its wake, unless it is in order, or the end of the time for
+ * which an ended or refused job is kept. */
 static inline vts_ms record_due(const struct record *record, vts_ms keep_ended)
 {
     vts_ms from = record->state == VTS_ASKED ? record->last_at : record->ended_at;
 
     if (record->state == VTS_QUEUED || record->state == VTS_RUNNING)
-        return record->wake_at;
+        return record->flags & RECORD_IN_ORDER ? RECORD_NEVER : record->wake_at;
     return from > VTS_TIME_END - keep_ended ? VTS_TIME_END : from + keep_ended;
 }
 

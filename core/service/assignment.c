@@ -7,6 +7,53 @@
 
 #include "../base/log.h"
 
+/* ---- slots ---- */
+
+static const struct instance *with_slots(const struct behaviours *behaviours, const char *name)
+{
+    const struct instance *instance =
+        name ? behaviours_named(behaviours, name, strlen(name)) : NULL;
+
+    return instance && instance->slots > 0 ? instance : NULL;
+}
+
+/* Behaviours that the file has or names must not have slots where the store has none. Others, that are there
+ * because a plugin of that name is, can only be asked for by requests, which are refused. */
+static void check_section(const struct assignment *new, const struct ini_section *section,
+                          const char *key, struct problems *problems)
+{
+    const struct ini_entry *entry = ini_entry(section, key);
+    bool is_behaviour = strcmp(section->kind, "behaviour") == 0;
+    const struct instance *instance = with_slots(&new->behaviours, is_behaviour ? section->name
+                                                                   : entry      ? entry->value
+                                                                                : NULL);
+    char label[300], where[4200];
+
+    /* One that has a section of its own is told of there. */
+    if (!instance || (!is_behaviour && ini_section(&new->config.ini, "behaviour", instance->name)))
+        return;
+    snprintf(label, sizeof(label), section->name ? "%s %s" : "%s", section->kind, section->name);
+    problems_add(problems, ini_where(section, entry, 1, where, sizeof(where)), label, key,
+                 "plugin %s needs slots, and there are none with the %s store: set [store] kind to "
+                 "memory or sqlite",
+                 instance->base.plugin->name, new->store.module->name);
+}
+
+static void check_slots(const struct assignment *new, struct problems *problems)
+{
+    const struct ini *ini = &new->config.ini;
+    const struct ini_section *section;
+    size_t i;
+
+    for (i = 0; new->store.module && !new->store.module->in_steps &&i < ini->count; i++) {
+        section = ini->sections[i];
+        if (strcmp(section->kind, "behaviour") == 0)
+            check_section(new, section, "plugin", problems);
+        else if (strcmp(section->kind, "server") == 0 || strcmp(section->kind, "rule") == 0)
+            check_section(new, section, "behaviour", problems);
+    }
+}
+
 struct assignment *assignment_read(const char *file, const char *const *assignments, size_t count,
                                    const struct assignment *before, struct problems *problems)
 {
@@ -28,6 +75,7 @@ struct assignment *assignment_read(const char *file, const char *const *assignme
                  problems);
     behaviours_open(&new->behaviours, config, &new->plugins, problems);
     store_choose(&new->store, config, problems);
+    check_slots(new, problems);
     config_report_unknown(config, problems);
     return new;
 }

@@ -2,7 +2,7 @@
  *
  * Each operation as a way through the store's door: what is done with the record there (a `move_`
  * function) and what is made of the outcome. See service.h. */
-#include "service.h"
+#include "queues.h"
 
 #include <stdlib.h>
 
@@ -20,6 +20,7 @@ static enum record_act move_due(void *arg, size_t port, const struct record *old
     enum record_act act;
 
     work->next = next;
+    work->slots = NULL;
     instances_enter(&service->instances, port);
     act = engine_advance(work, old, now);
     instances_leave(&service->instances, port);
@@ -137,6 +138,7 @@ static bool init_ports(struct service *service)
         service->ports[i].bell_fd = -1;
         service->ports[i].assignment = latest(service);
         service->ports[i].store = store_port(service->store, i);
+        atomic_init(&service->ports[i].queues_awaited, RECORD_NEVER);
         engine_work_init(&service->ports[i].work, &service->engine);
         service->ports[i].waits = waits_create();
         service->ports[i].choices = choices_create();
@@ -189,9 +191,13 @@ bool service_init(struct service *service, const struct service_parts *parts,
     assignment_serve(parts->assignment);
     atomic_init(&service->latest, parts->assignment);
     behaviours_publish(&parts->assignment->behaviours, &service->instances);
+    service->queues = queues_create();
     if (!init_ports(service))
         vts_error_set(error, VTS_ERR_MEMORY, "no memory for %zu workers", parts->ports);
-    else if (store_each_instance(service->store, revive, service, error))
+    else if (!service->queues)
+        vts_error_set(error, VTS_ERR_MEMORY, "no memory for the queues");
+    else if (store_each_instance(service->store, revive, service, error) &&
+             queues_restore(service, error))
         return true;
     service_finish(service);
     return false;
@@ -210,6 +216,7 @@ void service_finish(struct service *service)
     }
     assignment_retire(atomic_load(&service->latest));
     store_destroy(service->store);
+    queues_destroy(service->queues);
     instances_finish(&service->instances);
     pthread_mutex_destroy(&service->lock);
     free(service->ports);
@@ -361,6 +368,23 @@ static const struct record *kept(enum record_act act, const struct record *old,
     return act == RECORD_PUT ? (const struct record *)next->bytes : old;
 }
 
+/* In whose order a call at this record is; 0: in none. One that was refused or has ended moves no more. */
+static uint64_t order_of(const struct record *old)
+{
+    bool alive = old->state == VTS_QUEUED || old->state == VTS_RUNNING;
+
+    return alive && (old->flags & RECORD_IN_ORDER) ? old->instance : 0;
+}
+
+static uint64_t order_of_start(const struct service_call *call, const struct record *old)
+{
+    if (old && old->state != VTS_ASKED)
+        return order_of(old);
+    return call->instance->slots > 0 && store_in_steps(call->port->service->store)
+               ? call->instance->hash
+               : 0;
+}
+
 /* What an earlier start under this id has to do with this one. */
 static enum record_match match_key(const struct service_call *call, const struct record *old)
 {
@@ -376,9 +400,12 @@ static enum record_act move_start(struct store_call *store, const struct record 
 {
     struct service_call *call = call_of(store);
     struct engine_work *work = &call->port->work;
+    enum queues_turn turn = queues_take_turn(call, order_of_start(call, old), old);
     enum record_match match = match_key(call, old);
     enum record_act act;
 
+    if (turn != TURN_TAKEN)
+        return turn == TURN_PASSED ? RECORD_PASS : RECORD_LEAVE;
     if (match == RECORD_OTHER) {
         call->result = SERVICE_KEY_USED;
         return RECORD_LEAVE;
@@ -392,7 +419,7 @@ static enum record_act move_start(struct store_call *store, const struct record 
         take_outcome(call, work, old, kept(act, old, next));
     if (call->result == SERVICE_EXISTS && match == RECORD_SAME)
         call->result = SERVICE_DONE;
-    return act;
+    return queues_end_turn(call, act);
 }
 
 static enum record_act move_claim(struct store_call *store, const struct record *old,
@@ -429,8 +456,11 @@ static enum record_act move_with(
 {
     struct service_call *call = call_of(store);
     struct engine_work *work = &call->port->work;
+    enum queues_turn turn = queues_take_turn(call, old ? order_of(old) : 0, old);
     enum record_act act;
 
+    if (turn != TURN_TAKEN)
+        return turn == TURN_PASSED ? RECORD_PASS : RECORD_LEAVE;
     if (!there(call, old))
         return RECORD_LEAVE;
     work->next = next;
@@ -438,7 +468,7 @@ static enum record_act move_with(
     act = move(work, old, store);
     instances_leave(&call->port->service->instances, call->port->index);
     take_outcome(call, work, old, kept(act, old, next));
-    return act;
+    return queues_end_turn(call, act);
 }
 
 static enum record_act poll_job(struct engine_work *work, const struct record *old,
@@ -477,10 +507,39 @@ static enum record_act move_cancel(struct store_call *store, const struct record
     return move_with(cancel_job, store, old, next);
 }
 
+static enum record_act look_again(struct store_call *store, const struct record *old,
+                                  struct text *next)
+{
+    struct service_call *call = call_of(store);
+
+    (void)next;
+    if (!old)
+        return RECORD_LEAVE;
+    call->changed |= old->state != call->state;
+    call->state = (enum vts_state)old->state;
+    call->wake_at = old->wake_at;
+    call->waits = record_waits(old);
+    copy_record(call, old);
+    if (call->record.failed)
+        call->result = SERVICE_BUSY;
+    return RECORD_LEAVE;
+}
+
+void service_look_again(struct service_call *call)
+{
+    call->store.fn = look_again;
+    call->store.is_poll = false;
+    store_apply(call->port->store, &call->store);
+}
+
 static void call_done(struct store_call *store)
 {
     struct service_call *call = call_of(store);
 
+    if (call->passed) {
+        queues_enter(call);
+        return;
+    }
     if (store->err != VTS_OK)
         call->result = store->err == VTS_ERR_LIMIT
                            ? store->instance_refused ? SERVICE_FULL : SERVICE_LIMIT
@@ -497,7 +556,8 @@ static void call_done(struct store_call *store)
         call->done(call);
 }
 
-static void enter(struct service_call *call,
+/* `order`: the queue whose turn the call will ask for, where that is known before; else 0. */
+static void enter(struct service_call *call, uint64_t order,
                   enum record_act (*fn)(struct store_call *, const struct record *, struct text *),
                   bool is_poll)
 {
@@ -505,16 +565,27 @@ static void enter(struct service_call *call,
     call->store.is_poll = is_poll;
     call->changed = call->bent = false;
     call->store.done = call_done;
-    store_update(call->port->store, &call->store);
+    call->passed = false;
+    call->order = order;
+    if (order)
+        queues_enter(call);
+    else
+        store_update(call->port->store, &call->store);
 }
 
 /* A call that can make a record. */
-static void enter_new(struct service_call *call,
+static void enter_new(struct service_call *call, uint64_t order,
                       enum record_act (*fn)(struct store_call *, const struct record *,
                                             struct text *))
 {
     const struct text *canonical = &call->instance->canonical;
 
+    if (call->instance->slots > 0 && !store_in_steps(call->port->service->store)) {
+        call->result = SERVICE_NO_SLOTS;
+        call->bent = false;
+        call->done(call);
+        return;
+    }
     if (call->held != call->instance) {
         instances_use(call->instance);
         call_start_with(call, call->instance);
@@ -522,15 +593,19 @@ static void enter_new(struct service_call *call,
     call->store.instance = call->instance->hash;
     call->store.instance_text = (struct bytes){canonical->bytes, canonical->length};
     call->store.instance_limited = atomic_load(&call->instance->published) == 0;
-    enter(call, fn, false);
+    enter(call, order, fn, false);
 }
 
-void service_start(struct service_call *call) { enter_new(call, move_start); }
-void service_claim_key(struct service_call *call) { enter_new(call, move_claim); }
+void service_start(struct service_call *call)
+{
+    enter_new(call, order_of_start(call, NULL), move_start);
+}
 
-void service_status(struct service_call *call) { enter(call, move_status, true); }
-void service_look(struct service_call *call) { enter(call, move_look, false); }
-void service_cancel(struct service_call *call) { enter(call, move_cancel, false); }
+void service_claim_key(struct service_call *call) { enter_new(call, 0, move_claim); }
+
+void service_status(struct service_call *call) { enter(call, 0, move_status, true); }
+void service_look(struct service_call *call) { enter(call, 0, move_look, false); }
+void service_cancel(struct service_call *call) { enter(call, 0, move_cancel, false); }
 
 /* ---- listing ---- */
 
@@ -560,6 +635,7 @@ static void list_done(struct store_list *store)
 
 void service_list(struct service_list *list)
 {
+    queues_settle(list->port);
     list->store.row = list_row;
     list->store.done = list_done;
     store_list(list->port->store, &list->store);

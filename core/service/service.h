@@ -13,6 +13,7 @@
 
 #include "../behaviours/overlay.h"
 #include "../jobs/engine.h"
+#include "../jobs/slots.h"
 #include "assignment.h"
 
 struct event_base;
@@ -25,8 +26,9 @@ struct service_port {
     struct assignment *assignment; /* held: what new jobs get on this port */
     struct store_port *store;
     struct engine_work work;
-    struct waits *waits; /* watch.c's */
-    struct choices *choices; /* choice.c's */
+    _Atomic vts_ms queues_awaited; /* queues.c's: earlier than that needs a ring */
+    struct waits *waits;           /* watch.c's */
+    struct choices *choices;       /* choice.c's */
     /* loop.c's: carries out what is due. */
     struct event_base *base; /* NULL: not attached */
     struct event *timer, *bell;
@@ -38,6 +40,7 @@ struct service {
     struct instances instances; /* all there are: the engine's, and those of stored jobs */
     struct store *store;
     const struct clock *clock;
+    struct queues *queues;               /* jobs that have an order: queues.c's */
     _Atomic(struct assignment *) latest; /* held: the ports take it over when they are rung */
     pthread_mutex_t lock; /* whoever changes or takes hold of `latest`; nothing is taken in it */
     struct service_port *ports;
@@ -51,6 +54,7 @@ enum service_result {
     SERVICE_EXISTS,    /* a job of this id was started before */
     SERVICE_KEY_USED,  /* the start's key was given with another body before */
     SERVICE_NOT_FOUND, /* no such job */
+    SERVICE_NO_SLOTS,  /* the behaviour has slots, and the store has none */
     SERVICE_LIMIT,     /* as many jobs as allowed */
     SERVICE_FULL,      /* as many sets of options as allowed */
     SERVICE_STRANGE,   /* the job's record cannot be understood, and is left as it is */
@@ -78,12 +82,13 @@ struct service_call {
 
     /* Given. */
     struct service_port *port;
-    const struct instance *instance; /* start: which behaviour; the port's assignment gives it, or the
+    const struct instance
+        *instance;            /* start: which behaviour; the port's assignment gives it, or the
                                       * call holds it */
-    struct bytes input;              /* start: JSON, or none */
-    struct bytes idempotency;        /* start: as in struct job, or none */
-    bool want_job;                   /* copy the job, for service_job, */
-    bool spare_input;                /* without its input and its plugin's state */
+    struct bytes input;       /* start: JSON, or none */
+    struct bytes idempotency; /* start: as in struct job, or none */
+    bool want_job;            /* copy the job, for service_job, */
+    bool spare_input;         /* without its input and its plugin's state */
     void (*done)(struct service_call *call);
 
     /* Set before done. */
@@ -93,14 +98,20 @@ struct service_call {
     struct vts_answer answer;
     struct text word;   /* answer.word's bytes */
     struct text record; /* where wanted */
-    const struct instance *told; /* the job's, where the job was wanted; NULL: it is not there any more */
+    const struct instance
+        *told; /* the job's, where the job was wanted; NULL: it is not there any more */
 
     struct service_wait wait;
     /* Used inside. */
     const struct instance *held; /* a start's: the call is a user of it, and of `told` */
-    bool changed; /* the job's state is another one than before */
+    bool changed;                /* the job's state is another one than before */
     vts_ms wake_at;
     unsigned int waits; /* what the job waits for: enum vts_wait_for, or'ed */
+    /* Used inside: queues.c's. */
+    struct queue *queue; /* that it holds */
+    uint64_t order;      /* the queue that it has to hold */
+    bool passed, stuck, marked;
+    struct slots_mark mark;
 };
 
 struct service_list {
@@ -138,8 +149,9 @@ const struct instance *service_behaviour_named(const struct service_port *port, 
 
 /* What a client says of the behaviour of a job that it starts. */
 struct service_wish {
-    struct bytes name;     /* or none */
-    struct bytes options;  /* all of them as one text, by which they are known again; none: not given */
+    struct bytes name; /* or none */
+    struct bytes
+        options; /* all of them as one text, by which they are known again; none: not given */
     struct setting *settings; /* and one by one */
     size_t setting_count;
 };
@@ -197,11 +209,17 @@ void service_port_take_assignment(struct service_port *port);
 /* The store has something for the port to do, or the clock was moved; from any thread. */
 void service_port_ring(void *service, size_t port);
 
+/* Carries out what is due by `now` on this port, `most` events at the most; when there is more, as
+ * store_run_due. The loop does it by itself. */
+vts_ms service_run_due(struct service_port *port, vts_ms now, size_t most);
+
 /* ---- between the files of this room ---- */
 
 /* Sees how the job is and carries out what is due; no poll. */
 void service_look(struct service_call *call);
 
+/* The call's job has moved on since the call: takes how it is now. */
+void service_look_again(struct service_call *call);
 /* The call starts a job of this instance, of which it is a user already, and holds it. */
 void call_start_with(struct service_call *call, const struct instance *instance);
 

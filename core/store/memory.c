@@ -342,7 +342,7 @@ static enum vts_err carry_out(struct memory *memory, size_t port, struct stripe 
 {
     enum vts_err err = VTS_OK;
 
-    if (act == RECORD_LEAVE || (act == RECORD_DROP && !*link))
+    if (act == RECORD_LEAVE || act == RECORD_PASS || (act == RECORD_DROP && !*link))
         return VTS_OK;
     if (closed(memory))
         return VTS_ERR_BUSY;
@@ -384,6 +384,14 @@ static void ring_owner(struct memory *memory, size_t stripe, vts_ms first)
         memory->options.ring(memory->options.arg, port);
 }
 
+static void count_poll(struct stripe *stripe, struct node *node)
+{
+    if (node->polls < POLLS_MAX)
+        node->polls++;
+    node->polled = 1;
+    stripe->polled = true;
+}
+
 enum record_act memory_apply(struct store_port *base, struct store_call *call)
 {
     struct memory_port *port = (struct memory_port *)base;
@@ -392,7 +400,7 @@ enum record_act memory_apply(struct store_port *base, struct store_call *call)
     struct stripe *stripe = &memory->stripes[stripe_index(hash)];
     enum record_act act;
     struct node **link;
-    bool there;
+    bool there, polled;
     vts_ms first;
 
     pthread_mutex_lock(&stripe->lock);
@@ -404,22 +412,25 @@ enum record_act memory_apply(struct store_port *base, struct store_call *call)
         link = find(stripe, hash, call->id);
     }
     /* A refused job is not there for clients, so asking for it is no poll of it. */
-    if (there && call->is_poll && record_of(*link)->state != VTS_ASKED &&
-        (*link)->polls < POLLS_MAX) {
-        (*link)->polls++;
-        (*link)->polled = 1;
-        stripe->polled = true;
-    }
-    call->polls = there ? (*link)->polls : 0;
+    polled = there && call->is_poll && record_of(*link)->state != VTS_ASKED;
+    call->polls = there ? (*link)->polls + (polled && (*link)->polls < POLLS_MAX) : 0;
     act = call->fn(call, there ? record_of(*link) : NULL, &port->next);
+    if (polled && act != RECORD_PASS)
+        count_poll(stripe, *link);
     call->err = carry_out(memory, port->index, stripe, link, act, &port->next);
-    if (act != RECORD_LEAVE)
+    if (act == RECORD_PUT || act == RECORD_DROP)
         tell_first_due(stripe);
     first = atomic_load_explicit(&stripe->first_due, memory_order_relaxed);
     pthread_mutex_unlock(&stripe->lock);
     if (act == RECORD_PUT)
         ring_owner(memory, stripe_index(hash), first);
     return act;
+}
+
+static void memory_deliver(struct store_port *port, struct store_call *call)
+{
+    (void)port;
+    call->done(call);
 }
 
 static void memory_update(struct store_port *port, struct store_call *call)
@@ -561,7 +572,8 @@ static bool list_stripe(struct memory *memory, struct stripe *stripe, struct sto
         after = (struct bytes){list->after, list->after_length};
         hash = hash_of(after.at, after.length);
         (*seen)++;
-        if (!record_expired(record_of(node), memory->options.keep_ended, now_for(memory, node)) &&
+        if ((list->expired ||
+             !record_expired(record_of(node), memory->options.keep_ended, now_for(memory, node))) &&
             list->row(list, record_of(node), node->polls, now_for(memory, node)))
             (*taken)++;
     }
@@ -702,6 +714,8 @@ static const struct store_ops memory_ops = {
     .destroy = memory_destroy,
     .port = memory_port,
     .update = memory_update,
+    .apply = memory_apply,
+    .deliver = memory_deliver,
     .list = memory_list,
     .run_due = memory_run_due,
     .count = memory_count,

@@ -22,7 +22,7 @@ struct memory_hooks {
 
 struct store *memory_create(const struct store_options *options, const struct memory_hooks *hooks);
 
-/* store_update and store_list without `done`. */
+/* store_apply, and store_list without `done`. */
 enum record_act memory_apply(struct store_port *port, struct store_call *call);
 void memory_collect(struct store_port *port, struct store_list *list);
 

@@ -30,6 +30,7 @@ static const struct store_module memory_module = {
     .name = "memory",
     .summary = "jobs in memory, which end with the process",
     .options = no_options,
+    .in_steps = true,
     .open = open_memory,
 };
 

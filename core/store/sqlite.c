@@ -239,24 +239,34 @@ static bool keep_instance(struct sqlite *sqlite, const struct store_call *call)
     return true;
 }
 
-static void sqlite_update(struct store_port *base, struct store_call *call)
+/* Says in the call for which commit its answer has to wait. Changes that are made one after the other have
+ * their numbers in that order, and are committed so. */
+static enum record_act sqlite_apply(struct store_port *base, struct store_call *call)
 {
     struct sqlite_port *port = (struct sqlite_port *)base;
     struct sqlite *sqlite = (struct sqlite *)base->store;
+    enum record_act act;
     uint64_t seen;
 
+    call->waiting = (struct store_waiting){NULL, 0};
     call->err = is_strange(sqlite, call->id)   ? VTS_ERR_DAMAGED
                 : !keep_instance(sqlite, call) ? VTS_ERR_MEMORY
                                                : VTS_OK;
-    if (call->err != VTS_OK) {
-        call->done(call);
-        return;
-    }
+    if (call->err != VTS_OK)
+        return RECORD_LEAVE;
     port->changed = 0;
-    memory_apply(port->memory, call);
+    act = memory_apply(port->memory, call);
     seen = atomic_load(recent_of(sqlite, call->id));
-    call->waiting.next = NULL;
-    call->waiting.until = port->changed > seen ? port->changed : seen;
+    if (act != RECORD_PASS)
+        call->waiting.until = port->changed > seen ? port->changed : seen;
+    return act;
+}
+
+static void sqlite_deliver(struct store_port *base, struct store_call *call)
+{
+    struct sqlite_port *port = (struct sqlite_port *)base;
+    struct sqlite *sqlite = (struct sqlite *)base->store;
+
     if (!must_wait(sqlite, call->waiting.until)) {
         finish_call(port, call);
         return;
@@ -267,6 +277,12 @@ static void sqlite_update(struct store_port *base, struct store_call *call)
     /* Either the writer sees that we wait, or we see what it did meanwhile. */
     if (!must_wait(sqlite, call->waiting.until))
         settle(port);
+}
+
+static void sqlite_update(struct store_port *port, struct store_call *call)
+{
+    sqlite_apply(port, call);
+    sqlite_deliver(port, call);
 }
 
 static void sqlite_list(struct store_port *base, struct store_list *list)
@@ -564,6 +580,8 @@ static const struct store_ops sqlite_ops = {
     .destroy = sqlite_destroy,
     .port = sqlite_port,
     .update = sqlite_update,
+    .apply = sqlite_apply,
+    .deliver = sqlite_deliver,
     .list = sqlite_list,
     .run_due = sqlite_run_due,
     .count = sqlite_count,
@@ -699,6 +717,7 @@ VTS_EXPORT const struct store_module *sqlite_LTX_vts_store(void)
         .summary = "jobs in one file, which outlive the process",
         .options = sqlite_options,
         .settings_size = sizeof(struct sqlite_settings),
+        .in_steps = true,
         .open = sqlite_open,
     };
 

@@ -38,7 +38,8 @@ struct store_call {
 
     /* Run with nobody else at the record. `old` is NULL where the store has no such record. Leaves a
      * changed record in `next` and says RECORD_PUT. Can be run again on a newer record: it touches
-     * nothing but `next` and the caller's own struct. May read `now` and `polls`. */
+     * nothing but `next` and the caller's own struct. May read `now` and `polls`. RECORD_PASS is for
+     * callers of store_apply, and of store_update on a store that has it. */
     enum record_act (*fn)(struct store_call *call, const struct record *old, struct text *next);
     /* The change is kept, or `err` tells why not. May free the call. */
     void (*done)(struct store_call *call);
@@ -64,6 +65,7 @@ struct store_list {
     size_t after_length;
     size_t limit; /* rows that may be taken; `row` may lower it */
     size_t scan;  /* records looked at, at the most: a page may be short */
+    bool expired; /* also those whose time to be kept is over */
 
     /* Called for each record, with nobody else at it. True where it was taken. */
     bool (*row)(struct store_list *list, const struct record *record, uint64_t polls, vts_ms now);
@@ -124,6 +126,9 @@ struct store_ops {
     void (*destroy)(struct store *store);
     struct store_port *(*port)(struct store *store, size_t index);
     void (*update)(struct store_port *port, struct store_call *call);
+    /* Both, or NULL where fn may have to wait for others: then there are no slots. */
+    enum record_act (*apply)(struct store_port *port, struct store_call *call);
+    void (*deliver)(struct store_port *port, struct store_call *call);
     void (*list)(struct store_port *port, struct store_list *list);
     vts_ms (*run_due)(struct store_port *port, vts_ms now, size_t most);
     void (*count)(struct store *store, uint64_t counts[VTS_CANCELLED + 1]);
@@ -155,6 +160,7 @@ struct store_module {
     const char *summary;
     const struct vts_option *options; /* of [store], beside `kind` */
     size_t settings_size;
+    bool in_steps; /* it has store_apply */
     /* Looks the settings over and opens nothing, for --check. False, with the key in *error, where they cannot
      * be right. NULL: the table says it all. */
     bool (*check)(const void *settings, struct vts_error *error);
@@ -185,6 +191,22 @@ static inline struct store_port *store_port(struct store *store, size_t index)
 static inline void store_update(struct store_port *port, struct store_call *call)
 {
     port->store->ops->update(port, call);
+}
+
+/* The same in two steps, for who holds a lock of his own around the first (slots are granted so): apply runs fn
+ * before it returns, and sets `err`; what was applied in some order is kept in that order. deliver calls
+ * `done`, at once or when the change is kept for good, and may not be called at all where nobody waits for
+ * that; in apply `done` is called for nobody. What fn said. */
+static inline bool store_in_steps(const struct store *store) { return store->ops->apply != NULL; }
+
+static inline enum record_act store_apply(struct store_port *port, struct store_call *call)
+{
+    return port->store->ops->apply(port, call);
+}
+
+static inline void store_deliver(struct store_port *port, struct store_call *call)
+{
+    port->store->ops->deliver(port, call);
 }
 
 static inline void store_list(struct store_port *port, struct store_list *list)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * vtsimd --preview: runs the jobs one after the other, adds up what came of them, and prints it. See tools.h
- * and preview.h. */
+ * vtsimd --preview: runs the jobs, one after the other or beside each other, adds up what came of them, and
+ * prints it. See tools.h and preview.h. */
 #include "preview.h"
 
 #include <locale.h>
@@ -19,8 +19,8 @@ static bool print_csv(const char *id, const struct preview_life *life, struct te
 
 /* All jobs. False, with a message, where there was no memory; where standard output takes no more it
  * stops. */
-static bool run(struct trial *trial, const struct preview *preview, struct preview_sums *sums,
-                struct vts_error *error)
+static bool run_each(struct trial *trial, const struct preview *preview, struct preview_sums *sums,
+                     struct vts_error *error)
 {
     struct trial_job job = {0};
     struct text line = TEXT_INIT;
@@ -40,6 +40,45 @@ static bool run(struct trial *trial, const struct preview *preview, struct previ
     text_finish(&line);
     trial_job_finish(&job);
     return good;
+}
+
+/* ---- jobs that live beside each other ---- */
+
+struct crowd_sums {
+    const struct preview *preview;
+    struct preview_sums *sums;
+    struct text line;
+};
+
+static bool add_life(void *arg, uint64_t number, const struct preview_life *life)
+{
+    struct crowd_sums *crowd = arg;
+    char id[PREVIEW_ID_ROOM];
+
+    preview_id(number, id);
+    return preview_sums_add(crowd->sums, life) &&
+           (crowd->preview->format != PREVIEW_CSV || print_csv(id, life, &crowd->line) ||
+            ferror(stdout));
+}
+
+static bool run(struct trial *trial, const struct preview *preview, struct preview_sums *sums,
+                struct vts_error *error)
+{
+    struct crowd_sums crowd = {preview, sums, TEXT_INIT};
+    bool good;
+
+    if (trial->instance->slots == 0 && preview->every > 0)
+        return vts_error_set(
+            error, VTS_ERR_INVALID,
+            "--every is for behaviours whose jobs share slots: what comes of a job "
+            "of \"%s\" does not hang on the others",
+            trial->instance->name);
+    if (trial->instance->slots == 0)
+        return run_each(trial, preview, sums, error);
+    good = preview_crowd(trial, preview->jobs, preview->every, add_life, &crowd);
+    text_finish(&crowd.line);
+    return good || vts_error_set(error, VTS_ERR_MEMORY, "no memory for %llu jobs beside each other",
+                                 (unsigned long long)preview->jobs);
 }
 
 static bool print(const struct preview *preview, const struct preview_report *report,
@@ -69,7 +108,9 @@ static bool show(const struct preview *preview, const struct instance *instance,
                                           .plugin = instance->base.plugin->name,
                                           .seed = preview->seed,
                                           .sums = sums,
-                                          .timelines = &timelines};
+                                          .timelines = &timelines,
+                                          .slots = instance->slots > 0,
+                                          .every = preview->every};
     bool good = true;
 
     if (preview->format == PREVIEW_CSV)
@@ -77,7 +118,8 @@ static bool show(const struct preview *preview, const struct instance *instance,
     if (!preview_sums_end(sums))
         return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the durations");
     if (preview->format == PREVIEW_TEXT)
-        good = preview_timelines_init(&timelines, sums, instance, preview->seed, error);
+        good = preview_timelines_init(&timelines, sums, instance, preview->seed, preview->every,
+                                      error);
     good = good && print(preview, &report, error);
     preview_timelines_finish(&timelines);
     return good;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the files of the preview share: one job's life from its first ask to its end (preview_life.c), the
- * sums over all lives (preview_sums.c), and what each form of output makes of them. All moments are spans
- * since the first ask, so that nothing here depends on a date. */
+ * sums over all lives (preview_sums.c), and what each form of output makes of them. Jobs that share slots live
+ * beside each other (preview_crowd.c), all others one after the other. All moments are spans since the first ask
+ * (of all, where they live beside each other), so that nothing here depends on a date. */
 #ifndef VTSIM_TOOLS_PREVIEW_H
 #define VTSIM_TOOLS_PREVIEW_H
 
@@ -42,7 +43,9 @@ const char *preview_outcome_name(enum preview_outcome outcome);
 struct preview_life {
     enum preview_outcome outcome;
     vts_ms start, end; /* RECORD_NEVER: that did not come */
-    double progress;   /* at the end, or when it was looked at last */
+    bool granted;      /* it was granted a slot, after it had waited so long */
+    vts_ms waited;
+    double progress; /* at the end, or when it was looked at last */
     uint64_t polls;
     uint32_t refusals; /* starts refused */
     vts_ms
@@ -54,6 +57,24 @@ struct preview_life {
 /* `preview-N`: the N-th job's id, from 1. */
 #define PREVIEW_ID_ROOM 32
 void preview_id(uint64_t number, char id[PREVIEW_ID_ROOM]);
+
+/* Before anything came of a job. */
+extern const struct preview_life preview_no_life;
+
+/* Asks for the job at this moment, and tells when to ask again: RECORD_NEVER where it was let in, or refused for
+ * good. False where there was no memory. */
+bool preview_ask(struct trial *trial, struct trial_job *job, const char *id, vts_ms at,
+                 struct preview_life *life, vts_ms *again);
+/* What came of a job that is let alone from now on. */
+bool preview_note(const struct trial_job *job, struct preview_life *life);
+
+/* Lets so many jobs live beside each other, in a trial that saw none yet; they come this far apart. Tells each of
+ * them, in their order, when all are over. False where there was no memory, or `told` says so. */
+bool preview_crowd(struct trial *trial, uint64_t jobs, vts_ms every,
+                   bool (*told)(void *arg, uint64_t number, const struct preview_life *life),
+                   void *arg);
+/* Which of them an event of that trial is of. */
+uint64_t preview_crowd_number(const struct trial_job *job);
 
 /* Lets a job that is not there yet live, as its client would see it. False where there was no memory. */
 bool preview_live(struct trial *trial, struct trial_job *job, const char *id,
@@ -78,6 +99,7 @@ struct preview_sums {
     uint64_t jobs, outcomes[PREVIEW_OUTCOMES];
     uint64_t first[PREVIEW_OUTCOMES]; /* the number of the first such job; 0: there is none */
     struct preview_spans spans[PREVIEW_ENDS], all; /* durations; `all` from preview_sums_end */
+    struct preview_spans line;                     /* from the start to the first slot */
     struct preview_code codes[PREVIEW_CODES_MAX];
     size_t code_count;
     uint64_t other_codes;
@@ -129,6 +151,7 @@ struct preview_point {
 
 /* One job's life as it can be drawn. */
 struct preview_timeline {
+    uint64_t number; /* where jobs live beside each other */
     char id[PREVIEW_ID_ROOM];
     struct preview_life life; /* its texts are not valid any more */
     vts_ms last;              /* when its last event was */
@@ -148,7 +171,7 @@ struct preview_timelines {
 
 /* Lives those lives once more. False where there was no memory; finish is called in any case. */
 bool preview_timelines_init(struct preview_timelines *timelines, const struct preview_sums *sums,
-                            const struct instance *instance, uint64_t seed,
+                            const struct instance *instance, uint64_t seed, vts_ms every,
                             struct vts_error *error);
 void preview_timelines_finish(struct preview_timelines *timelines);
 
@@ -167,6 +190,8 @@ struct preview_report {
     uint64_t seed;
     const struct preview_sums *sums;
     const struct preview_timelines *timelines; /* the page alone has them */
+    bool slots;                                /* jobs share slots, */
+    vts_ms every;                              /* and come this far apart */
 };
 
 /* The terminal's, or 80. */

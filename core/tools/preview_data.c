@@ -64,6 +64,11 @@ static void add_durations(const struct preview_sums *sums, struct text *out)
         add_quantiles(&sums->spans[i], out);
     }
     text_puts(out, "},\n");
+    if (sums->line.count == 0)
+        return;
+    text_puts(out, "  \"waited_for_slot_ms\": ");
+    add_quantiles(&sums->line, out);
+    text_puts(out, ",\n");
 }
 
 static void add_histogram(const struct preview_sums *sums, struct text *out)

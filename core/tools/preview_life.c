@@ -31,32 +31,42 @@ static vts_ms retry_after(const struct vts_answer *answer)
     return answer->retry_after < 0 ? 0 : (answer->retry_after + 999) / 1000 * 1000;
 }
 
+bool preview_ask(struct trial *trial, struct trial_job *job, const char *id, vts_ms at,
+                 struct preview_life *life, vts_ms *again)
+{
+    const struct engine_work *work = &trial->work;
+    vts_ms pause;
+
+    *again = RECORD_NEVER;
+    if (!trial_ask(trial, job, id, NULL, at))
+        return false;
+    if (!work->refused) {
+        life->start = at - TRIAL_START;
+        life->bent = trial->bent;
+        return true;
+    }
+    pause = retry_after(&work->answer);
+    if (life->refusals++ == 0)
+        life->retry_after = pause;
+    if (pause == RECORD_NEVER)
+        pause = PREVIEW_RETRY_SPAN;
+    if (!may_ask_again(&work->answer) || life->refusals == PREVIEW_ASKS_MAX ||
+        pause > VTS_TIME_END - at)
+        life->outcome = PREVIEW_REFUSED;
+    else
+        *again = at + pause;
+    return true;
+}
+
 /* Asks until the job is let in, or refused for good. */
 static bool let_in(struct trial *trial, struct trial_job *job, const char *id,
                    struct preview_life *life)
 {
-    const struct engine_work *work = &trial->work;
-    vts_ms at = TRIAL_START, pause;
+    vts_ms at = TRIAL_START;
 
-    for (;;) {
-        if (!trial_ask(trial, job, id, NULL, at))
+    while (at != RECORD_NEVER)
+        if (!preview_ask(trial, job, id, at, life, &at))
             return false;
-        if (!work->refused)
-            break;
-        pause = retry_after(&work->answer);
-        if (life->refusals++ == 0)
-            life->retry_after = pause;
-        if (pause == RECORD_NEVER)
-            pause = PREVIEW_RETRY_SPAN;
-        if (!may_ask_again(&work->answer) || life->refusals == PREVIEW_ASKS_MAX ||
-            pause > VTS_TIME_END - at) {
-            life->outcome = PREVIEW_REFUSED;
-            return true;
-        }
-        at += pause;
-    }
-    life->start = at - TRIAL_START;
-    life->bent = work->bent;
     return true;
 }
 
@@ -88,14 +98,15 @@ static bool poll_along(struct trial *trial, struct trial_job *job, struct previe
     return true;
 }
 
-/* What came of it. */
-static bool note(const struct trial_job *job, struct preview_life *life)
+bool preview_note(const struct trial_job *job, struct preview_life *life)
 {
     struct job now;
 
     if (!trial_look(job, &now))
         return false;
     life->progress = job_progress(&now, now.last_at);
+    life->granted = now.in_order && now.started_at != RECORD_NEVER;
+    life->waited = life->granted ? now.started_at - now.created_at : 0;
     life->code = now.code;
     life->message = now.message;
     if (state_ended(now.state)) {
@@ -110,16 +121,18 @@ static bool note(const struct trial_job *job, struct preview_life *life)
     return true;
 }
 
+const struct preview_life preview_no_life = {
+    .start = RECORD_NEVER, .end = RECORD_NEVER, .retry_after = RECORD_NEVER};
+
 bool preview_live(struct trial *trial, struct trial_job *job, const char *id,
                   struct preview_life *life)
 {
-    *life = (struct preview_life){
-        .start = RECORD_NEVER, .end = RECORD_NEVER, .retry_after = RECORD_NEVER};
+    *life = preview_no_life;
     if (!let_in(trial, job, id, life))
         return false;
     if (life->start != RECORD_NEVER &&
         !(trial->instance->base.counts_polls ? poll_along(trial, job, life)
                                              : trial_run(trial, job, PREVIEW_WAKES_MAX, NULL)))
         return false;
-    return note(job, life);
+    return preview_note(job, life);
 }

@@ -198,11 +198,26 @@ static void end_note(const struct page *page, struct text *note)
     text_finish(note);
 }
 
+static void note_slots(const struct preview_report *report, struct text *note)
+{
+    char every[PREVIEW_SPAN_ROOM];
+
+    text_puts(note, "These jobs share slots: they live beside each other, and ");
+    if (report->every > 0)
+        text_printf(note, "come %s apart.", preview_span(report->every, every));
+    else
+        text_puts(note, "come all at once (--every SPAN lets them come apart).");
+}
+
 static void add_notes(const struct page *page)
 {
     const struct preview_sums *sums = page->sums;
     struct text note = TEXT_INIT;
 
+    if (page->report->slots) {
+        note_slots(page->report, &note);
+        end_note(page, &note);
+    }
     if (sums->refusals > 0) {
         note_refusals(sums, &note);
         end_note(page, &note);
@@ -265,6 +280,8 @@ static void add_durations(const struct page *page)
     if (sums->spans[0].count < sums->all.count && sums->spans[1].count < sums->all.count &&
         sums->spans[2].count < sums->all.count)
         add_row(page, "all", &sums->all);
+    if (sums->line.count > 0)
+        add_row(page, "of it queued", &sums->line);
 }
 
 /* "2s to 4s", "from 24s", and "10s" where all are the same. */
@@ -304,13 +321,21 @@ static void add_histogram(const struct page *page)
 
 /* ---- timelines ---- */
 
-enum mark { MARK_ASKED, MARK_RUNNING, MARK_COMPLETED, MARK_FAILED, MARK_CANCELLED, MARK_GOES_ON };
+enum mark {
+    MARK_ASKED,
+    MARK_QUEUED,
+    MARK_RUNNING,
+    MARK_COMPLETED,
+    MARK_FAILED,
+    MARK_CANCELLED,
+    MARK_GOES_ON
+};
 
 /* What stands in a cell; a running job's has four grades of progress. */
 static const char *mark(const struct page *page, enum mark mark, double progress)
 {
-    static const char *const ascii[] = {".", "", "+", "x", "|", ">"};
-    static const char *const blocks[] = {"·", "", "✓", "✗", "|", ">"};
+    static const char *const ascii[] = {".", ":", "", "+", "x", "|", ">"};
+    static const char *const blocks[] = {"·", "┄", "", "✓", "✗", "|", ">"};
     static const char *const ascii_running[] = {"-", "=", "*", "#"};
     static const char *const blocks_running[] = {"░", "▒", "▓", "█"};
     int grade = (int)(progress * 4);
@@ -329,6 +354,11 @@ static enum mark end_mark(const struct preview_life *life)
     return marks[life->outcome];
 }
 
+static enum mark mark_of(enum vts_state state)
+{
+    return state == VTS_ASKED ? MARK_ASKED : state == VTS_QUEUED ? MARK_QUEUED : MARK_RUNNING;
+}
+
 /* One job's cells, each as the job is in its middle; behind the last one, how it ends. */
 static void add_cells(const struct page *page, const struct preview_timeline *timeline, vts_ms span,
                       int room)
@@ -340,16 +370,24 @@ static void add_cells(const struct page *page, const struct preview_timeline *ti
     for (i = 0; i < end; i++) {
         enum vts_state state = preview_timeline_at(timeline, (vts_ms)((i + 0.5) * cell), &progress);
 
-        text_puts(page->out, mark(page, state < VTS_RUNNING ? MARK_ASKED : MARK_RUNNING, progress));
+        text_puts(page->out, mark(page, mark_of(state), progress));
     }
     text_puts(page->out, mark(page, end_mark(life), 0));
+}
+
+/* Whether it waits for a slot behind this point, and for some time. */
+static bool waits_at(const struct preview_timeline *timeline, size_t point)
+{
+    const struct preview_point *at = timeline->points + point;
+
+    return at->state == VTS_QUEUED && (point + 1 == timeline->count || at[1].at > at->at);
 }
 
 /* What the marks mean that are there. */
 static void add_legend(const struct page *page)
 {
     const struct preview_timelines *timelines = page->report->timelines;
-    static const char *const meanings[] = {"not let in yet", "running",   "completed",
+    static const char *const meanings[] = {"not let in yet", "queued",    "running", "completed",
                                            "failed",         "cancelled", "goes on"};
     bool there[MARK_GOES_ON + 1] = {false}, progress = false;
     const struct preview_timeline *timeline;
@@ -361,8 +399,10 @@ static void add_legend(const struct page *page)
         there[MARK_ASKED] |= timeline->life.start != 0;
         there[MARK_RUNNING] |= timeline->life.start != RECORD_NEVER;
         there[end_mark(&timeline->life)] = true;
-        for (point = 0; point < timeline->count; point++)
+        for (point = 0; point < timeline->count; point++) {
             progress |= timeline->points[point].progress.to >= 0.25;
+            there[MARK_QUEUED] |= waits_at(timeline, point);
+        }
     }
     text_puts(page->out, " ");
     for (at = 0; at <= MARK_GOES_ON; at++) {

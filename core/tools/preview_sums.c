@@ -85,6 +85,8 @@ bool preview_sums_add(struct preview_sums *sums, const struct preview_life *life
     add_refusals(sums, life);
     if (life->outcome == PREVIEW_FAILED && !add_code(sums, life))
         return false;
+    if (life->granted && !add_span(&sums->line, life->waited))
+        return false;
     return life->outcome >= PREVIEW_ENDS ||
            add_span(&sums->spans[life->outcome], life->end - life->start);
 }
@@ -109,6 +111,7 @@ bool preview_sums_end(struct preview_sums *sums)
         sort(&sums->spans[i]);
         count += sums->spans[i].count;
     }
+    sort(&sums->line);
     qsort(sums->codes, sums->code_count, sizeof(sums->codes[0]), by_count);
     all->at = malloc(count > 0 ? count * sizeof(*all->at) : 1);
     if (!all->at)
@@ -131,6 +134,7 @@ void preview_sums_finish(struct preview_sums *sums)
     for (i = 0; i < PREVIEW_ENDS; i++)
         free(sums->spans[i].at);
     free(sums->all.at);
+    free(sums->line.at);
     for (i = 0; i < sums->code_count; i++) {
         text_finish(&sums->codes[i].code);
         text_finish(&sums->codes[i].message);

@@ -68,23 +68,93 @@ static size_t choose_others(const struct preview_sums *sums, uint64_t others[PRE
     return count;
 }
 
-bool preview_timelines_init(struct preview_timelines *timelines, const struct preview_sums *sums,
-                            const struct instance *instance, uint64_t seed, struct vts_error *error)
+/* ---- jobs that live beside each other ---- */
+
+/* The timeline of this job, or NULL: it is not shown. */
+static struct preview_timeline *timeline_of(struct preview_timelines *timelines, uint64_t number)
 {
-    uint64_t others[PREVIEW_OUTCOMES], number;
-    size_t count = choose_others(sums, others), i;
+    size_t i;
+
+    for (i = 0; i < timelines->count; i++)
+        if (timelines->all[i].number == number)
+            return &timelines->all[i];
+    return NULL;
+}
+
+static void see_crowd(void *arg, struct trial_job *job, const struct trial_seen *seen)
+{
+    struct preview_timeline *timeline = timeline_of(arg, preview_crowd_number(job));
+
+    if (timeline)
+        see(timeline, job, seen);
+}
+
+static bool take_life(void *arg, uint64_t number, const struct preview_life *life)
+{
+    struct preview_timeline *timeline = timeline_of(arg, number);
+
+    if (!timeline)
+        return true;
+    timeline->life = *life;
+    timeline->life.code = timeline->life.message = (struct bytes){NULL, 0};
+    return !timeline->failed;
+}
+
+static bool live_crowd(struct trial *trial, struct preview_timelines *timelines,
+                       const struct preview_sums *sums, vts_ms every, const uint64_t *numbers,
+                       size_t count)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        timelines->all[i].number = numbers[i];
+        preview_id(numbers[i], timelines->all[i].id);
+    }
+    timelines->count = count;
+    trial->see = see_crowd;
+    trial->arg = timelines;
+    return preview_crowd(trial, sums->jobs, every, take_life, timelines);
+}
+
+static bool live_each(struct trial *trial, struct preview_timelines *timelines,
+                      const uint64_t *numbers, size_t count)
+{
+    bool good = true;
+    size_t i;
+
+    trial->see = see;
+    for (i = 0; good && i < count; i++)
+        good = live(trial, numbers[i], timelines);
+    return good;
+}
+
+/* The numbers of those that are shown. */
+static size_t choose(const struct preview_sums *sums, uint64_t numbers[PREVIEW_TIMELINES_MAX])
+{
+    size_t count = 0;
+
+    while (count < sums->jobs && count < PREVIEW_TIMELINES_FIRST) {
+        numbers[count] = count + 1;
+        count++;
+    }
+    return count + choose_others(sums, numbers + count);
+}
+
+bool preview_timelines_init(struct preview_timelines *timelines, const struct preview_sums *sums,
+                            const struct instance *instance, uint64_t seed, vts_ms every,
+                            struct vts_error *error)
+{
+    uint64_t numbers[PREVIEW_TIMELINES_FIRST + PREVIEW_OUTCOMES];
+    size_t count = choose(sums, numbers);
     struct trial trial;
     bool good;
 
     memset(timelines, 0, sizeof(*timelines));
     good = trial_init(&trial, instance, seed, error);
     if (good) {
-        trial.see = see;
-        for (number = 1; good && number <= sums->jobs && number <= PREVIEW_TIMELINES_FIRST;
-             number++)
-            good = live(&trial, number, timelines);
-        for (i = 0; good && i < count; i++)
-            good = live(&trial, others[i], timelines);
+        good = trial.instance->slots > 0
+                   ? live_crowd(&trial, timelines, sums, every, numbers, count)
+                   : live_each(&trial, timelines, numbers, count);
         if (!good)
             vts_error_set(error, VTS_ERR_MEMORY, "no memory for the timelines");
     }

@@ -18,6 +18,7 @@ enum preview_format { PREVIEW_TEXT, PREVIEW_JSON, PREVIEW_CSV };
 struct preview {
     const char *behaviour; /* one of the INI file, else a plugin by its name */
     uint64_t jobs, seed;
+    vts_ms every; /* jobs that share slots come this far apart */
     enum preview_format format;
 };
 

@@ -6,8 +6,8 @@
  *
  * 1  The same seed and id give the same life: polled never, once a second or a thousand times at random
  *    moments; alone or among others in one instance, whatever the order (one that is .serial only alone:
- *    it may hang on the order of the starts, as a queue does). One that counts polls gives the same life
- *    to the same polls.
+ *    it may hang on the order of the starts). One that counts polls gives the same life to the same
+ *    polls; one whose jobs share slots gives the same lives to the same order of starts.
  * 2  A record that is stored and restored at any moment, to go on in another process, goes on unchanged.
  * 3  Every job ends within LAWS_WAKES wakes and LAWS_SPAN, or waits as the behaviour declared.
  * 4  No hook takes longer than LAWS_HOOK_MS; after the end only answers change.

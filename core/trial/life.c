@@ -422,7 +422,7 @@ void life_run(struct life *life)
     life_ask(life);
     if (!trial_look(&life->job, &job) || job.state == VTS_ASKED)
         return;
-    start = job.started_at;
+    start = job.created_at;
     while (!life->stopped && !life->cut && !state_ended((int)state_of(life)) &&
            (i < count || !cancelled)) {
         if (!cancelled && (i == count || plan->cancel_at <= polls[i])) {
@@ -503,7 +503,8 @@ static void tell_end(const struct life *life, struct text *out)
 
 static void tell_event(const struct life *life, size_t index, struct text *out)
 {
-    static const char *const names[] = {"the ask", "the wake", "the poll", "the cancel"};
+    static const char *const names[] = {"the ask", "the wake", "the poll", "the cancel",
+                                        "the grant"};
     const struct life_event *event = &life->events[index];
 
     if (index >= life->count) {

@@ -116,7 +116,7 @@ struct one {
     char id[RECORD_ID_MAX + 1];
     struct life_plan plan;
     struct lone base;
-    struct life among;
+    struct life among, first;
     bool whole; /* its base is there to compare with */
 };
 
@@ -150,37 +150,72 @@ static void run_at_once(struct one *all, size_t count)
     }
 }
 
+/* Lets them live in one instance; false where it could not be opened. */
+static bool live_among(struct tried *tried, struct one *all, size_t count,
+                       void (*run)(struct one *all, size_t count))
+{
+    struct trial trial;
+    bool good = life_trial(tried, &trial, &tried->watched);
+    size_t i;
+
+    for (i = 0; good && i < count; i++)
+        life_init(&all[i].among, tried, &trial, all[i].id, &all[i].plan);
+    if (good)
+        run(all, count);
+    trial_finish(&trial);
+    return good;
+}
+
 static void try_among(struct tried *tried, struct one *all, size_t count,
                       void (*run)(struct one *all, size_t count), const char *how)
 {
-    struct trial trial;
     size_t i;
 
-    if (!life_trial(tried, &trial, &tried->watched)) {
-        trial_finish(&trial);
+    if (!live_among(tried, all, count, run))
         return;
-    }
-    for (i = 0; i < count; i++)
-        life_init(&all[i].among, tried, &trial, all[i].id, &all[i].plan);
-    run(all, count);
     for (i = 0; i < count; i++) {
         if (all[i].whole && !all[i].among.stopped)
             compare(tried, &all[i].among, how, &all[i].base.life, "alone in its instance");
         life_finish(&all[i].among);
     }
-    trial_finish(&trial);
+}
+
+/* Where jobs share slots a life hangs on the others: the same order must give the same lives. */
+static void try_order(struct tried *tried, struct one *all, size_t count)
+{
+    bool again;
+    size_t i;
+
+    if (!live_among(tried, all, count, run_at_once))
+        return;
+    for (i = 0; i < count; i++)
+        all[i].first = all[i].among;
+    again = live_among(tried, all, count, run_at_once);
+    for (i = 0; i < count; i++) {
+        if (again && !all[i].first.stopped && !all[i].among.stopped)
+            compare(tried, &all[i].among, "in the same order again", &all[i].first,
+                    "beside others in one instance");
+        if (again)
+            life_finish(&all[i].among);
+        life_finish(&all[i].first);
+    }
 }
 
 static void try_together(struct tried *tried, struct one *all, size_t count)
 {
+    bool ordered = count > 0 && all[0].base.trial.instance && all[0].base.trial.instance->slots > 0;
     int64_t most = tried->most_nanoseconds;
 
     /* How long hooks take was seen. */
     tried->most_nanoseconds = INT64_MAX;
-    if (tried_goes_on(tried))
-        try_among(tried, all, count, run_last_first, "after others in one instance");
-    if (tried_goes_on(tried))
-        try_among(tried, all, count, run_at_once, "beside others in one instance");
+    if (ordered && tried_goes_on(tried)) {
+        try_order(tried, all, count);
+    } else if (!ordered) {
+        if (tried_goes_on(tried))
+            try_among(tried, all, count, run_last_first, "after others in one instance");
+        if (tried_goes_on(tried))
+            try_among(tried, all, count, run_at_once, "beside others in one instance");
+    }
     tried->most_nanoseconds = most;
 }
 

@@ -48,6 +48,10 @@ static bool move(struct life *life)
     }
     text_finish(&life->job.record);
     life->job.record = record;
+    if (!trial_adopt(life->trial, &life->job)) {
+        life->tried->no_memory = true;
+        return false;
+    }
     return true;
 }
 

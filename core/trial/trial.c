@@ -19,7 +19,10 @@ static bool add(struct trial *trial, struct instance *instance, struct vts_error
     struct instance *stand;
 
     trial->instance = instances_add(&trial->instances, instance);
-    if (instance->base.plugin->kind != VTS_FILTER)
+    slots_init(&trial->slots, trial->instance->slots);
+    if (trial->instance->slots > 0)
+        trial->work.slots = &trial->view;
+    if (trial->instance->base.plugin->kind != VTS_FILTER)
         return true;
     trial->filter = trial->instance;
     stand = stand_create(trial->filter, error);
@@ -49,6 +52,7 @@ void trial_finish(struct trial *trial)
 {
     engine_work_finish(&trial->work);
     instances_finish(&trial->instances);
+    slots_finish(&trial->slots);
     text_finish(&trial->next);
 }
 
@@ -88,6 +92,44 @@ vts_ms trial_wake_at(const struct trial_job *job)
     return record ? record->wake_at : RECORD_NEVER;
 }
 
+/* ---- slots ---- */
+
+static bool in_order(const struct trial *trial) { return trial->instance->slots > 0; }
+
+/* Makes room for what an event may do to the job. */
+static bool reserve(struct trial *trial, struct trial_job *job, struct bytes id)
+{
+    trial->view = (struct engine_slots){slots_free(&trial->slots), slots_waiting(&trial->slots)};
+    if (in_order(trial))
+        trial->place = slots_reserve(&trial->slots, id, job);
+    return !in_order(trial) || trial->place;
+}
+
+static void note(struct trial *trial, const struct trial_job *job)
+{
+    struct slots_mark mark;
+    struct job now;
+
+    if (!in_order(trial) || !trial_look(job, &now))
+        return;
+    mark = slots_mark_of(&now);
+    slots_note(&trial->slots, trial->place, &mark);
+}
+
+bool trial_adopt(struct trial *trial, struct trial_job *job)
+{
+    struct job now;
+
+    if (!trial_look(job, &now))
+        return true;
+    if (!reserve(trial, job, now.id))
+        return false;
+    note(trial, job);
+    return true;
+}
+
+/* ---- events ---- */
+
 /* Keeps what an event left, and shows it. The old record was read while the new one was written, so they
  * are two, and change places. */
 static bool keep(struct trial *trial, struct trial_job *job, enum trial_event event, vts_ms at,
@@ -103,6 +145,7 @@ static bool keep(struct trial *trial, struct trial_job *job, enum trial_event ev
     if (act == RECORD_PUT) {
         trial->next = job->record;
         job->record = record;
+        note(trial, job);
     }
     if (!trial->see)
         return true;
@@ -124,8 +167,86 @@ static bool wake(struct trial *trial, struct trial_job *job)
     return keep(trial, job, TRIAL_WAKE, at, engine_advance(&trial->work, record_of(job), at));
 }
 
+static bool carry_out(struct trial *trial, const struct slots_event *event)
+{
+    struct trial_job *job = event->tag;
+    bool grant = event->kind == SLOTS_GRANT;
+
+    return reserve(trial, job, event->id) &&
+           keep(trial, job, grant ? TRIAL_GRANT : TRIAL_WAKE, event->moment,
+                (grant ? engine_grant : engine_advance)(&trial->work, record_of(job),
+                                                        event->moment));
+}
+
+/* The wake that comes next of all jobs, if it is due, and the grants that come of it. */
+static bool step(struct trial *trial, vts_ms to, bool *stepped)
+{
+    struct slots_event event;
+    bool good = true;
+
+    *stepped = slots_next(&trial->slots, to, &event);
+    if (*stepped)
+        good = carry_out(trial, &event);
+    while (good && *stepped && slots_next(&trial->slots, to, &event) && event.kind == SLOTS_GRANT)
+        good = carry_out(trial, &event);
+    return good;
+}
+
+static bool settle(struct trial *trial, vts_ms to)
+{
+    bool good = true, stepped = in_order(trial);
+
+    while (good && stepped)
+        good = step(trial, to, &stepped);
+    return good;
+}
+
+/* The moment at which something can happen that was meant for this one. */
+static vts_ms moment_of(const struct trial *trial, vts_ms at)
+{
+    return in_order(trial) && trial->slots.last > at ? trial->slots.last : at;
+}
+
+bool trial_forget(struct trial *trial, const struct trial_job *job, vts_ms at)
+{
+    const struct slots_mark none = {false, RECORD_NEVER, RECORD_NEVER, moment_of(trial, at)};
+    struct slots_job *place;
+    struct job now;
+    bool good;
+
+    if (!in_order(trial) || !trial_look(job, &now))
+        return true;
+    good = settle(trial, none.last_at);
+    /* One that is known takes no memory, and must not stay known. */
+    place = trial_look(job, &now) ? slots_reserve(&trial->slots, now.id, NULL) : NULL;
+    if (place)
+        slots_note(&trial->slots, place, &none);
+    return good && settle(trial, none.last_at);
+}
+
+static bool goes_on(const struct trial_job *job)
+{
+    return record_of(job) && !state_ended(record_of(job)->state);
+}
+
+/* All of them, until this one has ended. */
+static bool run_along(struct trial *trial, struct trial_job *job, size_t most, size_t *wakes)
+{
+    bool stepped = true;
+
+    for (; most > 0 && stepped && goes_on(job); most--) {
+        if (!step(trial, VTS_TIME_END, &stepped))
+            return false;
+        if (wakes && stepped)
+            ++*wakes;
+    }
+    return true;
+}
+
 bool trial_advance(struct trial *trial, struct trial_job *job, vts_ms to)
 {
+    if (in_order(trial))
+        return settle(trial, to);
     while (trial_wake_at(job) <= to)
         if (!wake(trial, job))
             return false;
@@ -134,6 +255,8 @@ bool trial_advance(struct trial *trial, struct trial_job *job, vts_ms to)
 
 bool trial_run(struct trial *trial, struct trial_job *job, size_t most, size_t *wakes)
 {
+    if (in_order(trial))
+        return run_along(trial, job, most, wakes);
     for (; most > 0 && trial_wake_at(job) != RECORD_NEVER; most--) {
         if (!wake(trial, job))
             return false;
@@ -143,16 +266,34 @@ bool trial_run(struct trial *trial, struct trial_job *job, size_t most, size_t *
     return true;
 }
 
+/* What came of it is asked for afterwards. */
+static bool after_ask(struct trial *trial, vts_ms at)
+{
+    bool refused = trial->work.refused, good;
+    struct vts_answer answer = trial->work.answer;
+
+    trial->bent = trial->work.bent;
+    good = settle(trial, at);
+    trial->work.refused = refused;
+    trial->work.answer = answer;
+    return good;
+}
+
 bool trial_ask(struct trial *trial, struct trial_job *job, const char *id, const char *input,
                vts_ms at)
 {
-    struct bytes given = {input, input ? strlen(input) : 0};
+    struct bytes given = {input, input ? strlen(input) : 0}, name = {id, strlen(id)};
 
-    if (!trial_advance(trial, job, at))
-        return false;
-    return keep(trial, job, TRIAL_ASK, at,
-                engine_start(&trial->work, record_of(job), trial->instance,
-                             (struct bytes){id, strlen(id)}, given, at));
+    at = moment_of(trial, at);
+    return trial_advance(trial, job, at) && reserve(trial, job, name) &&
+           keep(trial, job, TRIAL_ASK, at,
+                engine_start(&trial->work, record_of(job), trial->instance, name, given, at)) &&
+           after_ask(trial, at);
+}
+
+static struct bytes id_of(const struct trial_job *job)
+{
+    return (struct bytes){record_of(job)->id, record_of(job)->id_length};
 }
 
 /* One whose start was refused is not there. */
@@ -163,15 +304,17 @@ static bool there(const struct trial_job *job)
 
 bool trial_poll(struct trial *trial, struct trial_job *job, vts_ms at)
 {
-    if (!there(job) || !trial_advance(trial, job, at))
-        return false;
-    return keep(trial, job, TRIAL_POLL, at,
-                engine_poll(&trial->work, record_of(job), ++job->polls, at));
+    at = moment_of(trial, at);
+    return there(job) && trial_advance(trial, job, at) && reserve(trial, job, id_of(job)) &&
+           keep(trial, job, TRIAL_POLL, at,
+                engine_poll(&trial->work, record_of(job), ++job->polls, at)) &&
+           settle(trial, at);
 }
 
 bool trial_cancel(struct trial *trial, struct trial_job *job, vts_ms at)
 {
-    if (!there(job) || !trial_advance(trial, job, at))
-        return false;
-    return keep(trial, job, TRIAL_CANCEL, at, engine_cancel(&trial->work, record_of(job), at));
+    at = moment_of(trial, at);
+    return there(job) && trial_advance(trial, job, at) && reserve(trial, job, id_of(job)) &&
+           keep(trial, job, TRIAL_CANCEL, at, engine_cancel(&trial->work, record_of(job), at)) &&
+           settle(trial, at);
 }

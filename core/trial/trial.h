@@ -5,12 +5,15 @@
  * and sees each of them. What looks at behaviours without serving them is built on this: the laws, the
  * preview, the test harness.
  *
- * Moments must not go back within one job; different jobs of a trial may be at different moments. Not for
- * use from two threads at once. */
+ * Moments must not go back within one job; different jobs of a trial may be at different moments. Not so where
+ * the behaviour has slots: its jobs have one order (slots.h), so each event carries out what is due before it
+ * of all of them, and a moment that has gone by is taken for the last one. Such jobs must stay where they are
+ * until trial_finish, trial_forget or their end. Not for use from two threads at once. */
 #ifndef VTSIM_TRIAL_TRIAL_H
 #define VTSIM_TRIAL_TRIAL_H
 
 #include "../jobs/engine.h"
+#include "../jobs/slots.h"
 
 /* Where trials begin unless told otherwise: 2026-01-01T00:00:00Z. */
 #define TRIAL_START INT64_C(1767225600000)
@@ -20,7 +23,7 @@ struct trial_job {
     uint64_t polls;
 };
 
-enum trial_event { TRIAL_ASK, TRIAL_WAKE, TRIAL_POLL, TRIAL_CANCEL };
+enum trial_event { TRIAL_ASK, TRIAL_WAKE, TRIAL_POLL, TRIAL_CANCEL, TRIAL_GRANT };
 
 /* One event of one job, after it was carried out. Valid during the call. */
 struct trial_seen {
@@ -42,6 +45,10 @@ struct trial {
     struct engine engine;
     struct engine_work work;
     struct text next;
+    struct slots slots; /* of its jobs, where it has some */
+    struct engine_slots view;
+    struct slots_job *place; /* of the job under way */
+    bool bent;               /* the last ask's answer */
     /* Called after each event; NULL: nobody looks. */
     void (*see)(void *arg, struct trial_job *job, const struct trial_seen *seen);
     void *arg;
@@ -67,12 +74,19 @@ bool trial_ask(struct trial *trial, struct trial_job *job, const char *id, const
 bool trial_poll(struct trial *trial, struct trial_job *job, vts_ms at);
 bool trial_cancel(struct trial *trial, struct trial_job *job, vts_ms at);
 
-/* Runs the wakes that are due by this moment. */
+/* Runs the wakes, and the grants, that are due by this moment. */
 bool trial_advance(struct trial *trial, struct trial_job *job, vts_ms to);
 
 /* Lets it run by its own wakes until it has ended or waits for something else, `most` wakes at the most,
- * and adds those that ran to *wakes (NULL: nobody counts). */
+ * and adds those that ran to *wakes (NULL: nobody counts). With slots the other jobs run along, and their wakes
+ * and grants count. */
 bool trial_run(struct trial *trial, struct trial_job *job, size_t most, size_t *wakes);
+
+/* A job goes, also before its end: at that moment its slot is free. False where there was no memory. */
+bool trial_forget(struct trial *trial, const struct trial_job *job, vts_ms at);
+
+/* A job of another trial of the same behaviour goes on in this one. False where there was no memory. */
+bool trial_adopt(struct trial *trial, struct trial_job *job);
 
 /* The job as its record has it, valid until the next event. False where there is none. */
 bool trial_look(const struct trial_job *job, struct job *out);

@@ -54,3 +54,7 @@ grep -qE '^[0-9]+\.[0-9]{3} [1-9][0-9]*$' "$folder/cost" || fail "cost said: $(c
 if "$tools/cost" false 2>"$folder/false"; then
     fail "cost did not notice that its command failed"
 fi
+
+"$tools/queue" 20000 100 >"$folder/queue" || fail "queue failed: $(cat "$folder/queue")"
+grep -q '^queue: 20000 jobs through 100 slots in .*: 0$' "$folder/queue" ||
+    fail "queue said: $(cat "$folder/queue")"

@@ -564,7 +564,7 @@ static void wrong_arguments(void **state)
                  "vtsimd: --seed: \"-1\" is not a whole number from 0 to 9223372036854775807\n");
     RUN(&result, "--csv");
     assert_ended(&result, 2, "",
-                 "vtsimd: --jobs, --seed, --json and --csv go with --preview\n" USAGE);
+                 "vtsimd: --jobs, --every, --seed, --json and --csv go with --preview\n" USAGE);
     RUN(&result, "--preview", "fixed_delay", "--check");
     assert_ended(&result, 2, "",
                  "vtsimd: --check, --describe, --preview and --vet are asked for one at a "

@@ -388,6 +388,51 @@ static bool has_store(const char *kind)
     return access(path, F_OK) == 0;
 }
 
+/* Slots are there with memory and SQLite; who needs them with Redis is told so, where it is asked for. */
+static void slots_need_a_store_that_has_them(void **state)
+{
+    static const char needs[] = "plugin queue needs slots, and there are none with the redis "
+                                "store: set [store] kind to memory or sqlite\n";
+    struct run_result result;
+    char line[400];
+    char *path = write_file(state, "slots.ini",
+                            "[store]\n"
+                            "kind = redis\n"
+                            "[server]\n"
+                            "behaviour = queue\n"
+                            "[behaviour line]\n"
+                            "slots = 3\n"
+                            "plugin = queue\n"
+                            "[rule r]\n"
+                            "job_id = a*\n"
+                            "behaviour = line\n"
+                            "[rule s]\n"
+                            "job_id = b*\n"
+                            "behaviour = queue\n");
+
+    if (!has_store("redis")) {
+        free(path);
+        skip();
+    }
+    RUN(&result, "--check", "-c", path);
+    snprintf(line, sizeof(line), "%s:4: [server] behaviour: %s", path, needs);
+    assert_non_null(strstr(result.err, line));
+    snprintf(line, sizeof(line), "%s:7: [behaviour line] plugin: %s", path, needs);
+    assert_non_null(strstr(result.err, line)); /* and not once more for each rule that names it */
+    snprintf(line, sizeof(line), "%s:13: [rule s] behaviour: %s", path, needs);
+    assert_non_null(strstr(result.err, line));
+    assert_null(strstr(result.err, "[rule r]"));
+    assert_ended(&result, 2, "", NULL);
+    RUN(&result, "-c", path); /* nor does it serve */
+    assert_ended(&result, 2, "", NULL);
+    RUN(&result, "--check", "-c", path, "-s", "store/kind=memory");
+    assert_ended(&result, 0, NULL, "");
+    /* That the plugin is there does no harm. */
+    RUN(&result, "--check", "-s", "store/kind=redis");
+    assert_ended(&result, 0, "vtsimd: nothing is wrong\n", "");
+    free(path);
+}
+
 static void stores_are_described_and_looked_over(void **state)
 {
     struct run_result result;
@@ -838,6 +883,7 @@ int main(void)
         cmocka_unit_test(problems_of_the_command_line),
         cmocka_unit_test(files_that_cannot_be_read),
         cmocka_unit_test(describe_tells_what_there_is),
+        cmocka_unit_test(slots_need_a_store_that_has_them),
         cmocka_unit_test(stores_are_described_and_looked_over),
         cmocka_unit_test(describe_tells_all_of_one),
         cmocka_unit_test(describe_gives_a_section_to_paste),

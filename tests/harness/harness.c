@@ -149,6 +149,8 @@ const struct vts_instance *vts_harness_instance(const struct vts_harness *harnes
 
 /* ---- the end ---- */
 
+static vts_ms date_of(const struct vts_harness *harness) { return harness->begin + harness->now; }
+
 static void destroy_entry(struct entry *entry)
 {
     if (!entry)
@@ -168,6 +170,7 @@ void vts_harness_forget(struct vts_harness_job *job)
 
     while (harness->jobs[i] != entry)
         i++;
+    (void)trial_forget(harness->trial, &entry->job, date_of(harness)); /* for the others */
     harness->jobs[i] = harness->jobs[--harness->count];
     destroy_entry(entry);
 }
@@ -219,7 +222,7 @@ bool vts_harness_restart(struct vts_harness *harness)
     trial_finish(old);
     free(old);
     for (i = 0; i < harness->count; i++)
-        if (!move_record(harness->jobs[i]))
+        if (!move_record(harness->jobs[i]) || !trial_adopt(fresh, &harness->jobs[i]->job))
             return harness_refuse(harness, "vts_harness_restart: no memory");
     return true;
 }
@@ -264,8 +267,6 @@ static struct entry *add_entry(struct vts_harness *harness, const char *id)
     harness->jobs[harness->count++] = entry;
     return entry;
 }
-
-static vts_ms date_of(const struct vts_harness *harness) { return harness->begin + harness->now; }
 
 struct vts_harness_job *vts_harness_start(struct vts_harness *harness, const char *id,
                                           const char *input)

@@ -127,7 +127,7 @@ void harness_note(struct entry *entry, const char *format, ...)
 
 static void note_event(struct entry *entry, const struct trial_seen *seen)
 {
-    static const char *const events[] = {"start", "wake", "poll", "cancel"};
+    static const char *const events[] = {"start", "wake", "poll", "cancel", "slot"};
     struct text line = TEXT_INIT;
 
     text_printf(&line, "%s: ", events[seen->event]);
@@ -135,7 +135,7 @@ static void note_event(struct entry *entry, const struct trial_seen *seen)
         text_puts(&line, "409, there is such a job");
     } else {
         harness_describe(entry, &line);
-        if (seen->event != TRIAL_WAKE)
+        if (seen->event != TRIAL_WAKE && seen->event != TRIAL_GRANT)
             describe_answer(&entry->seen, &line);
     }
     add_line(entry, harness_moment(entry->harness, seen->moment), &line);
@@ -224,7 +224,7 @@ void harness_see(void *arg, struct trial_job *job, const struct trial_seen *seen
     (void)arg;
     show(entry, seen->job, seen->moment);
     entry->seen.writes += seen->kept;
-    if (seen->event != TRIAL_WAKE) {
+    if (seen->event != TRIAL_WAKE && seen->event != TRIAL_GRANT) {
         keep_answer(entry, seen->answer);
         entry->seen.status = seen->exists ? 409 : told_status(seen->answer);
         entry->seen.word = seen->event == TRIAL_POLL ? told_word(&entry->seen) : NULL;

@@ -446,8 +446,8 @@ static void waiting_for_a_slot(void **state)
     start_probe();
     assert_failure(
         &life, "behaviour_error",
-        "plugin probe: hook start left the job waiting for a slot, and this vtsimd has no "
-        "slots");
+        "plugin probe: hook start left the job waiting for a slot, but its open did not say "
+        "vts_slots");
 }
 
 static void waiting_for_ever(void **state)

@@ -90,6 +90,9 @@ static void assert_round_trip(const struct job *job)
     assert_int_equal(got.instance, job->instance);
     assert_int_equal(got.state, job->state);
     assert_int_equal(got.waits, job->waits);
+    assert_int_equal(got.has_slot, job->has_slot);
+    assert_int_equal(got.in_order, job->in_order);
+    assert_int_equal(got.queued_at, job->state == VTS_QUEUED ? job->queued_at : RECORD_NEVER);
     assert_int_equal(got.created_at, job->created_at);
     assert_int_equal(got.started_at, job->started_at);
     assert_int_equal(got.ended_at, job->ended_at);
@@ -123,6 +126,26 @@ static void comes_back_as_it_was(void **state)
     memset(id, 'x', sizeof(id));
     plain.id = (struct bytes){id, RECORD_ID_MAX};
     assert_round_trip(&plain);
+}
+
+static void one_that_shares_slots(void **state)
+{
+    struct job job = plain_job();
+    size_t size = sizeof(struct record) + 21;
+    struct record *record;
+
+    (void)state;
+    job.in_order = job.has_slot = true;
+    assert_round_trip(&job);
+    job.has_slot = false;
+    job.state = VTS_QUEUED;
+    job.waits = VTS_FOR_SLOT;
+    job.started_at = RECORD_NEVER;
+    job.queued_at = T0 + 9;
+    assert_round_trip(&job);
+    record = packed(&job);
+    assert_true(record->size <= size + 13); /* only one that waits is larger */
+    free(record);
 }
 
 static void each_section_alone(void **state)
@@ -464,6 +487,8 @@ static void due_and_expiry(void **state)
 
     (void)state;
     assert_int_equal(record_due(&record, 100), T0 + 7);
+    record.flags = RECORD_IN_ORDER; /* somebody else looks after it, until it has ended */
+    assert_int_equal(record_due(&record, 100), RECORD_NEVER);
     assert_false(record_expired(&record, 100, VTS_TIME_END));
     record.wake_at = RECORD_NEVER;
     assert_int_equal(record_due(&record, 100), RECORD_NEVER);
@@ -483,6 +508,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(comes_back_as_it_was),
+        cmocka_unit_test(one_that_shares_slots),
         cmocka_unit_test(each_section_alone),
         cmocka_unit_test(sections_that_come_later),
         cmocka_unit_test(starts_with_a_key),

@@ -205,6 +205,54 @@ static void polls_are_counted(void **state)
     call_finish(&call);
 }
 
+/* Who passes was not there: nothing changes, and a poll is not counted. For stores that run fn at once, whose
+ * door can be gone through in two steps. */
+static void who_passes_was_not_there(void **state)
+{
+    struct call call;
+
+    (void)state;
+    rig_open(&rig);
+    if (!store_in_steps(rig.store))
+        skip();
+    put("a", RECORD_NEVER);
+    assert_int_equal(rig_poll(&rig, "a"), 1);
+    call_init(&call, "a", RECORD_PASS);
+    call.base.is_poll = true;
+    call_make(&call, &rig, 0);
+    assert_int_equal(call.base.err, VTS_OK);
+    assert_int_equal(call.base.polls, 2); /* it would have been the second */
+    assert_int_equal(rig_poll(&rig, "a"), 2);
+    call_finish(&call);
+}
+
+/* Applied is done, and told when it is delivered. */
+static void the_door_in_two_steps(void **state)
+{
+    struct job b = rig_job("b", RECORD_NEVER);
+    struct store_port *port;
+    struct call call;
+
+    (void)state;
+    rig_open(&rig);
+    if (!store_in_steps(rig.store))
+        skip();
+    port = store_port(rig.store, 0);
+    call_init(&call, "b", RECORD_PUT);
+    call.job = &b;
+    assert_int_equal(store_apply(port, &call.base), RECORD_PUT);
+    assert_int_equal(call.base.err, VTS_OK);
+    assert_int_equal(call.runs, 1);
+    assert_int_equal(call.dones, 0);
+    assert_true(rig_has(&rig, "b"));
+    store_deliver(port, &call.base);
+    while (call.dones == 0)
+        rig.kind->turn(rig.store, 0);
+    assert_int_equal(call.dones, 1);
+    assert_int_equal(call.base.err, VTS_OK);
+    call_finish(&call);
+}
+
 /* Who asks for a job whose start was refused is told that there is none. The number of a poll chooses its
  * chance, so such an asking must not move it. */
 static void asking_for_a_refused_job_is_no_poll(void **state)
@@ -1020,6 +1068,8 @@ int suite_run(const struct suite_kind *given)
         TEST(done_may_call_again),
         TEST(now_is_the_clock_or_the_last_event),
         TEST(polls_are_counted),
+        TEST(who_passes_was_not_there),
+        TEST(the_door_in_two_steps),
         TEST(asking_for_a_refused_job_is_no_poll),
         TEST(there_are_as_many_as_allowed),
         TEST(expired_records_make_room),

@@ -69,12 +69,43 @@ static void step(struct vts_job *job)
 VTS_PLUGIN(stepping, .state_size = sizeof(struct steps), .admit = admit, .start = step,
            .wake = step)
 
+/* The same with slots. */
+static bool open_two(struct vts_instance *instance, struct vts_error *error)
+{
+    (void)error;
+    return vts_slots(instance, 2);
+}
+
+static void queue_up(struct vts_job *job) { vts_wait(job, VTS_FOR_SLOT); }
+
+VTS_PLUGIN(crowded, .state_size = sizeof(struct steps), .open = open_two, .admit = admit,
+           .start = queue_up, .wake = step)
+
+struct told {
+    struct preview_sums *sums;
+    struct text *csv;
+};
+
+static bool tell(void *arg, uint64_t number, const struct preview_life *life)
+{
+    struct told *told = arg;
+    char id[PREVIEW_ID_ROOM];
+
+    preview_id(number, id);
+    preview_csv_line(id, life, told->csv);
+    return preview_sums_add(told->sums, life);
+}
+
 /* All that a preview does, but for printing. False where it was told that memory failed. */
 static bool preview(const struct instance *instance, struct text out[3])
 {
     struct preview_timelines timelines = {.count = 0};
     struct preview_sums sums;
-    const struct preview_report report = {"some", "stepping", 1, &sums, &timelines};
+    const struct preview_report report = {.behaviour = "some",
+                                          .plugin = "stepping",
+                                          .seed = 1,
+                                          .sums = &sums,
+                                          .timelines = &timelines};
     struct trial_job job = {0};
     struct preview_life life;
     struct vts_error error = {0};
@@ -84,6 +115,8 @@ static bool preview(const struct instance *instance, struct text out[3])
 
     preview_sums_init(&sums);
     good = trial_init(&trial, instance, 1, &error);
+    if (good && instance->slots > 0)
+        good = preview_crowd(&trial, 12, 50, tell, &(struct told){&sums, &out[0]});
     while (good && sums.jobs < 12) {
         preview_id(sums.jobs + 1, id);
         trial_job_reset(&job);
@@ -92,7 +125,7 @@ static bool preview(const struct instance *instance, struct text out[3])
             preview_csv_line(id, &life, &out[0]);
     }
     good = good && preview_sums_end(&sums) &&
-           preview_timelines_init(&timelines, &sums, instance, 1, &error);
+           preview_timelines_init(&timelines, &sums, instance, 1, 50, &error);
     if (good) {
         preview_json(&report, &out[1]);
         preview_page(&report, 80, true, &out[2]);
@@ -104,15 +137,14 @@ static bool preview(const struct instance *instance, struct text out[3])
     return good && !out[0].failed && !out[1].failed && !out[2].failed;
 }
 
-static void each_allocation_fails(void **state)
+static void fail_each(const struct vts_plugin *plugin)
 {
     struct problems problems = PROBLEMS_INIT;
-    struct instance *instance = instance_create("some", stepping_LTX_vts_plugin(), NULL, &problems);
+    struct instance *instance = instance_create("some", plugin, NULL, &problems);
     bool good;
     long at;
     int i;
 
-    (void)state;
     assert_non_null(instance);
     for (at = 0, failed = true; failed; at++) {
         struct text out[3] = {TEXT_INIT, TEXT_INIT, TEXT_INIT};
@@ -132,10 +164,23 @@ static void each_allocation_fails(void **state)
     problems_finish(&problems);
 }
 
+static void each_allocation_fails(void **state)
+{
+    (void)state;
+    fail_each(stepping_LTX_vts_plugin());
+}
+
+static void each_allocation_of_a_crowd_fails(void **state)
+{
+    (void)state;
+    fail_each(crowded_LTX_vts_plugin());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_allocation_fails),
+        cmocka_unit_test(each_allocation_of_a_crowd_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

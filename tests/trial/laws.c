@@ -375,6 +375,7 @@ static void shipped(void **state)
     assert_shipped("fixed_delay", NULL);
     SHIPPED_KEEPS("fixed_delay", "progress=on");
     assert_shipped("random_failure", NULL);
+    SHIPPED_KEEPS("queue", "slots=1", "overhead=1s", "running=exponential 5s", "limit=3");
     SHIPPED_KEEPS("random_failure", "delay=lognormal 8s sigma 0.5 max 60s", "fail_at=anywhere");
     SHIPPED_KEEPS("scripted_sequence",
                   "script=pending for 5s, progress 40%, pending, error \"no\"");

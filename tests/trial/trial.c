@@ -71,12 +71,14 @@ struct noted {
 
 static void note(void *arg, struct trial_job *job, const struct trial_seen *seen)
 {
-    static const char *const events[] = {"ask", "wake", "poll", "cancel"};
+    static const char *const events[] = {"ask", "wake", "poll", "cancel", "grant"};
     struct noted *noted = arg;
 
-    assert_ptr_equal(job, &noted->job);
-    text_printf(&noted->trace, "%s%s@%lld %s", noted->trace.length ? "; " : "", events[seen->event],
-                (long long)(seen->moment - TRIAL_START), state_name((int)seen->job->state));
+    assert_true(job == &noted->job || noted->trial.instance->slots > 0);
+    text_printf(&noted->trace, "%s%s%s%s@%lld %s", noted->trace.length ? "; " : "",
+                job == &noted->job ? "" : seen->job->id.at, job == &noted->job ? "" : " ",
+                events[seen->event], (long long)(seen->moment - TRIAL_START),
+                state_name((int)seen->job->state));
     if (seen->refused)
         text_printf(&noted->trace, " refused %d", seen->answer->status);
     else if (seen->answer)
@@ -215,6 +217,72 @@ static void nobody_looks(void **state)
     assert_string_equal(job.input.at, "{\"a\": 1}");
 }
 
+/* ---- slots ---- */
+
+static bool one_slot(struct vts_instance *instance, struct vts_error *error)
+{
+    (void)error;
+    return vts_slots(instance, 1) && !vts_slots(instance, 0);
+}
+
+static void queue_up(struct vts_job *job)
+{
+    /* No more of them once it is open. */
+    assert_false(vts_slots((struct vts_instance *)(uintptr_t)job->instance, 5));
+    vts_wait(job, VTS_FOR_SLOT);
+}
+
+static void run_a_second(struct vts_job *job)
+{
+    if (vts_granted(job))
+        vts_wake_after(job, 1000);
+    else
+        vts_complete(job, NULL);
+}
+
+VTS_PLUGIN(one, .open = one_slot, .start = queue_up, .wake = run_a_second)
+
+static void jobs_that_share_a_slot(void **state)
+{
+    struct noted noted = {.like = NULL};
+    struct problems problems = PROBLEMS_INIT;
+    struct trial_job b = {0}, c = {0};
+    struct vts_error error;
+    struct trial next;
+
+    (void)state;
+    noted.like = instance_create("trial", one_LTX_vts_plugin(), NULL, &problems);
+    assert_non_null(noted.like);
+    assert_true(trial_init(&noted.trial, noted.like, 1, &error));
+    noted.trial.see = note;
+    noted.trial.arg = &noted;
+    assert_true(trial_ask(&noted.trial, &noted.job, "a", NULL, TRIAL_START));
+    assert_true(trial_ask(&noted.trial, &b, "b", NULL, TRIAL_START + 300));
+    assert_true(trial_ask(&noted.trial, &c, "c", NULL, TRIAL_START + 200)); /* that has gone by */
+    assert_trace(&noted, "ask@0 queued; grant@0 running; b ask@300 queued; c ask@300 queued");
+    /* An event of one is after all that is due of the others. */
+    assert_true(trial_poll(&noted.trial, &c, TRIAL_START + 2500));
+    assert_trace(&noted, "wake@1000 completed; b grant@1000 running; b wake@2000 completed; "
+                         "c grant@2000 running; c poll@2500 running");
+    assert_true(trial_forget(&noted.trial, &c, TRIAL_START + 2600));
+    assert_int_equal(slots_free(&noted.trial.slots), 1);
+    /* It goes on elsewhere. */
+    assert_true(trial_init(&next, noted.like, 1, &error));
+    next.see = note;
+    next.arg = &noted;
+    assert_true(trial_adopt(&next, &c));
+    assert_int_equal(slots_free(&next.slots), 0);
+    assert_true(trial_run(&next, &c, 100, NULL));
+    assert_trace(&noted, "c wake@3000 completed");
+    trial_finish(&next);
+    trial_finish(&noted.trial);
+    trial_job_finish(&noted.job);
+    trial_job_finish(&b);
+    trial_job_finish(&c);
+    text_finish(&noted.trace);
+    instance_destroy(noted.like);
+}
+
 static void cannot_be_opened(void **state)
 {
     struct problems problems = PROBLEMS_INIT;
@@ -240,6 +308,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(run, setup, teardown),
         cmocka_unit_test_setup_teardown(cancel, setup, teardown),
         cmocka_unit_test_setup_teardown(nobody_looks, setup, teardown),
+        cmocka_unit_test(jobs_that_share_a_slot),
         cmocka_unit_test(cannot_be_opened),
     };
 

@@ -317,7 +317,7 @@ struct vts_job {
 
 enum vts_state {
     VTS_ASKED,  /* a start was refused; clients are told that there is no such job */
-    VTS_QUEUED, /* waits for a slot */
+    VTS_QUEUED, /* waits for a slot: vts_wait(job, VTS_FOR_SLOT) */
     VTS_RUNNING,
     VTS_COMPLETED,
     VTS_FAILED,
@@ -327,8 +327,7 @@ enum vts_state {
 /* What a job may wait for instead of a wake. */
 enum vts_wait_for {
     VTS_FOR_POLL = 1, /* the next poll; only where the instance counts_polls */
-    VTS_FOR_SLOT = 2, /* a slot to run in; granted by a later version: a job that waits for a slot
-                       * alone is failed with a message that says so */
+    VTS_FOR_SLOT = 2, /* a slot to run in; only where open() said vts_slots */
     VTS_FOR_EVER = 4  /* nothing: it ends only by a cancel */
 };
 
@@ -371,7 +370,16 @@ struct vts_host {
     /* open */
     void (*stamp)(struct vts_instance *, const char *);
     const char *(*stamped)(const struct vts_instance *);
+    /* slots */
+    bool (*slots)(struct vts_instance *, uint64_t);
+    bool (*granted)(const struct vts_job *);
+    uint64_t (*waiting)(const struct vts_job *);
+    uint64_t (*free_slots)(const struct vts_job *);
 };
+
+/* Whether this vtsimd has a function that an earlier one lacks. */
+#define VTS_HOST_HAS_(host, function)                                                              \
+    ((host)->size >= offsetof(struct vts_host, function) + sizeof((host)->function))
 
 /* ---- read: in every hook --------------------------------------------------------------------- */
 
@@ -414,7 +422,8 @@ static inline double vts_input_number(const struct vts_job *job, const char *pat
 /* The moment at which this hook's event was due. */
 static inline vts_ms vts_now(const struct vts_job *job) { return job->host->now(job); }
 
-/* How long the job has been running at vts_now(); 0 before its start. */
+/* How long the job has been running at vts_now(), since its first slot where it waited for one; 0 before
+ * that. */
 static inline vts_ms vts_age(const struct vts_job *job) { return job->host->age(job); }
 
 /* In poll: the number of this poll, from 1. In admit: the number of this attempt to start the id, from
@@ -465,8 +474,8 @@ static inline void vts_wake_after(struct vts_job *job, vts_ms span)
 }
 
 /* Declares what the job waits for: VTS_FOR_POLL, VTS_FOR_SLOT, VTS_FOR_EVER, or'ed together. Stands
- * until the next vts_wait; 0 withdraws it. A hook must leave its job ended, with a wake, or
- * waiting: any other job is failed. */
+ * until the next vts_wait, VTS_FOR_SLOT until the slot is granted; 0 withdraws it. A hook must leave its
+ * job ended, with a wake, or waiting: any other job is failed. See "slots" below for VTS_FOR_SLOT. */
 static inline void vts_wait(struct vts_job *job, unsigned int what) { job->host->wait(job, what); }
 
 /* Sets the progress, 0 to 1. It never goes down: less than it is already changes nothing, more than
@@ -501,6 +510,49 @@ static inline void vts_fail(struct vts_job *job, const char *code, const char *m
 /* Ends the job as cancelled: for a wake some time after a cancel. A cancel that the cancel hook
  * does not decide (by an end, a wake or vts_wait) does this by itself. */
 static inline void vts_cancel(struct vts_job *job) { job->host->cancel(job); }
+
+/* ---- slots ----------------------------------------------------------------------------------- *
+ *
+ * An instance may have slots, of which a job holds one at most: so many of its jobs run, the others wait.
+ *
+ * A job that says vts_wait(job, VTS_FOR_SLOT) is VTS_QUEUED and stands in line by the moment at which it
+ * said so, then by its id. One that held a slot gives it back by that. As soon as there is a free slot the
+ * first in line is granted it, at the very moment at which it became free: the job is VTS_RUNNING from then
+ * on, and its wake() is called, with vts_granted() true. A job that waits may have a wake as well, for
+ * what happens if it waits too long; the grant calls it off. A job's end gives its slot back at that
+ * moment, and so does a job that is cancelled.
+ *
+ * All events of an instance's jobs have one order, by their moment, then by the job's id: what is due comes
+ * before any start, poll or cancel of one of these jobs, each at its own moment. So the outcome hangs on
+ * the order of the starts, and not on who looks when.
+ *
+ * Slots are there where jobs live in memory or in SQLite. With Redis vtsimd does not start with such a
+ * behaviour. */
+
+/* In open(): the instance has so many slots. False for 0, elsewhere than in open, and where this vtsimd knows
+ * no slots: then open can only refuse, `return vts_error_set(error, VTS_ERR_INVALID, "...")`. */
+static inline bool vts_slots(struct vts_instance *instance, uint64_t count)
+{
+    return VTS_HOST_HAS_(instance->host, slots) && instance->host->slots(instance, count);
+}
+
+/* In wake: whether it is called because the job was granted a slot. */
+static inline bool vts_granted(const struct vts_job *job)
+{
+    return VTS_HOST_HAS_(job->host, granted) && job->host->granted(job);
+}
+
+/* How many jobs of the instance wait for a slot now, and how many slots are free; the hook's own job counts as
+ * what it was before. 0 after its end, and where there are no slots. */
+static inline uint64_t vts_waiting(const struct vts_job *job)
+{
+    return VTS_HOST_HAS_(job->host, waiting) ? job->host->waiting(job) : 0;
+}
+
+static inline uint64_t vts_free_slots(const struct vts_job *job)
+{
+    return VTS_HOST_HAS_(job->host, free_slots) ? job->host->free_slots(job) : 0;
+}
 
 /* ---- answer ---------------------------------------------------------------------------------- */
 
@@ -636,7 +688,8 @@ enum vts_kind {
  *   admit   a client asks to start the id    no    refuse, bend  yes           the start is admitted
  *   start   it was admitted                  yes   bend          yes           the job is failed (*)
  *   wake    the wake that it asked for       yes   no            yes           the job is failed (*)
- *           is due
+ *           is due, or the slot that it
+ *           waits for is granted
  *   poll    a client asks for the status,    (+)   bend          (+)           the client is told the truth
  *           also after the end
  *   cancel  a client asks to stop it,        yes   no            yes           the job ends as cancelled
@@ -686,7 +739,8 @@ struct vts_plugin {
     /* The job was accepted, at this moment. Required of a behaviour. */
     void (*start)(struct vts_job *job);
 
-    /* The wake that the job asked for is due. Required of a behaviour that asks for one. */
+    /* The wake that the job asked for is due, or it was granted the slot that it waits for: vts_granted
+     * tells. Required of a behaviour that asks for one. */
     void (*wake)(struct vts_job *job);
 
     /* A client asks for the job's status: may bend the answer; may move the job where the instance
