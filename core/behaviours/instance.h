@@ -49,7 +49,8 @@ struct instance {
     /* The set's that it is in; what is not atomic belongs to that one's lock. */
     _Atomic(struct instance *) next; /* in its bucket */
     atomic_size_t users;
-    atomic_size_t published; /* readings of the configuration that give it; changed inside the lock */
+    atomic_size_t
+        published; /* readings of the configuration that give it; changed inside the lock */
     TAILQ_ENTRY(instance) idle_link;
     struct instance *retired_next;
     uint64_t retired_at;

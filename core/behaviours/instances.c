@@ -21,8 +21,8 @@ bool instances_init(struct instances *instances, size_t readers)
     pthread_mutex_init(&instances->lock, NULL);
     TAILQ_INIT(&instances->idle);
     atomic_init(&instances->epoch, 1);
-    instances->readers =
-        aligned_alloc(_Alignof(struct instances_reader), (readers + 1) * sizeof(*instances->readers));
+    instances->readers = aligned_alloc(_Alignof(struct instances_reader),
+                                       (readers + 1) * sizeof(*instances->readers));
     if (!instances->readers)
         return false;
     memset(instances->readers, 0, (readers + 1) * sizeof(*instances->readers));

@@ -40,13 +40,13 @@ struct instances {
     pthread_mutex_t lock;
     struct instances_reader *readers;
     size_t reader_count;
-    uint64_t most;   /* `own`, as instances_add_own lets it grow */
-    bool keeps_idle; /* those that have no users stay, up to `most` */
-    size_t own;      /* behaviours that no reading of the configuration gives */
-    struct instances_idle idle;         /* those without users, the oldest first */
-    struct instances_missing *missing;  /* those that records name and nobody could make */
-    _Atomic uint64_t epoch;             /* grows with each that leaves */
-    struct instance *retired;           /* those that left and may still be looked at */
+    uint64_t most;                     /* `own`, as instances_add_own lets it grow */
+    bool keeps_idle;                   /* those that have no users stay, up to `most` */
+    size_t own;                        /* behaviours that no reading of the configuration gives */
+    struct instances_idle idle;        /* those without users, the oldest first */
+    struct instances_missing *missing; /* those that records name and nobody could make */
+    _Atomic uint64_t epoch;            /* grows with each that leaves */
+    struct instance *retired;          /* those that left and may still be looked at */
     atomic_size_t retired_count;
     /* Told when one leaves, inside the lock: whoever makes it again comes later. NULL: nobody asks. */
     void (*left)(void *arg, uint64_t hash);

@@ -91,8 +91,7 @@ struct instance *overlay_open(const struct overlay_base *base, const struct sett
     if (!ini.file)
         problems_add(problems, OVERLAY_ORIGIN, NULL, NULL, "no memory");
     else if (put_all(&ini, base, label, settings, count, problems))
-        instance =
-            instance_create(name, plugin, ini_section(&ini, "behaviour", "asked"), problems);
+        instance = instance_create(name, plugin, ini_section(&ini, "behaviour", "asked"), problems);
     if (instance && !instance_put_filters(instance, like ? like->filters : base->filters,
                                           like ? like->filter_count : base->filter_count)) {
         problems_add(problems, OVERLAY_ORIGIN, label, NULL, "no memory");

@@ -99,8 +99,8 @@ static enum service_result lay_over(struct service_call *call, const struct over
     hash_asked(base, wish->options, asked);
     known = find(call->port->choices, asked);
     if (memcmp(known->asked, asked, sizeof(asked)) == 0)
-        instance = instances_hold(&call->port->service->instances, call->port->index,
-                                  known->instance);
+        instance =
+            instances_hold(&call->port->service->instances, call->port->index, known->instance);
     if (instance && !instance->hollow) {
         call_start_with(call, instance);
         return SERVICE_DONE;

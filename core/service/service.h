@@ -25,7 +25,7 @@ struct service_port {
     struct assignment *assignment; /* held: what new jobs get on this port */
     struct store_port *store;
     struct engine_work work;
-    struct waits *waits; /* watch.c's */
+    struct waits *waits;     /* watch.c's */
     struct choices *choices; /* choice.c's */
     /* loop.c's: carries out what is due. */
     struct event_base *base; /* NULL: not attached */
@@ -78,12 +78,13 @@ struct service_call {
 
     /* Given. */
     struct service_port *port;
-    const struct instance *instance; /* start: which behaviour; the port's assignment gives it, or the
+    const struct instance
+        *instance;            /* start: which behaviour; the port's assignment gives it, or the
                                       * call holds it */
-    struct bytes input;              /* start: JSON, or none */
-    struct bytes idempotency;        /* start: as in struct job, or none */
-    bool want_job;                   /* copy the job, for service_job, */
-    bool spare_input;                /* without its input and its plugin's state */
+    struct bytes input;       /* start: JSON, or none */
+    struct bytes idempotency; /* start: as in struct job, or none */
+    bool want_job;            /* copy the job, for service_job, */
+    bool spare_input;         /* without its input and its plugin's state */
     void (*done)(struct service_call *call);
 
     /* Set before done. */
@@ -93,12 +94,13 @@ struct service_call {
     struct vts_answer answer;
     struct text word;   /* answer.word's bytes */
     struct text record; /* where wanted */
-    const struct instance *told; /* the job's, where the job was wanted; NULL: it is not there any more */
+    const struct instance
+        *told; /* the job's, where the job was wanted; NULL: it is not there any more */
 
     struct service_wait wait;
     /* Used inside. */
     const struct instance *held; /* a start's: the call is a user of it, and of `told` */
-    bool changed; /* the job's state is another one than before */
+    bool changed;                /* the job's state is another one than before */
     vts_ms wake_at;
 };
 
@@ -137,8 +139,9 @@ const struct instance *service_behaviour_named(const struct service_port *port, 
 
 /* What a client says of the behaviour of a job that it starts. */
 struct service_wish {
-    struct bytes name;     /* or none */
-    struct bytes options;  /* all of them as one text, by which they are known again; none: not given */
+    struct bytes name; /* or none */
+    struct bytes
+        options; /* all of them as one text, by which they are known again; none: not given */
     struct setting *settings; /* and one by one */
     size_t setting_count;
 };
