@@ -66,7 +66,10 @@ enum instance_warning {
     INSTANCE_WARN_LENGTH = 16,  /* a text that had to be cut */
     INSTANCE_WARN_RESULT = 32,  /* a result that is none */
     INSTANCE_WARN_DOWN = 64,    /* a progress below what there was */
-    INSTANCE_WARN_RANGE = 128   /* a progress below 0 or above 1 */
+    INSTANCE_WARN_RANGE = 128,  /* a progress below 0 or above 1 */
+    INSTANCE_WARN_WAKE = 256,   /* a wake in the past, or after the end of time */
+    INSTANCE_WARN_UTF8 = 512,   /* a text that had to be mended */
+    INSTANCE_WARN_NULL = 1024   /* NULL where there must be something */
 };
 
 /* Opens one: a behaviour, or a filter. `section` may be NULL: fallbacks alone. NULL where there was a

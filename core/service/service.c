@@ -346,6 +346,7 @@ static void take_outcome(struct service_call *call, const struct engine_work *wo
     call->state = (enum vts_state)record->state;
     call->changed = old && old->state != record->state;
     call->wake_at = record->wake_at;
+    call->waits = record_waits(record);
     copy_record(call, record);
     call->result = work->err == VTS_ERR_EXISTS    ? SERVICE_EXISTS
                    : work->refused                ? SERVICE_REFUSED

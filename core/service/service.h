@@ -102,6 +102,7 @@ struct service_call {
     const struct instance *held; /* a start's: the call is a user of it, and of `told` */
     bool changed;                /* the job's state is another one than before */
     vts_ms wake_at;
+    unsigned int waits; /* what the job waits for: enum vts_wait_for, or'ed */
 };
 
 struct service_list {

@@ -122,6 +122,27 @@ for _ in $(seq "$rounds"); do
 done
 stop_all
 
+# The same answers, once from a plain fixed_delay, and once through all that can be in force for a poll.
+say "GET /status, with rules, a filter and a script in force, $rounds rounds ..."
+start_vtsimd
+plain=$url
+curl -sf -o "$folder/started" -d "{\"job_id\": \"$job\"}" "$plain/start" || fail "no job started"
+start_vtsimd -s 'filter calm/plugin=flaky_service' -s filter\ calm/outage_every=0 \
+    -s 'filter calm/error_rate=0' -s 'filter calm/quota=1000000000000' -s server/filter=calm \
+    -s 'behaviour long/plugin=scripted_sequence' \
+    -s 'behaviour long/script=pending for 1d, progress 40%, http 503 x2, completed' \
+    -s 'rule none/input.language=es' -s 'rule none/behaviour=fixed_delay' \
+    -s 'rule all/job_id=bench-*' -s 'rule all/behaviour=long'
+forced=$url
+curl -sf -o "$folder/started" -d "{\"job_id\": \"$job\"}" "$forced/start" || fail "no job started"
+[ "$(curl -sf "$forced/jobs/$job" | grep -o '"behaviour": "[a-z]*"')" = '"behaviour": "long"' ] ||
+    fail "the rule did not match"
+for _ in $(seq "$rounds"); do
+    measure status_forced "$forced/status?job_id=$job"
+    measure status_plain "$plain/status?job_id=$job"
+done
+stop_all
+
 say "scripts of 10000 steps ..."
 taskset -c "$server_core" "$tools/script" 10000 >"$folder/scripts" || fail "the scripts were not read"
 
@@ -134,6 +155,7 @@ compare 'GET /status, one worker, against nginx' status_vtsimd status_nginx
 compare 'POST /start, one worker, against bare evhttp' start_vtsimd start_bare 0.7
 compare 'POST /start, one worker, against nginx' start_vtsimd start_nginx
 compare "GET /status, $many jobs against $few" status_many status_few 0.9
+compare 'GET /status, rules, filter and script, against none' status_forced status_plain 0.9
 figure "memory for each of $many jobs" '%.0f bytes' \
     "$(awk -v a="$after" -v b="$before" -v n="$many" 'BEGIN { print (a - b) / n }')" 160
 figure "the same with options, out of $sets sets: more by" '%.0f bytes' \
