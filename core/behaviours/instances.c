@@ -165,8 +165,7 @@ static void unname_missing(struct instances *instances, uint64_t hash)
 {
     struct instances_missing *missing = *find_missing(instances, hash);
 
-    assert(missing);
-    if (--missing->users > 0)
+    if (!missing || --missing->users > 0)
         return;
     take_missing(instances, hash);
     if (instances->left)

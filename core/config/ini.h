@@ -32,13 +32,14 @@ struct ini_place {
 
 struct ini_entry {
     char *key;
-    char *value;              /* lines joined by \n; NUL-terminated, valid UTF-8 */
-    struct ini_place *places; /* one for each line of the value: in the file, or where the section was
+    char *value; /* lines joined by \n; NUL-terminated, valid UTF-8 */
+    struct ini_place
+        *places;     /* one for each line of the value: in the file, or where the section was
                                * given, in the value as it was; NULL where overridden */
-    size_t lines;             /* at least 1 */
-    bool used;                /* somebody asked for it: what is left unused is unknown */
-    bool overridden;          /* came from the command line: it has no places */
-    bool damaged;             /* could not be read whole; that is reported, say no more of it */
+    size_t lines;    /* at least 1 */
+    bool used;       /* somebody asked for it: what is left unused is unknown */
+    bool overridden; /* came from the command line: it has no places */
+    bool damaged;    /* could not be read whole; that is reported, say no more of it */
 };
 
 struct ini_section {

@@ -164,8 +164,8 @@ bool request_behaviour(struct exchange *exchange)
             exchange_error(exchange, 400, "behaviour is not a string");
             return false;
         }
-        wish.name = (struct bytes){json_object_get_string(name),
-                                   (size_t)json_object_get_string_len(name)};
+        wish.name =
+            (struct bytes){json_object_get_string(name), (size_t)json_object_get_string_len(name)};
     }
     if (json_object_object_get_ex(exchange->body, "options", &options)) {
         if (!json_object_is_type(options, json_type_object)) {

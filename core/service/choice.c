@@ -29,7 +29,7 @@ static uint64_t base_hash(const struct overlay_base *base)
     uint64_t hash;
     size_t i;
 
-    if (base->like)
+    if (!base->plugin)
         return base->like->hash;
     hash = rng_hash(base->plugin->name, strlen(base->plugin->name), 0);
     for (i = 0; i < base->filter_count; i++)

@@ -80,10 +80,10 @@ enum redis_script {
 
 /* Commands that are sent often: all but their last arguments is written once. */
 enum redis_command {
-    COMMAND_PUT, /* id, stamp that it must have, stamp and record, due moment, most records, fresh,
+    COMMAND_PUT,  /* id, stamp that it must have, stamp and record, due moment, most records, fresh,
                   * its instance's text (or none, where it should be there), most instances (or none:
                   * then none is kept) */
-    COMMAND_DROP,        /* id, stamp */
+    COMMAND_DROP, /* id, stamp */
     COMMAND_PLACE,       /* id, stamp, due moment */
     COMMAND_CLAIM,       /* now, lease, most */
     COMMAND_PAGE,        /* from, most */
@@ -117,9 +117,9 @@ struct redis_op {
     char stamp[REDIS_STAMP]; /* of the record that fn saw */
     bool there, poll_missed, refused;
     int tries;
-    uint64_t wanted;           /* an instance */
-    bool sure; /* an instance's text was said to be there and was not: it comes along next time */
-    vts_ms due;                /* of what is being put */
+    uint64_t wanted; /* an instance */
+    bool sure;  /* an instance's text was said to be there and was not: it comes along next time */
+    vts_ms due; /* of what is being put */
     size_t asked, taken, seen; /* a listing's */
     char own_id[];
 };

@@ -107,9 +107,8 @@ enum redis_held redis_instance_hold(struct redis_port *port, uint64_t instance)
         return HELD_IN_VAIN;
     if (options->hold(options->arg, port->index, instance))
         return HELD;
-    return port->missing[slot] == instance && port->missing_us[slot] > redis_now_us()
-               ? HELD_IN_VAIN
-               : NOT_HELD;
+    return port->missing[slot] == instance && port->missing_us[slot] > redis_now_us() ? HELD_IN_VAIN
+                                                                                      : NOT_HELD;
 }
 
 void redis_instance_release(struct redis_port *port, uint64_t instance, enum redis_held held)
@@ -169,7 +168,8 @@ static void add_instance(const struct redis_op *op, struct bytes arguments[2], c
     if (!call || !call->instance_text.at)
         return;
     limit = call->instance_limited ? options->max_instances : UINT64_C(1) << 52;
-    arguments[1] = (struct bytes){most, (size_t)snprintf(most, 24, "%llu", (unsigned long long)limit)};
+    arguments[1] =
+        (struct bytes){most, (size_t)snprintf(most, 24, "%llu", (unsigned long long)limit)};
     if (op->sure || *kept_slot(op->port, call->instance) != call->instance)
         arguments[0] = call->instance_text;
 }

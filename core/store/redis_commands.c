@@ -21,7 +21,7 @@ _Static_assert(offsetof(struct record, instance) == 8, "and the instance there")
 /* An instance is counted by the records that name it, and goes with the last of them. */
 #define SCRIPT_INSTANCES                                                                           \
     "local function instance_of(record)\n"                                                         \
-    "  return (string.gsub(" HASH_BYTES ", '.', function(c)\n"                                      \
+    "  return (string.gsub(" HASH_BYTES ", '.', function(c)\n"                                     \
     "    return string.format('%02x', string.byte(c)) end))\n"                                     \
     "end\n"                                                                                        \
     "local function unname(instance)\n"                                                            \
@@ -35,53 +35,51 @@ _Static_assert(offsetof(struct record, instance) == 8, "and the instance there")
 const char *const redis_scripts[REDIS_SCRIPTS] = {
     /* The record comes last: a key of the wrong type must not leave a change half made.
      * A refused start (state 0) has no poll count: who asks for it is told that there is no such job. */
-    [SCRIPT_PUT] =
-        SCRIPT_HEAD SCRIPT_INSTANCES
-                    "local id, stamp, new, moment = ARGV[1], ARGV[2], ARGV[3], ARGV[4]\n"
-                    "local old = redis.call('HGET', jobs, id)\n"
-                    "if (old and string.sub(old, 1, 8) or '') ~= stamp then return {0, old} end\n"
-                    "local state, was = string.byte(new, 15), old and string.byte(old, 15) or 0\n"
-                    "local name, before = instance_of(new), old and instance_of(old)\n"
-                    "local text = nil\n"
-                    "if not old and redis.call('HLEN', jobs) >= tonumber(ARGV[5]) then return {2} "
-                    "end\n"
-                    "if name ~= before and ARGV[8] ~= '' and\n"
-                    "    redis.call('HEXISTS', instances, name) == 0 then\n"
-                    "  if ARGV[7] == '' then return {3} end\n"
-                    "  if redis.call('HLEN', instances) >= tonumber(ARGV[8]) then return {4} end\n"
-                    "  text = ARGV[7]\n"
-                    "end\n"
-                    "if name ~= before then redis.call('HINCRBY', uses, name, 1) end\n"
-                    "if text then redis.call('HSET', instances, name, text) end\n"
-                    "if not old then redis.call('ZADD', ids, 0, id) end\n"
-                    "if state == 0 then redis.call('ZREM', polls, id)\n"
-                    "elseif was == 0 or ARGV[6] == '1' then redis.call('ZADD', polls, 0, id) end\n"
-                    "if moment == '' then redis.call('ZREM', due, id) else redis.call('ZADD', due, "
-                    "moment, id) end\n"
-                    "if old then redis.call('ZREM', leased, id) end\n"
-                    "if not old or state ~= was then\n"
-                    "  if old then redis.call('HINCRBY', states, was, -1) end\n"
-                    "  redis.call('HINCRBY', states, state, 1)\n"
-                    "  redis.call('HINCRBY', states, 'n', 1)\n"
-                    "end\n"
-                    "redis.call('HSET', jobs, id, new)\n"
-                    "if before and name ~= before then unname(before) end\n"
-                    "return {1, " SCRIPT_COUNTS "}\n",
+    [SCRIPT_PUT] = SCRIPT_HEAD SCRIPT_INSTANCES
+    "local id, stamp, new, moment = ARGV[1], ARGV[2], ARGV[3], ARGV[4]\n"
+    "local old = redis.call('HGET', jobs, id)\n"
+    "if (old and string.sub(old, 1, 8) or '') ~= stamp then return {0, old} end\n"
+    "local state, was = string.byte(new, 15), old and string.byte(old, 15) or 0\n"
+    "local name, before = instance_of(new), old and instance_of(old)\n"
+    "local text = nil\n"
+    "if not old and redis.call('HLEN', jobs) >= tonumber(ARGV[5]) then return {2} "
+    "end\n"
+    "if name ~= before and ARGV[8] ~= '' and\n"
+    "    redis.call('HEXISTS', instances, name) == 0 then\n"
+    "  if ARGV[7] == '' then return {3} end\n"
+    "  if redis.call('HLEN', instances) >= tonumber(ARGV[8]) then return {4} end\n"
+    "  text = ARGV[7]\n"
+    "end\n"
+    "if name ~= before then redis.call('HINCRBY', uses, name, 1) end\n"
+    "if text then redis.call('HSET', instances, name, text) end\n"
+    "if not old then redis.call('ZADD', ids, 0, id) end\n"
+    "if state == 0 then redis.call('ZREM', polls, id)\n"
+    "elseif was == 0 or ARGV[6] == '1' then redis.call('ZADD', polls, 0, id) end\n"
+    "if moment == '' then redis.call('ZREM', due, id) else redis.call('ZADD', due, "
+    "moment, id) end\n"
+    "if old then redis.call('ZREM', leased, id) end\n"
+    "if not old or state ~= was then\n"
+    "  if old then redis.call('HINCRBY', states, was, -1) end\n"
+    "  redis.call('HINCRBY', states, state, 1)\n"
+    "  redis.call('HINCRBY', states, 'n', 1)\n"
+    "end\n"
+    "redis.call('HSET', jobs, id, new)\n"
+    "if before and name ~= before then unname(before) end\n"
+    "return {1, " SCRIPT_COUNTS "}\n",
 
-    [SCRIPT_DROP] =
-        SCRIPT_HEAD SCRIPT_INSTANCES
-                    "local id = ARGV[1]\n"
-                    "local old = redis.call('HGET', jobs, id)\n"
-                    "if not old or string.sub(old, 1, 8) ~= ARGV[2] then return {0, old} end\n"
-                    "redis.call('HDEL', jobs, id)\n"
-                    "redis.call('ZREM', ids, id)\n"
-                    "redis.call('ZREM', polls, id)\n"
-                    "redis.call('ZREM', due, id)\n"
-                    "redis.call('ZREM', leased, id)\n"
-                    "redis.call('HINCRBY', states, string.byte(old, 15), -1)\n"
-                    "redis.call('HINCRBY', states, 'n', 1)\n"
-                    "unname(instance_of(old))\n"
-                    "return {1, " SCRIPT_COUNTS "}\n",
+    [SCRIPT_DROP] = SCRIPT_HEAD SCRIPT_INSTANCES
+    "local id = ARGV[1]\n"
+    "local old = redis.call('HGET', jobs, id)\n"
+    "if not old or string.sub(old, 1, 8) ~= ARGV[2] then return {0, old} end\n"
+    "redis.call('HDEL', jobs, id)\n"
+    "redis.call('ZREM', ids, id)\n"
+    "redis.call('ZREM', polls, id)\n"
+    "redis.call('ZREM', due, id)\n"
+    "redis.call('ZREM', leased, id)\n"
+    "redis.call('HINCRBY', states, string.byte(old, 15), -1)\n"
+    "redis.call('HINCRBY', states, 'n', 1)\n"
+    "unname(instance_of(old))\n"
+    "return {1, " SCRIPT_COUNTS "}\n",
 
     [SCRIPT_PLACE] =
         SCRIPT_HEAD "local old = redis.call('HGET', jobs, ARGV[1])\n"
@@ -132,15 +130,9 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
 };
 
 static const char *const key_names[REDIS_KEYS] = {
-    [KEY_JOBS] = "jobs",
-    [KEY_DUE] = "due",
-    [KEY_LEASED] = "leased",
-    [KEY_POLLS] = "polls",
-    [KEY_IDS] = "ids",
-    [KEY_STATES] = "states",
-    [KEY_INSTANCES] = "instances",
-    [KEY_USES] = "uses",
-    [KEY_FINGERPRINT] = "fingerprint",
+    [KEY_JOBS] = "jobs",           [KEY_DUE] = "due",   [KEY_LEASED] = "leased",
+    [KEY_POLLS] = "polls",         [KEY_IDS] = "ids",   [KEY_STATES] = "states",
+    [KEY_INSTANCES] = "instances", [KEY_USES] = "uses", [KEY_FINGERPRINT] = "fingerprint",
 };
 
 bool redis_make_keys(struct redis *redis)

@@ -265,9 +265,9 @@ static bool check_type(const struct redis *redis, size_t key, const redisReply *
                        struct vts_error *error)
 {
     static const char *const types[REDIS_KEYS] = {
-        [KEY_JOBS] = "hash",      [KEY_DUE] = "zset",           [KEY_LEASED] = "zset",
-        [KEY_POLLS] = "zset",     [KEY_IDS] = "zset",           [KEY_STATES] = "hash",
-        [KEY_INSTANCES] = "hash", [KEY_USES] = "hash",          [KEY_FINGERPRINT] = "string",
+        [KEY_JOBS] = "hash",      [KEY_DUE] = "zset",  [KEY_LEASED] = "zset",
+        [KEY_POLLS] = "zset",     [KEY_IDS] = "zset",  [KEY_STATES] = "hash",
+        [KEY_INSTANCES] = "hash", [KEY_USES] = "hash", [KEY_FINGERPRINT] = "string",
     };
 
     if (reply->type == REDIS_REPLY_STATUS &&

@@ -76,7 +76,10 @@ static struct instance *make(const char *name)
     return instance;
 }
 
-static const struct instance *add(const char *name) { return instances_add(&instances, make(name)); }
+static const struct instance *add(const char *name)
+{
+    return instances_add(&instances, make(name));
+}
 
 static void assert_closed(int wanted)
 {
@@ -281,8 +284,8 @@ static void filters_live_as_long_as_what_they_stand_around(void **state)
     struct vts_error error;
 
     (void)state;
-    filter = instances_add(
-        &instances, instance_create("f", strainer_LTX_vts_plugin(), NULL, &problems));
+    filter =
+        instances_add(&instances, instance_create("f", strainer_LTX_vts_plugin(), NULL, &problems));
     made = make("a");
     assert_true(instance_put_filters(made, &filter, 1));
     a = instances_add(&instances, made);
@@ -397,9 +400,8 @@ static void threads_come_and_go_with_the_same(void **state)
     (void)state;
     instances.left = NULL;
     for (size_t i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&threads[i], NULL, i == 3 ? look_around : come_and_go,
-                                        &numbers[i]),
-                         0);
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, i == 3 ? look_around : come_and_go, &numbers[i]), 0);
     for (size_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     instances_reclaim(&instances);

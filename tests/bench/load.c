@@ -56,8 +56,8 @@ static bool send_start(struct load *load, struct connection *connection)
     if (load->sets)
         snprintf(options, sizeof(options), ", \"options\": {\"delay\": \"%lds\"}",
                  600 + load->next % load->sets);
-    body_length = snprintf(body, sizeof(body), "{\"job_id\": \"bench-%014ld\"%s}", load->next++,
-                           options);
+    body_length =
+        snprintf(body, sizeof(body), "{\"job_id\": \"bench-%014ld\"%s}", load->next++, options);
     length = snprintf(request, sizeof(request),
                       "POST /start HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
                       "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",

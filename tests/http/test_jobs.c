@@ -145,8 +145,7 @@ static void members_that_are_wrong(void **state)
         {"{\"behaviour\": 1}", "behaviour is not a string"},
         {"{\"behaviour\": \"nothing\"}",
          "no section [behaviour nothing], nor a plugin of that name in " FOLDERS},
-        {"{\"behaviour\": \"\"}",
-         "no section [behaviour ], nor a plugin of that name in " FOLDERS},
+        {"{\"behaviour\": \"\"}", "no section [behaviour ], nor a plugin of that name in " FOLDERS},
         {"[]", "the body is JSON, but not an object"}};
     char answer[512];
 

@@ -39,7 +39,7 @@ static void start_usual(void)
 {
     server_start(&vtsimd, "-s", "server/plugin_path=" MODULES, "-s", "server/behaviour=slow", "-s",
                  "behaviour slow/plugin=fixed_delay", "-s", "behaviour slow/delay=1h", "-s",
-                 "behaviour worded/plugin=settings", "-s", "behaviour worded/words=good", NULL);
+                 "behaviour at once/plugin=fixed_delay", "-s", "behaviour at once/delay=0", NULL);
 }
 
 /* A start by each API, whose body has these members beside the id; an `answer` of NULL: it is accepted. */
@@ -115,12 +115,15 @@ static void options_are_laid_over_what_there_is(void **state)
 {
     (void)state;
     start_usual();
-    ask(&vtsimd, "POST", "/jobs", "{\"id\": \"usual\", \"options\": {\"delay\": \"0\"}}", 201, NULL);
+    ask(&vtsimd, "POST", "/jobs", "{\"id\": \"usual\", \"options\": {\"delay\": \"0\"}}", 201,
+        NULL);
     assert_state("usual", "completed");
     assert_member("usual", "behaviour", "slow");
     /* what is not given stays as the section has it, and others have what they had */
-    ask(&vtsimd, "POST", "/jobs", "{\"id\": \"part\", \"options\": {\"progress\": true}}", 201, NULL);
-    assert_state("part", "running");
+    ask(&vtsimd, "POST", "/jobs",
+        "{\"id\": \"part\", \"behaviour\": \"at once\", \"options\": {\"progress\": true}}", 201,
+        NULL);
+    assert_state("part", "completed");
     ask(&vtsimd, "POST", "/jobs", "{\"id\": \"plain\"}", 201, NULL);
     assert_state("plain", "running");
     /* a plugin by its name begins with its fallbacks, though a section has others */
@@ -156,8 +159,9 @@ static void behaviours_that_are_wrong(void **state)
 
     (void)state;
     start_usual();
-    refused("\"behaviour\": \"slwo\"", "no section [behaviour slwo], nor a plugin of that name; did "
-                                       "you mean \\\"slow\\\"?");
+    refused("\"behaviour\": \"slwo\"",
+            "no section [behaviour slwo], nor a plugin of that name; did "
+            "you mean \\\"slow\\\"?");
     snprintf(message, sizeof(message),
              "no section [behaviour nothing_like_it], nor a plugin of that name in %s, %s", MODULES,
              VTSIM_BUILD_DIR "/lib/vtsim/plugins");
@@ -168,10 +172,11 @@ static void behaviours_that_are_wrong(void **state)
     refused("\"behaviour\": 7", "behaviour is not a string");
     refused("\"behaviour\": null", "behaviour is not a string");
     refused("\"behaviour\": \"slow\\u0000\"", "behaviour is a name that holds \\\\u0000");
-    refused("\"behaviour\": \"required\"",
-            "the plugin \\\"required\\\" does not run on its defaults ([behaviour required] delay: it "
-            "is required, and not given (TIME: how long it takes)): give it a section [behaviour "
-            "required]");
+    refused(
+        "\"behaviour\": \"required\"",
+        "the plugin \\\"required\\\" does not run on its defaults ([behaviour required] delay: it "
+        "is required, and not given (TIME: how long it takes)): give it a section [behaviour "
+        "required]");
     refused("\"behaviour\": \"required\", \"options\": {}",
             "[behaviour required] delay: it is required, and not given (TIME: how long it takes)");
 }
@@ -192,14 +197,16 @@ static void keys_that_are_wrong(void **state)
     refused("\"options\": {\"filter\": \"sieve\", \"delay\": \"1s\"}",
             "options: [behaviour slow] filter: unknown key; the keys here are delay, progress");
     /* both problems are told */
-    refused("\"options\": {\"delay\": \"soon\", \"dealy\": \"1s\"}",
-            "options: [behaviour slow] delay: \\\"soon\\\" is not a time; write one number and one "
-            "unit: 250ms, 10s, 2m, 1h or 1d\\noptions: [behaviour slow] dealy: unknown key; did you "
-            "mean \\\"delay\\\"?");
+    refused(
+        "\"options\": {\"delay\": \"soon\", \"dealy\": \"1s\"}",
+        "options: [behaviour slow] delay: \\\"soon\\\" is not a time; write one number and one "
+        "unit: 250ms, 10s, 2m, 1h or 1d\\noptions: [behaviour slow] dealy: unknown key; did you "
+        "mean \\\"delay\\\"?");
     memset(key, 'k', 300);
     snprintf(members, sizeof(members), "\"options\": {\"%s/x=y\": 1}", key);
     snprintf(message, sizeof(message),
-             "options: [behaviour slow] %s/x=y: unknown key; the keys here are delay, progress", key);
+             "options: [behaviour slow] %s/x=y: unknown key; the keys here are delay, progress",
+             key);
     refused(members, message);
 }
 
@@ -217,34 +224,40 @@ static void values_that_are_wrong(void **state)
             "unit: 250ms, 10s, 2m, 1h or 1d");
     refused("\"options\": {\"delay\": null}",
             "options: delay: null is no value; leave the key out to have what the behaviour has");
-    refused("\"options\": {\"delay\": {\"s\": 1}}",
-            "options: delay: an object is no value; write a string as it would stand in the INI file, "
-            "a number, true or false, or for a list an array of strings");
+    refused(
+        "\"options\": {\"delay\": {\"s\": 1}}",
+        "options: delay: an object is no value; write a string as it would stand in the INI file, "
+        "a number, true or false, or for a list an array of strings");
     refused("\"options\": {\"delay\": [\"1s\"]}",
             "options: [behaviour slow] delay: it takes one value, not an array of them");
     refused("\"options\": {\"delay\": \"1s\\u0000\"}", "options: delay: it holds \\\\u0000");
-    refused("\"options\": {\"delay\": \"1s\\n2s\"}",
-            "options: [behaviour slow] delay: \\\"2s\\\" continues the value above because it starts "
-            "with white space; this value is one line");
-    refused("\"behaviour\": \"settings\", \"options\": {\"number\": 10}",
-            "options: [behaviour settings] number: \\\"10\\\" is out of range; write a whole number "
-            "from 1 to 9");
+    refused(
+        "\"options\": {\"delay\": \"1s\\n2s\"}",
+        "options: [behaviour slow] delay: \\\"2s\\\" continues the value above because it starts "
+        "with white space; this value is one line");
+    refused(
+        "\"behaviour\": \"settings\", \"options\": {\"number\": 10}",
+        "options: [behaviour settings] number: \\\"10\\\" is out of range; write a whole number "
+        "from 1 to 9");
     refused("\"behaviour\": \"settings\", \"options\": {\"number\": 1e400}",
             "the body has a number that is too large: whole ones have 64 bits, others go to 1e308");
     refused("\"behaviour\": \"settings\", \"options\": {\"lines\": [\"a\", 1]}",
             "options: lines: it has an item that is not a string; write an array of strings");
-    refused("\"behaviour\": \"settings\", \"options\": {\"lines\": [\"a\", \"b\\nc\"]}",
-            "options: lines: it has an item that is not one line; write each line as an item of its "
-            "own");
-    refused("\"behaviour\": \"settings\", \"options\": {\"lines\": [\"a\", \" \"]}",
-            "options: lines: it has an item that is not one line; write each line as an item of its "
-            "own");
+    refused(
+        "\"behaviour\": \"settings\", \"options\": {\"lines\": [\"a\", \"b\\nc\"]}",
+        "options: lines: it has an item that is not one line; write each line as an item of its "
+        "own");
+    refused(
+        "\"behaviour\": \"settings\", \"options\": {\"lines\": [\"a\", \" \"]}",
+        "options: lines: it has an item that is not one line; write each line as an item of its "
+        "own");
     refused("\"behaviour\": \"settings\", \"options\": {\"lines\": [\"a\\u0000\"]}",
             "options: lines: it has an item that holds \\\\u0000");
     /* files are named by the INI file alone */
-    refused("\"behaviour\": \"settings\", \"options\": {\"file\": \"/etc/passwd\"}",
-            "options: [behaviour settings] file: it names a file, and files are named in the INI file "
-            "alone: write it into a section there, and name that as the behaviour");
+    refused(
+        "\"behaviour\": \"settings\", \"options\": {\"file\": \"/etc/passwd\"}",
+        "options: [behaviour settings] file: it names a file, and files are named in the INI file "
+        "alone: write it into a section there, and name that as the behaviour");
     /* what the plugin itself finds, with the place in what was sent */
     refused("\"behaviour\": \"settings\", \"options\": {\"words\": \"bad one\"}",
             "options: [behaviour settings] words: line 1 is bad (at column 3 of the value)\\n"
@@ -323,8 +336,8 @@ static void sets_come_and_go(void **state)
                  "server/keep_ended=0", "-s", "server/workers=2", NULL);
     ask(&vtsimd, "POST", "/start", WITH("stays", "2h"), 200, NULL);
     for (int i = 0; i < 200; i++) {
-        snprintf(body, sizeof(body),
-                 "{\"job_id\": \"c-%d\", \"options\": {\"delay\": \"%dms\"}}", i, i % 5);
+        snprintf(body, sizeof(body), "{\"job_id\": \"c-%d\", \"options\": {\"delay\": \"%dms\"}}",
+                 i, i % 5);
         start_at_last(body);
     }
     assert_state("stays", "running");
@@ -372,10 +385,11 @@ static void write_ini(const char *path, const char *delay)
     FILE *file = fopen(path, "w");
 
     assert_non_null(file);
-    assert_true(fprintf(file,
-                        "[server]\nworkers = 2\nbehaviour = mine\nmax_instances = 1\nkeep_ended = 0\n"
-                        "[behaviour mine]\nplugin = fixed_delay\ndelay = %s\n",
-                        delay) > 0);
+    assert_true(
+        fprintf(file,
+                "[server]\nworkers = 2\nbehaviour = mine\nmax_instances = 1\nkeep_ended = 0\n"
+                "[behaviour mine]\nplugin = fixed_delay\ndelay = %s\n",
+                delay) > 0);
     assert_int_equal(fclose(file), 0);
 }
 
@@ -415,8 +429,9 @@ static void what_a_reload_took_away(void **state)
     for (int in_a_row = 0; in_a_row < 20;) {
         struct http_response response;
 
-        http_request(vtsimd.port, "POST", "/start", "{\"options\": {\"delay\": \"3h\"}, \"job_id\": "
-                                                    "\"more\"}",
+        http_request(vtsimd.port, "POST", "/start",
+                     "{\"options\": {\"delay\": \"3h\"}, \"job_id\": "
+                     "\"more\"}",
                      &response);
         in_a_row = response.status == 503 ? in_a_row + 1 : 0;
         if (response.status == 200)
@@ -435,16 +450,11 @@ static void what_a_reload_took_away(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_test_needs_no_configuration),
-        TEST(options_are_laid_over_what_there_is),
-        TEST(values_of_every_kind),
-        TEST(behaviours_that_are_wrong),
-        TEST(keys_that_are_wrong),
-        TEST(values_that_are_wrong),
-        TEST(only_so_many_sets_at_one_time),
-        TEST(sets_come_and_go),
-        TEST(the_same_at_the_same_moment),
-        TEST(what_a_reload_took_away),
+        TEST(a_test_needs_no_configuration), TEST(options_are_laid_over_what_there_is),
+        TEST(values_of_every_kind),          TEST(behaviours_that_are_wrong),
+        TEST(keys_that_are_wrong),           TEST(values_that_are_wrong),
+        TEST(only_so_many_sets_at_one_time), TEST(sets_come_and_go),
+        TEST(the_same_at_the_same_moment),   TEST(what_a_reload_took_away),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -249,7 +249,8 @@ static void the_setting(void **state)
     static const char *const settings[][3] = {
         {"server/max_wait=0", NULL, "batch, idempotency-key, options, progress, cancel"},
         {"server/max_wait=999ms", NULL, "batch, idempotency-key, options, progress, cancel"},
-        {"server/max_wait=1999ms", "wait=1", "batch, wait, idempotency-key, options, progress, cancel"}};
+        {"server/max_wait=1999ms", "wait=1",
+         "batch, wait, idempotency-key, options, progress, cancel"}};
     struct http_response response;
     struct vtsimd vtsimd;
 

@@ -461,7 +461,7 @@ struct rows {
 };
 
 static void on_row(struct service_list *list, const struct job *job,
-                    const struct instance *instance, uint64_t polls, vts_ms now)
+                   const struct instance *instance, uint64_t polls, vts_ms now)
 {
     struct rows *rows = (struct rows *)list;
 

@@ -228,7 +228,8 @@ static void options_are_shared(void **state)
     /* there may be two among all */
     ask(&b, "POST", "/start", "{\"job_id\": \"z\", \"options\": {\"delay\": \"1h\"}}", 200, NULL);
     ask(&a, "POST", "/start", "{\"job_id\": \"w\", \"options\": {\"delay\": \"2h\"}}", 503,
-        "{\"error\": \"jobs have as many sets of options as max_instances allows (2): those that they "
+        "{\"error\": \"jobs have as many sets of options as max_instances allows (2): those that "
+        "they "
         "have can be given; new ones again when all jobs of one are over and forgotten\"}");
     ask(&a, "POST", "/start", "{\"job_id\": \"w\", \"options\": {\"delay\": \"1h\"}}", 200, NULL);
     ask(&a, "POST", "/start", "{\"job_id\": \"v\"}", 200, NULL); /* of the configuration */

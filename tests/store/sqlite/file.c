@@ -219,8 +219,8 @@ static bool see(void *arg, const struct sqlite_row *row)
 
     seen->count++;
     seen->polls += row->polls;
-    if (!record_read(row->record, row->size, &job) || row->instance != job.instance || job.id.length != id.length ||
-        memcmp(job.id.at, id.at, id.length) != 0)
+    if (!record_read(row->record, row->size, &job) || row->instance != job.instance ||
+        job.id.length != id.length || memcmp(job.id.at, id.at, id.length) != 0)
         return false;
     if (job.input.at) {
         snprintf(wanted, sizeof(wanted), "job-%ld", strtol(job.input.at, NULL, 10));

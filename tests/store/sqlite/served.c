@@ -633,8 +633,8 @@ static void options_of_a_strange_record_stay(void **state)
     wait_number("SELECT count(*) FROM job", 1);
     free(ask("POST", "/start", FOR("c", "2h"), 200)); /* behind what would have been forgotten */
     stop();
-    assert_int_equal(number("SELECT count(*) FROM instance JOIN job ON hash = instance WHERE id = 'a'"),
-                     1);
+    assert_int_equal(
+        number("SELECT count(*) FROM instance JOIN job ON hash = instance WHERE id = 'a'"), 1);
 }
 
 /* ---- what is refused ---- */
