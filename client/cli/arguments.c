@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <limits.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,26 +18,38 @@ static const struct {
     const char *name;
     enum command command;
     int least, most; /* words behind it */
-    const char *missing;
-} commands[] = {{"start", COMMAND_START, 1, 1, "which job? right is vtsim start ID"},
-                {"status", COMMAND_STATUS, 1, 1, "which job? right is vtsim status ID"},
-                {"wait", COMMAND_WAIT, 1, 1, "which job? right is vtsim wait ID"},
-                {"run", COMMAND_RUN, 1, 1, "which job? right is vtsim run ID"},
+    const char *takes;
+} commands[] = {{"start", COMMAND_START, 1, 1, "ID"},
+                {"status", COMMAND_STATUS, 1, 1, "ID"},
+                {"wait", COMMAND_WAIT, 1, INT_MAX, "ID..."},
+                {"run", COMMAND_RUN, 1, INT_MAX, "ID..."},
+                {"resume", COMMAND_RESUME, 1, INT_MAX, "TOKEN..."},
                 {"list", COMMAND_LIST, 0, 0, ""},
-                {"cancel", COMMAND_CANCEL, 1, 1, "which job? right is vtsim cancel ID"},
-                {"new-behaviour", COMMAND_NEW_BEHAVIOUR, 1, 2,
-                 "which name? right is vtsim new-behaviour NAME [DIR]"}};
-
-#define COMMANDS_TEXT "start, status, wait, run, list, cancel, new-behaviour"
+                {"cancel", COMMAND_CANCEL, 1, 1, "ID"},
+                {"new-behaviour", COMMAND_NEW_BEHAVIOUR, 1, 2, "NAME [DIR]"}};
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 /* Options without a letter. */
-enum { FACTOR = 256, MAX_INTERVAL, JITTER, REQUEST_TIMEOUT, MAX_ERRORS, STATE, JSON };
+enum {
+    FACTOR = 256,
+    MAX_INTERVAL,
+    JITTER,
+    REQUEST_TIMEOUT,
+    MAX_ERRORS,
+    STATE,
+    JSON,
+    BACKOFF,
+    ON_TIMEOUT,
+    LONG_POLL,
+    TRACE,
+    WATCH
+};
 
 /* Options that mean nothing for most commands. */
-#define WAITING (1u << COMMAND_WAIT | 1u << COMMAND_RUN)
-#define ASKING  (~(1u << COMMAND_NEW_BEHAVIOUR))
+#define WAITING  (1u << COMMAND_WAIT | 1u << COMMAND_RUN | 1u << COMMAND_RESUME)
+#define STARTING (1u << COMMAND_START)
+#define ASKING   (~(1u << COMMAND_NEW_BEHAVIOUR))
 static const struct {
     int option;
     const char *name;
@@ -46,12 +59,17 @@ static const struct {
                       {'t', "timeout", ASKING, "commands that ask a server"},
                       {REQUEST_TIMEOUT, "request-timeout", ASKING, "commands that ask a server"},
                       {JSON, "json", ASKING, "commands that ask a server"},
-                      {'i', "interval", WAITING, "wait and run"},
-                      {FACTOR, "factor", WAITING, "wait and run"},
-                      {MAX_INTERVAL, "max-interval", WAITING, "wait and run"},
-                      {JITTER, "jitter", WAITING, "wait and run"},
-                      {MAX_ERRORS, "max-errors", WAITING, "wait and run"},
-                      {STATE, "state", 1u << COMMAND_LIST, "list"}};
+                      {'i', "interval", WAITING, "wait, run and resume"},
+                      {FACTOR, "factor", WAITING, "wait, run and resume"},
+                      {MAX_INTERVAL, "max-interval", WAITING, "wait, run and resume"},
+                      {JITTER, "jitter", WAITING, "wait, run and resume"},
+                      {BACKOFF, "backoff", WAITING, "wait, run and resume"},
+                      {ON_TIMEOUT, "on-timeout", WAITING, "wait, run and resume"},
+                      {LONG_POLL, "long-poll", WAITING, "wait, run and resume"},
+                      {MAX_ERRORS, "max-errors", WAITING | STARTING, "start, wait, run and resume"},
+                      {TRACE, "trace", WAITING | STARTING, "start, wait, run and resume"},
+                      {STATE, "state", 1u << COMMAND_LIST, "list"},
+                      {WATCH, "watch", 1u << COMMAND_LIST, "list"}};
 
 enum { NARROW_OPTIONS = sizeof(narrow_options) / sizeof(narrow_options[0]) };
 
@@ -64,6 +82,11 @@ static const struct option long_options[] = {
     {"jitter", required_argument, NULL, JITTER},
     {"request-timeout", required_argument, NULL, REQUEST_TIMEOUT},
     {"max-errors", required_argument, NULL, MAX_ERRORS},
+    {"backoff", required_argument, NULL, BACKOFF},
+    {"on-timeout", required_argument, NULL, ON_TIMEOUT},
+    {"long-poll", required_argument, NULL, LONG_POLL},
+    {"trace", no_argument, NULL, TRACE},
+    {"watch", no_argument, NULL, WATCH},
     {"state", required_argument, NULL, STATE},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, 'h'},
@@ -73,20 +96,21 @@ static const struct option long_options[] = {
 void arguments_help(void)
 {
     output_print(
-        "usage: vtsim [-u URL] COMMAND [ID] [OPTION]...\n"
+        "usage: vtsim [-u URL] COMMAND [ID]... [OPTION]...\n"
         "       vtsim new-behaviour NAME [DIR]\n"
         "\n"
         "Starts jobs at a video-translation service, or its simulator, and waits for them.\n"
         "\n"
-        "  start ID    start a job\n"
-        "  status ID   ask once how it is\n"
-        "  wait ID     wait until it has ended\n"
-        "  run ID      start it and wait until it has ended\n"
-        "  list        list the jobs (vtsimd only)\n"
-        "  cancel ID   ask to stop it (vtsimd only)\n"
+        "  start ID         start a job\n"
+        "  status ID        ask once how it is\n"
+        "  wait ID...       wait until they have ended\n"
+        "  run ID...        start them and wait until they have ended\n"
+        "  resume TOKEN...  go on with waits that were interrupted\n"
+        "  list             list the jobs (vtsimd only)\n"
+        "  cancel ID        ask to stop a job (vtsimd only)\n"
         "  new-behaviour NAME [DIR]\n"
-        "              write a project for a behaviour of your own, with its test, into the\n"
-        "              folder DIR (default: NAME); asks no server\n"
+        "                   write a project for a behaviour of your own, with its test, into\n"
+        "                   the folder DIR (default: NAME); asks no server\n"
         "\n"
         "Options, anywhere on the line; -- before an ID that begins with a dash:\n"
         "  -u, --url URL           the server (default $VTSIM_URL, else http://127.0.0.1:5000)\n"
@@ -97,15 +121,23 @@ void arguments_help(void)
         "  -h, --help              print this\n"
         "  -V, --version           print the version\n"
         "\n"
-        "Of wait and run:\n"
-        "  -i, --interval TIME     the first wait between two polls (default 500ms)\n"
-        "      --factor NUMBER     each further wait is longer by this factor (default 1.5)\n"
-        "      --max-interval TIME no wait is longer (default 10s)\n"
-        "      --jitter PERCENT    spread each wait by so much up and down (default 10%%)\n"
-        "      --max-errors N      failed polls in a row that end a wait (default 10)\n"
+        "Of wait, run and resume:\n"
+        "      --backoff PLAN      when to poll: 'exponential 500ms x1.5 max 10s jitter 10%%',\n"
+        "                          'fixed 1s', 'budget 12', 'learn 1s' (a poll is worth a second\n"
+        "                          of delay; learns how long jobs take, and is the default)\n"
+        "  -i, --interval TIME     exponential: the first wait between two polls (default 500ms)\n"
+        "      --factor NUMBER     exponential: each further wait is longer by it (default 1.5)\n"
+        "      --max-interval TIME exponential: no wait is longer (default 10s)\n"
+        "      --jitter PERCENT    exponential: spread each wait up and down (default 10%%)\n"
+        "      --on-timeout leave|cancel\n"
+        "                          what becomes of a job at the --timeout (default leave)\n"
+        "      --long-poll TIME    let vtsimd answer when something changes, so late at most\n"
+        "      --max-errors N      failed polls, or starts, in a row that end it (default 10)\n"
+        "      --trace             tell of each request, and why it comes then\n"
         "\n"
         "Of list:\n"
         "      --state STATE       queued, running, completed, failed or cancelled\n"
+        "      --watch             go on, with a line for each change\n"
         "\n"
         "A TIME is a number and a unit: 250ms, 10s, 2m, 1h, 1d.\n"
         "\n"
@@ -191,14 +223,65 @@ static bool check_state(const char *state)
                  state);
 }
 
-/* The bit of a narrow option; 0 for the others. */
+/* Where a narrow option stands; NARROW_OPTIONS for the others. */
+static unsigned int narrow_index(int option)
+{
+    unsigned int i = 0;
+
+    while (i < NARROW_OPTIONS && narrow_options[i].option != option)
+        i++;
+    return i;
+}
+
+/* Its bit; 0 for the others. */
 static unsigned int note(int option)
 {
-    for (unsigned int i = 0; i < NARROW_OPTIONS; i++) {
-        if (narrow_options[i].option == option)
-            return 1u << i;
+    unsigned int i = narrow_index(option);
+
+    return i < NARROW_OPTIONS ? 1u << i : 0;
+}
+
+static bool read_backoff(struct arguments *arguments, const char *value)
+{
+    struct vts_client_error error;
+    struct vts_client_plan *plan = vts_client_plan_parse(value, &error);
+
+    if (!plan)
+        return wrong("--backoff: %s", error.message);
+    vts_client_plan_release(arguments->options.plan);
+    arguments->options.plan = plan;
+    return true;
+}
+
+static bool read_on_timeout(struct arguments *arguments, const char *value)
+{
+    bool cancel = strcmp(value, "cancel") == 0;
+
+    arguments->options.on_deadline =
+        cancel ? VTS_CLIENT_ON_DEADLINE_CANCEL : VTS_CLIENT_ON_DEADLINE_LEAVE;
+    return cancel || strcmp(value, "leave") == 0 ||
+           wrong("--on-timeout: \"%s\" is neither leave nor cancel", value);
+}
+
+static bool read_new_option(struct arguments *arguments, int option, const char *value)
+{
+    int64_t *long_poll_ms = &arguments->options.long_poll_ms;
+
+    switch (option) {
+    case BACKOFF:
+        return read_backoff(arguments, value);
+    case ON_TIMEOUT:
+        return read_on_timeout(arguments, value);
+    case LONG_POLL:
+        return read_time("long-poll", value, 1, long_poll_ms) &&
+               (*long_poll_ms <= 3600000 || wrong("--long-poll: %s is more than 1h", value));
+    case TRACE:
+        arguments->trace = true;
+        return true;
+    default:
+        arguments->watch = true;
+        return true;
     }
-    return 0;
 }
 
 static bool read_option(struct arguments *arguments, int option, const char *value)
@@ -206,6 +289,8 @@ static bool read_option(struct arguments *arguments, int option, const char *val
     struct vts_client_options *options = &arguments->options;
     double percent;
 
+    if (option >= BACKOFF)
+        return read_new_option(arguments, option, value);
     switch (option) {
     case 'u':
         arguments->url = options->url = value;
@@ -246,23 +331,32 @@ static bool read_option(struct arguments *arguments, int option, const char *val
     }
 }
 
+#define COMMAND_NAMES "start, status, wait, run, resume, list, cancel, new-behaviour"
+
 static bool read_command(struct arguments *arguments, int count, char **words)
 {
     if (!count)
-        return wrong("no command; right are " COMMANDS_TEXT);
+        return wrong("no command; right are " COMMAND_NAMES);
     for (size_t i = 0; i < COMMANDS; i++) {
         if (strcmp(words[0], commands[i].name) != 0)
             continue;
         arguments->command = commands[i].command;
         if (count - 1 < commands[i].least)
-            return wrong("%s: %s", words[0], commands[i].missing);
+            return wrong("%s: which %s? right is vtsim %s %s", words[0],
+                         commands[i].command == COMMAND_RESUME          ? "token"
+                         : commands[i].command == COMMAND_NEW_BEHAVIOUR ? "name"
+                                                                        : "job",
+                         words[0], commands[i].takes);
         if (count - 1 > commands[i].most)
             return wrong("%s: \"%s\" is too much", words[0], words[count - 1]);
-        arguments->id = count > 1 ? words[1] : NULL;
-        arguments->folder = count > 2 ? words[2] : NULL;
+        arguments->id = words[1]; /* NULL behind the last one */
+        arguments->ids = words + 1;
+        arguments->id_count = (size_t)count - 1;
+        if (arguments->command == COMMAND_NEW_BEHAVIOUR && count > 2)
+            arguments->folder = words[2];
         return true;
     }
-    return wrong("unknown command \"%s\"; right are " COMMANDS_TEXT, words[0]);
+    return wrong("unknown command \"%s\"; right are " COMMAND_NAMES, words[0]);
 }
 
 /* `given` has a bit for each narrow option that was given. An option that would do nothing is a
@@ -278,18 +372,34 @@ static bool check_options(const struct arguments *arguments, unsigned int given,
     return true;
 }
 
-/* An interval above the cap was asked for on purpose, unless the cap was, too. */
-static bool settle_interval(struct arguments *arguments, unsigned int given)
+/* Who says how to poll gets that, and nothing that is learned. An interval above the cap was asked for on
+ * purpose, unless the cap was, too. */
+static bool settle_plan(struct arguments *arguments, unsigned int given)
 {
+    static const int exponential[] = {'i', FACTOR, MAX_INTERVAL, JITTER};
     struct vts_client_options *options = &arguments->options;
     bool cap_given = given & note(MAX_INTERVAL);
 
+    for (size_t i = 0; i < sizeof(exponential) / sizeof(exponential[0]); i++) {
+        if (!(given & note(exponential[i])))
+            continue;
+        if (options->plan)
+            return wrong("--%s: is part of --backoff, which was given, too",
+                         narrow_options[narrow_index(exponential[i])].name);
+        options->cost_ms = 0;
+    }
     if (options->initial_ms > options->cap_ms) {
         if (cap_given)
             return wrong("--max-interval: is below --interval");
         options->cap_ms = options->initial_ms;
     }
     return true;
+}
+
+void arguments_finish(struct arguments *arguments)
+{
+    vts_client_plan_release(arguments->options.plan);
+    arguments->options.plan = NULL;
 }
 
 bool arguments_read(struct arguments *arguments, int argc, char **argv)
@@ -301,6 +411,7 @@ bool arguments_read(struct arguments *arguments, int argc, char **argv)
     memset(arguments, 0, sizeof(*arguments));
     arguments->command = COMMAND_RUN;
     vts_client_options_init(&arguments->options);
+    arguments->options.long_poll_ms = 0; /* progress is shown between changes, too */
     if (url && *url)
         arguments->options.url = url;
     opterr = 0; /* our own messages say more */
@@ -320,5 +431,5 @@ bool arguments_read(struct arguments *arguments, int argc, char **argv)
         given |= note(option);
     }
     return read_command(arguments, argc - optind, argv + optind) &&
-           check_options(arguments, given, argv[optind]) && settle_interval(arguments, given);
+           check_options(arguments, given, argv[optind]) && settle_plan(arguments, given);
 }

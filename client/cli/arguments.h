@@ -21,6 +21,7 @@ enum command {
     COMMAND_STATUS,
     COMMAND_WAIT,
     COMMAND_RUN,
+    COMMAND_RESUME,
     COMMAND_LIST,
     COMMAND_CANCEL,
     COMMAND_NEW_BEHAVIOUR,
@@ -30,18 +31,23 @@ enum command {
 
 struct arguments {
     enum command command;
-    const char *id;      /* of new-behaviour: its name; NULL for list, help and version */
+    const char
+        *id; /* the first of them; of new-behaviour: its name; NULL for list, help and version */
+    char *const *ids; /* of wait and run: all; of resume: tokens */
+    size_t id_count;
     const char *folder;  /* of new-behaviour; NULL: called as it is */
     const char *state;   /* of list; NULL: all */
     const char *url;     /* that -u gave; NULL: it did not */
     const char *timeout; /* that -t gave, as it was written; NULL: none */
-    bool json;
+    bool json, trace, watch;
     struct vts_client_options options;
 };
 
 /* Reads argv, and VTSIM_URL from the environment. False after a line on standard error that says what
  * is wrong and what would be right. */
 bool arguments_read(struct arguments *arguments, int argc, char **argv);
+/* Lets go of what was made of them. */
+void arguments_finish(struct arguments *arguments);
 
 /* Prints the help. */
 void arguments_help(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * `vtsim wait` and `vtsim run`: follows one job on a loop of its own, line by line or with a progress
- * line. Knows how a wait goes by from client.h alone. */
+ * `vtsim wait`, `run` and `resume`: follows jobs on a loop of its own, line by line or with a progress line
+ * each. Knows how a wait goes by from client.h alone. */
 #ifndef VTSIM_CLI_FOLLOW_H
 #define VTSIM_CLI_FOLLOW_H
 

@@ -4,6 +4,7 @@
  * waiting is in follow.c. */
 #include <event2/event.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -11,15 +12,24 @@
 #include "follow.h"
 #include "new_behaviour.h"
 #include "output.h"
+#include "progress.h"
 #include "report.h"
+#include "watcher.h"
 
 static int start(struct vts_client *client, const struct arguments *arguments)
 {
-    const struct vts_client_result *result = vts_client_start_sync(client, arguments->id, NULL);
+    struct watcher watcher = {.arguments = arguments, .id = arguments->id};
+    struct vts_client_options options = arguments->options;
+    const struct vts_client_result *result;
     char id[OUTPUT_ID_MAX];
 
+    options.trace = watcher_trace;
+    options.trace_arg = &watcher;
+    result = vts_client_start_sync(client, arguments->id, VTS_CLIENT_CALL(.options = &options));
+    if (watcher.unreached.code)
+        return report_error(&watcher.unreached, arguments, arguments->id, NULL);
     if (result->error.code)
-        return report_error(&result->error, arguments, NULL);
+        return report_error(&result->error, arguments, arguments->id, result);
     output_escape(id, sizeof(id), arguments->id);
     if (arguments->json)
         output_json(result->job);
@@ -33,7 +43,7 @@ static int status(struct vts_client *client, const struct arguments *arguments)
     const struct vts_client_result *result = vts_client_status_sync(client, arguments->id, NULL);
 
     if (result->error.code)
-        return report_error(&result->error, arguments, NULL);
+        return report_error(&result->error, arguments, arguments->id, result);
     if (arguments->json)
         output_json(result->job);
     else
@@ -47,7 +57,7 @@ static int cancel(struct vts_client *client, const struct arguments *arguments)
     char id[OUTPUT_ID_MAX], state[64];
 
     if (result->error.code)
-        return report_error(&result->error, arguments, NULL);
+        return report_error(&result->error, arguments, arguments->id, result);
     if (arguments->json) {
         output_json(result->job);
         return EXIT_COMPLETED;
@@ -76,13 +86,13 @@ static int report_late(const struct arguments *arguments)
     static const struct vts_client_error late = {
         VTS_CLIENT_ERR_DEADLINE, 0, "the deadline passed before the list was complete"};
 
-    return report_error(&late, arguments, NULL);
+    return report_error(&late, arguments, NULL, NULL);
 }
 
 static int list(struct vts_client *client, const struct arguments *arguments)
 {
     char after[4096] = ""; /* a result does not outlive the next call */
-    bool head = !arguments->json && output_is_terminal();
+    bool head = !arguments->json && progress_is_terminal();
     struct vts_client_options options = arguments->options;
     int64_t began_ms = now_ms();
 
@@ -94,7 +104,7 @@ static int list(struct vts_client *client, const struct arguments *arguments)
         if (page->error.code == VTS_CLIENT_ERR_DEADLINE)
             return report_late(arguments);
         if (page->error.code)
-            return report_error(&page->error, arguments, NULL);
+            return report_error(&page->error, arguments, NULL, NULL);
         if (head)
             output_list_head();
         head = false;
@@ -118,6 +128,30 @@ static int list(struct vts_client *client, const struct arguments *arguments)
     }
 }
 
+static void on_change(struct vts_client_operation *operation, const struct vts_client_job *job,
+                      void *arg)
+{
+    const struct arguments *arguments = arg;
+
+    (void)operation;
+    if (arguments->json)
+        output_json(job);
+    else
+        output_change(job);
+}
+
+/* Ends with --timeout, which is no error here, with Ctrl-C, or when the server has failed too often. */
+static int watch(struct vts_client *client, const struct arguments *arguments)
+{
+    const struct vts_client_result *result = vts_client_watch_sync(
+        client, VTS_CLIENT_QUERY(.state = arguments->state),
+        VTS_CLIENT_CALL(.progress = on_change, .arg = (void *)(uintptr_t)arguments));
+
+    if (result->error.code == VTS_CLIENT_ERR_DEADLINE)
+        return EXIT_COMPLETED;
+    return report_error(&result->error, arguments, NULL, NULL);
+}
+
 static int one_request(const struct arguments *arguments)
 {
     struct vts_client_error error;
@@ -125,7 +159,7 @@ static int one_request(const struct arguments *arguments)
     int code;
 
     if (!client)
-        return report_error(&error, arguments, NULL);
+        return report_error(&error, arguments, arguments->id, NULL);
     switch (arguments->command) {
     case COMMAND_START:
         code = start(client, arguments);
@@ -137,7 +171,7 @@ static int one_request(const struct arguments *arguments)
         code = cancel(client, arguments);
         break;
     default:
-        code = list(client, arguments);
+        code = arguments->watch ? watch(client, arguments) : list(client, arguments);
         break;
     }
     vts_client_destroy(client);
@@ -156,8 +190,10 @@ int main(int argc, char **argv)
     struct arguments arguments;
     int code;
 
-    if (!arguments_read(&arguments, argc, argv))
+    if (!arguments_read(&arguments, argc, argv)) {
+        arguments_finish(&arguments);
         return EXIT_USAGE;
+    }
     signal(SIGPIPE, SIG_IGN);
     event_set_log_callback(quiet);
     switch (arguments.command) {
@@ -174,12 +210,14 @@ int main(int argc, char **argv)
         break;
     case COMMAND_WAIT:
     case COMMAND_RUN:
+    case COMMAND_RESUME:
         code = follow(&arguments);
         break;
     default:
         code = one_request(&arguments);
         break;
     }
+    arguments_finish(&arguments);
     if (!output_finish()) {
         output_error("standard output could not be written");
         return EXIT_SERVER;

@@ -30,26 +30,29 @@ void output_final(enum vts_client_status status);
 void output_job(const struct vts_client_job *job);  /* Job ID: status ... */
 void output_json(const struct vts_client_job *job); /* one line */
 
-/* One line of JSON about what went wrong with a job: job_id, its status (NULL: not known) and
- * error {code, message}. */
-void output_json_error(const char *id, const char *status, const char *code, const char *message);
+struct output_failure {
+    const char *code, *message;
+    const char *token; /* to go on with; NULL: there is none */
+};
+
+/* One line of JSON about what went wrong with a job: job_id, its status (NULL: not known), error {code,
+ * message} and the token. */
+void output_json_error(const char *id, const char *status, const struct output_failure *failure);
+
+/* One of several jobs has ended. */
+void output_ended(const char *id, enum vts_client_status status);
+
+/* A line of a list that goes on. */
+void output_change(const struct vts_client_job *job);
+
+/* A line on standard error: so late, of this job, this happened. */
+void output_trace(double at_s, const char *id, const char *text);
+
+void output_flush(void);
 
 /* A line of the list, and its head. */
 void output_list_head(void);
 void output_list_job(const struct vts_client_job *job);
-
-/* What the progress line on a terminal tells. */
-struct output_progress {
-    const char *id;
-    double progress;             /* below 0: not known */
-    const char *trouble;         /* why the last poll failed; NULL: it did not */
-    int64_t elapsed_ms, next_ms; /* next_ms below 0: a request is under way */
-};
-
-/* Can standard output show a line that is rewritten? */
-bool output_is_terminal(void);
-void output_progress(const struct output_progress *progress);
-void output_progress_clear(void);
 
 /* Flushes; false where something could not be written (a full disk, say). */
 bool output_finish(void);

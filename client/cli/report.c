@@ -81,33 +81,35 @@ static void advise(struct hint *hint, const char *advice)
 
 /* What to do about it; may be empty. */
 static void find_hint(struct hint *hint, const struct vts_client_error *error,
-                      const struct arguments *arguments)
+                      const struct arguments *arguments, const char *id)
 {
+    enum command command = arguments->command;
+
     advise(hint, "");
     switch (error->code) {
     case VTS_CLIENT_ERR_DEADLINE:
-        if (arguments->command == COMMAND_WAIT || arguments->command == COMMAND_RUN)
-            suggest(hint, arguments, "to go on waiting", "wait", arguments->id);
+        if (command == COMMAND_WAIT || command == COMMAND_RUN || command == COMMAND_RESUME)
+            suggest(hint, arguments, "to go on waiting", "wait", id);
         else
             advise(hint, "; a longer one may help");
         break;
     case VTS_CLIENT_ERR_UNREACHABLE:
         if (report_never_connected(error))
             advise(hint, "; is vtsimd running there?");
-        else if (arguments->command == COMMAND_START || arguments->command == COMMAND_RUN)
-            suggest(hint, arguments, "to see whether it was started", "status", arguments->id);
+        else if (command == COMMAND_START || command == COMMAND_RUN)
+            suggest(hint, arguments, "to see whether it was started", "status", id);
         break;
     case VTS_CLIENT_ERR_TIMEOUT:
         advise(hint, "; is the server overloaded? a longer --request-timeout may help");
         break;
     case VTS_CLIENT_ERR_UNKNOWN_JOB:
-        if (arguments->command == COMMAND_CANCEL)
+        if (command == COMMAND_CANCEL)
             suggest(hint, arguments, "to see which there are", "list", NULL);
         else
-            suggest(hint, arguments, "to start it", "start", arguments->id);
+            suggest(hint, arguments, "to start it", "start", id);
         break;
     case VTS_CLIENT_ERR_EXISTS:
-        suggest(hint, arguments, "to wait for it", "wait", arguments->id);
+        suggest(hint, arguments, "to wait for it", "wait", id);
         break;
     case VTS_CLIENT_ERR_PROTOCOL:
         advise(hint, "; does -u lead to a video-translation service?");
@@ -164,19 +166,41 @@ static void word(const struct vts_client_error *error, const struct arguments *a
         snprintf(text, room, "%s", error->message);
 }
 
+static void print_json(const struct vts_client_error *error, const char *id, const char *text,
+                       const struct vts_client_result *result)
+{
+    const struct vts_client_job *job = result ? result->job : NULL;
+    struct output_failure failure = {
+        .code = code_name(error->code), .message = text, .token = result ? result->token : NULL};
+
+    output_json_error(id, job ? vts_client_status_name(job->status) : NULL, &failure);
+}
+
 int report_error(const struct vts_client_error *error, const struct arguments *arguments,
-                 const struct vts_client_job *job)
+                 const char *id, const struct vts_client_result *result)
 {
     char text[sizeof(error->message) + 64];
     struct hint hint;
 
     word(error, arguments, text, sizeof(text));
-    find_hint(&hint, error, arguments);
+    find_hint(&hint, error, arguments, id);
     output_error("%s%s", text, hint.text);
     if (error->code == VTS_CLIENT_ERR_INVALID)
         return EXIT_USAGE;
-    if (arguments->json && arguments->id)
-        output_json_error(arguments->id, job ? vts_client_status_name(job->status) : NULL,
-                          code_name(error->code), text);
+    if (arguments->json && id)
+        print_json(error, id, text, result);
     return error->code == VTS_CLIENT_ERR_DEADLINE ? EXIT_DEADLINE : EXIT_SERVER;
+}
+
+void report_interrupted(const struct arguments *arguments, const char *id, const char *token)
+{
+    struct hint hint;
+
+    suggest(&hint, arguments, "to go on waiting", "resume", token);
+    output_error("job \"%s\" is left as it is%s", id, hint.text);
+}
+
+int report_worse(int a, int b)
+{
+    return a > b ? a : b; /* they are numbered so, but for wrong usage, which comes before all */
 }

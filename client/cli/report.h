@@ -11,9 +11,15 @@
  * connection that broke. */
 bool report_never_connected(const struct vts_client_error *error);
 
-/* Prints the error and returns the exit status for it. `job` is what was last seen of the job; NULL:
- * nothing. */
+/* Prints the error and returns the exit status for it. `id` is the job that it is about, NULL: none;
+ * `result` what was last seen of it, NULL: nothing. */
 int report_error(const struct vts_client_error *error, const struct arguments *arguments,
-                 const struct vts_client_job *job);
+                 const char *id, const struct vts_client_result *result);
+
+/* The user wants no more; the job is left as it is: how to go on. */
+void report_interrupted(const struct arguments *arguments, const char *id, const char *token);
+
+/* Of two exit statuses, the one that matters more. */
+int report_worse(int a, int b);
 
 #endif

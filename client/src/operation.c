@@ -1,26 +1,31 @@
 /* SPDX-License-Identifier: MIT
  *
- * One operation from its call to its done. See handle.h. It is always in one of three states: asking
- * (exchange is set), sleeping (the timer runs to due_ms), or inside a user's callback; the timer also
- * guards the deadline in the first two. */
-#include <event2/event.h>
+ * An operation's life: how it begins, what its timer does, how it ends. See handle.h. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "chance.h"
 #include "error.h"
 #include "handle.h"
 #include "options.h"
+#include "plans.h"
 
-#define NEVER INT64_MAX
+static void on_timer(void *arg);
 
-static void on_timer(evutil_socket_t fd, short what, void *arg);
-static void on_reply(const struct reply *reply, void *arg);
-
-static int64_t now(struct vts_client_operation *operation)
+int64_t operation_now_ms(const struct vts_client_operation *operation)
 {
-    struct environment *environment = &operation->client->environment;
+    return timeline_now_ms(&operation->client->timeline);
+}
 
-    return environment->now_ms(environment);
+double operation_uniform(struct vts_client_operation *operation)
+{
+    return chance_uniform(&operation->client->chance);
+}
+
+bool operation_polls(const struct vts_client_operation *operation)
+{
+    return operation->kind == OPERATION_WAIT || operation->kind == OPERATION_RUN;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -33,30 +38,14 @@ void operation_release(struct vts_client_operation *operation)
 
     if (--operation->references)
         return;
-    if (operation->timer)
-        event_free(operation->timer);
     protocol_answer_finish(&operation->seen);
+    settings_release(operation->settings);
+    watch_destroy(operation->watch);
+    free(operation->trouble);
     free(operation->id);
     free(operation->path);
-    free(operation->body);
     free(operation);
     handle_release(client);
-}
-
-/* Takes over and checks what the user wants: the call and the options. */
-static bool adopt_call(struct vts_client_operation *operation, const struct vts_client_call *call,
-                       struct vts_client_error *error)
-{
-    struct vts_client_options *options = &operation->options;
-
-    if (call && !options_adopt(&operation->call, sizeof(operation->call), call, "call", error))
-        return false;
-    *options = operation->client->options;
-    if (operation->call.options && !options_read(options, operation->call.options, error))
-        return false;
-    options->url = NULL;
-    operation->call.options = NULL;
-    return true;
 }
 
 static bool no_memory(struct vts_client_error *error)
@@ -64,82 +53,95 @@ static bool no_memory(struct vts_client_error *error)
     return error_set(error, VTS_CLIENT_ERR_MEMORY, 0, "out of memory");
 }
 
-/* Prepares the first request. */
-static bool prepare(struct vts_client_operation *operation, const struct operation_request *request,
-                    struct vts_client_error *error)
+/* Takes over and checks what the user wants: the call and the options. */
+static bool adopt_call(struct vts_client_operation *operation,
+                       const struct operation_request *request, struct vts_client_error *error)
+{
+    const struct settings *like = operation->client->settings;
+    struct settings *settings;
+
+    if (request->call &&
+        !options_adopt(&operation->call, sizeof(operation->call), request->call, "call", error))
+        return false;
+    if (operation->call.options)
+        settings = settings_create(operation->call.options, like, error);
+    else
+        settings = settings_hold(operation->client->settings);
+    operation->call.options = NULL;
+    if (settings && request->job_class) {
+        operation->settings = settings_with_class(settings, request->job_class);
+        settings_release(settings);
+        return operation->settings || no_memory(error);
+    }
+    operation->settings = settings;
+    return settings != NULL;
+}
+
+static bool prepare_list(struct vts_client_operation *operation,
+                         const struct vts_client_query *theirs, struct vts_client_error *error)
 {
     struct vts_client_query query = {.size = sizeof(query)};
 
-    if (request->kind == OPERATION_LIST) {
-        if (request->query && !options_adopt(&query, sizeof(query), request->query, "query", error))
-            return false;
-        operation->question = PROTOCOL_LIST;
-        operation->path = protocol_list_path(&query);
-        return operation->path || no_memory(error);
+    if (theirs && !options_adopt(&query, sizeof(query), theirs, "query", error))
+        return false;
+    operation->question = PROTOCOL_LIST;
+    if (operation->kind == OPERATION_WATCH) {
+        query.after = NULL;
+        operation->watch = watch_create(&query);
+        if (!operation->watch)
+            return no_memory(error);
     }
+    operation->path = protocol_list_path(&query);
+    return operation->path || no_memory(error);
+}
+
+/* What is asked first. */
+static bool prepare(struct vts_client_operation *operation, const struct operation_request *request,
+                    struct vts_client_error *error)
+{
+    if (request->kind == OPERATION_LIST || request->kind == OPERATION_WATCH)
+        return prepare_list(operation, request->query, error);
     if (!protocol_check_id(request->id, error))
         return false;
     operation->id = strdup(request->id);
     if (!operation->id)
         return no_memory(error);
-    switch (request->kind) {
-    case OPERATION_START:
-    case OPERATION_RUN:
-        operation->question = PROTOCOL_START;
-        operation->path = strdup("/start");
-        operation->body = protocol_start_body(operation->id);
-        return (operation->path && operation->body) || no_memory(error);
-    case OPERATION_CANCEL:
-        operation->question = PROTOCOL_CANCEL;
-        operation->path = protocol_job_path(operation->id);
-        break;
-    default:
-        operation->question = PROTOCOL_STATUS;
-        operation->path = protocol_status_path(operation->id);
-        break;
-    }
-    return operation->path || no_memory(error);
-}
-
-/* ---- the timer ------------------------------------------------------------------------------- */
-
-static void arm(struct vts_client_operation *operation)
-{
-    int64_t until_ms =
-        operation->due_ms < operation->deadline_ms ? operation->due_ms : operation->deadline_ms;
-    int64_t left_ms = until_ms - now(operation);
-    struct timeval after;
-
-    if (until_ms == NEVER)
-        return;
-    if (left_ms < 0)
-        left_ms = 0;
-    after = (struct timeval){.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000};
-    event_add(operation->timer, &after);
-}
-
-static bool polls(const struct vts_client_operation *operation)
-{
-    return operation->kind == OPERATION_WAIT || operation->kind == OPERATION_RUN;
-}
-
-/* Sends the next request. False where memory is short. */
-static bool ask(struct vts_client_operation *operation)
-{
-    enum transport_method method = TRANSPORT_GET;
-
-    if (operation->question == PROTOCOL_START)
-        method = TRANSPORT_POST;
-    else if (operation->question == PROTOCOL_CANCEL)
-        method = TRANSPORT_DELETE;
-    operation->due_ms = NEVER;
-    operation->exchange =
-        transport_send(operation->client->transport, method, operation->path, operation->body,
-                       operation->options.request_timeout_ms, on_reply, operation);
-    if (!operation->exchange)
-        return false;
-    arm(operation);
+    operation->starting = request->kind == OPERATION_START || request->kind == OPERATION_RUN;
+    operation->question = request->kind == OPERATION_CANCEL ? PROTOCOL_CANCEL : PROTOCOL_STATUS;
     return true;
+}
+
+static void set_times(struct vts_client_operation *operation,
+                      const struct operation_request *request)
+{
+    int64_t deadline_ms = operation->settings->options.deadline_ms;
+    int64_t age_ms = request->age_ms > 0 ? request->age_ms : 0;
+
+    operation->began_ms = operation_now_ms(operation);
+    operation->born_ms = operation->pending_ms = operation->began_ms - age_ms;
+    operation->aged = request->kind == OPERATION_WAIT && request->age_ms >= 0;
+    operation->projected_ms = -1;
+    operation->wait.known = request->known;
+    operation->deadline_ms = deadline_ms ? operation->began_ms + deadline_ms : NEVER;
+    operation->due_ms = operation->began_ms;
+}
+
+static struct vts_client_operation *create(struct vts_client *client, enum operation_kind kind)
+{
+    struct vts_client_operation *operation = calloc(1, sizeof(*operation));
+
+    if (!operation)
+        return NULL;
+    if (!timers_reserve(&client->timeline.timers)) {
+        free(operation);
+        return NULL;
+    }
+    operation->references = 1;
+    operation->client = client;
+    handle_hold(client);
+    operation->kind = kind;
+    operation->timer = (struct timer){.fire = on_timer, .arg = operation};
+    return operation;
 }
 
 struct vts_client_operation *operation_begin(struct vts_client *client,
@@ -152,239 +154,238 @@ struct vts_client_operation *operation_begin(struct vts_client *client,
         error_set(error, VTS_CLIENT_ERR_CALL, 0, "the handle is being destroyed");
         return NULL;
     }
-    operation = calloc(1, sizeof(*operation));
+    operation = create(client, request->kind);
     if (!operation) {
         no_memory(error);
         return NULL;
     }
-    operation->references = 1;
-    operation->client = client;
-    handle_hold(client);
-    operation->kind = request->kind;
-    if (!adopt_call(operation, request->call, error) || !prepare(operation, request, error)) {
+    if (!adopt_call(operation, request, error) || !prepare(operation, request, error)) {
+        timers_unreserve(&client->timeline.timers);
         operation_release(operation);
         return NULL;
     }
-    wait_init(&operation->wait, &operation->options);
-    operation->began_ms = now(operation);
-    operation->due_ms = operation->deadline_ms = NEVER;
-    if (operation->options.deadline_ms)
-        operation->deadline_ms = operation->began_ms + operation->options.deadline_ms;
-    operation->timer = evtimer_new(client->base, on_timer, operation);
-    if (!operation->timer || !ask(operation)) {
-        no_memory(error);
-        operation_release(operation);
-        return NULL;
-    }
+    wait_init(&operation->wait, &operation->settings->options);
+    set_times(operation, request);
     TAILQ_INSERT_TAIL(&client->operations, operation, all);
+    client->under_way++;
+    client->counters.begun++;
+    operation_arm(operation); /* the first request goes from the loop */
     return operation;
+}
+
+/* ---- the timer ------------------------------------------------------------------------------- */
+
+void operation_arm(struct vts_client_operation *operation)
+{
+    int64_t next_ms = operation->due_ms, stop_ms = delay_stop_ms(operation);
+
+    if (next_ms > operation->deadline_ms)
+        next_ms = operation->deadline_ms;
+    if (next_ms > stop_ms)
+        next_ms = stop_ms;
+    timeline_set(&operation->client->timeline, &operation->timer, next_ms);
+}
+
+static void finish_late(struct vts_client_operation *operation)
+{
+    const char *stopped = operation->stop_late ? "; it was asked to stop" : "";
+    long long deadline_ms = (long long)operation->settings->options.deadline_ms;
+    struct vts_client_error error;
+
+    if (operation->trouble)
+        error_set(&error, VTS_CLIENT_ERR_DEADLINE, 0,
+                  "the deadline of %lld ms passed; the last %s failed: %s%s", deadline_ms,
+                  operation->starting ? "start" : "poll", operation->trouble->message, stopped);
+    else if (operation_polls(operation) && operation->seen.job.id)
+        error_set(&error, VTS_CLIENT_ERR_DEADLINE, 0,
+                  "the deadline of %lld ms passed; job \"%s\" was %s%s", deadline_ms, operation->id,
+                  operation->polls ? "pending when last seen" : "started and not polled yet",
+                  stopped);
+    else
+        error_set(&error, VTS_CLIENT_ERR_DEADLINE, 0,
+                  "the deadline of %lld ms passed before there was an answer%s", deadline_ms,
+                  stopped);
+    operation_finish(operation, &error);
+}
+
+static void on_timer(void *arg)
+{
+    struct vts_client_operation *operation = arg;
+    int64_t now_ms = operation_now_ms(operation);
+
+    if (now_ms >= operation->deadline_ms) {
+        finish_late(operation);
+        return;
+    }
+    if (now_ms >= delay_stop_ms(operation)) {
+        operation->stop_late = true;
+        ask_stop(operation, VTS_CLIENT_REASON_CANCEL);
+        return;
+    }
+    operation_hold(operation);
+    if (now_ms >= operation->due_ms) {
+        operation->due_ms = NEVER;
+        pump_add(operation);
+    }
+    if (!operation->finished)
+        operation_arm(operation);
+    operation_release(operation);
 }
 
 /* ---- the end --------------------------------------------------------------------------------- */
 
-static void fill_result(struct vts_client_operation *operation)
+void operation_let_go(struct vts_client_operation *operation)
 {
-    struct vts_client_result *result = &operation->result;
+    struct vts_client *client = operation->client;
+    bool polled = operation->question == PROTOCOL_STATUS || operation->question == PROTOCOL_JOB;
+
+    pump_remove(operation);
+    delay_give_back(operation);
+    if (operation->batch) {
+        operation->polls++; /* the server may have seen it, so it was made */
+        batch_leave(operation);
+    }
+    if (!operation->exchange)
+        return;
+    if (polled && transport_was_sent(operation->exchange))
+        operation->polls++;
+    transport_cancel(operation->exchange);
+    operation->exchange = NULL;
+    pump_soon(client);
+}
+
+/* May the job still be running, for all that we know? */
+static bool may_go_on(const struct vts_client_operation *operation,
+                      const struct vts_client_error *error)
+{
+    switch (error->code) {
+    case VTS_CLIENT_OK:
+        return operation->kind == OPERATION_START;
+    case VTS_CLIENT_ERR_INVALID:
+    case VTS_CLIENT_ERR_REFUSED:
+    case VTS_CLIENT_ERR_EXISTS:
+        return false;
+    case VTS_CLIENT_ERR_UNKNOWN_JOB:
+        return operation->wait.known;
+    default:
+        return true;
+    }
+}
+
+static void fill_result(struct vts_client_operation *operation, struct vts_client_result *result,
+                        const struct vts_client_error *error, char *token)
+{
     struct protocol_answer *seen = &operation->seen;
 
-    result->size = sizeof(*result);
-    result->polls = operation->polls;
-    result->elapsed_ms = now(operation) - operation->began_ms;
-    if (operation->kind == OPERATION_LIST && result->error.code == VTS_CLIENT_OK) {
+    *result = (struct vts_client_result){
+        .size = sizeof(*result), .polls = operation->polls, .starts = operation->starts};
+    if (error)
+        result->error = *error;
+    result->elapsed_ms = operation_now_ms(operation) - operation->began_ms;
+    if (operation->kind == OPERATION_LIST && !result->error.code) {
         result->jobs = seen->jobs;
         result->job_count = seen->job_count;
         result->next = seen->next;
     } else if (seen->job.id) {
         result->job = &seen->job;
     }
+    if (may_go_on(operation, &result->error) &&
+        vts_client_token(operation, token, VTS_CLIENT_TOKEN_MAX))
+        result->token = token;
 }
 
-/* Ends the operation with what stands in result.error. Takes the engine's reference away: the caller
- * must not touch the operation any more, unless it holds one of its own. */
-static void finish(struct vts_client_operation *operation)
+/* A blocking call returns it: see sync.c. */
+static void keep(struct vts_client *client, const struct vts_client_result *result)
+{
+    client->kept.result = *result;
+    if (result->token) {
+        memcpy(client->kept.token, result->token, sizeof(client->kept.token));
+        client->kept.result.token = client->kept.token;
+    }
+}
+
+static void tell_done(struct vts_client_operation *operation, const struct vts_client_error *error)
+{
+    struct vts_client *client = operation->client;
+    struct vts_client_result result;
+    char token[VTS_CLIENT_TOKEN_MAX] = "";
+
+    fill_result(operation, &result, error, token);
+    if (client->own_base)
+        keep(client, &result);
+    trace_end(operation, &result.error);
+    if (operation->call.done) {
+        callback_enter(client);
+        operation->call.done(operation, &result, operation->call.arg);
+        callback_leave(client);
+    }
+}
+
+void operation_learn(struct vts_client_operation *operation, int64_t ended_ms)
+{
+    struct plan_lesson lesson = {.job_class = operation->settings->job_class,
+                                 .pending_ms = operation->pending_ms - operation->born_ms,
+                                 .projected_ms = operation->projected_ms,
+                                 .ended_ms = ended_ms};
+
+    if (operation_polls(operation) && operation->aged && !operation->stopped)
+        plans_learn(operation->settings->plan, &lesson);
+}
+
+void operation_finish(struct vts_client_operation *operation, const struct vts_client_error *error)
 {
     struct vts_client *client = operation->client;
 
     operation->finished = true;
     TAILQ_REMOVE(&client->operations, operation, all);
-    event_del(operation->timer);
-    if (operation->exchange) {
-        /* The server may have seen it, so it was made. */
-        if (operation->question == PROTOCOL_STATUS && transport_was_sent(operation->exchange))
-            operation->polls++;
-        transport_cancel(operation->exchange);
-        operation->exchange = NULL;
-    }
-    fill_result(operation);
-    if (operation->call.done) {
-        client->callbacks++;
-        operation->call.done(operation, &operation->result, operation->call.arg);
-        client->callbacks--;
-    }
+    client->under_way--;
+    client->counters.ended++;
+    timeline_stop(&client->timeline, &operation->timer);
+    operation_let_go(operation);
+    timers_unreserve(&client->timeline.timers);
+    if (error)
+        operation_learn(operation, -1);
+    tell_done(operation, error);
     operation_release(operation);
+}
+
+void operation_finish_no_memory(struct vts_client_operation *operation)
+{
+    struct vts_client_error error;
+
+    no_memory(&error);
+    operation_finish(operation, &error);
+}
+
+void operation_poke(struct vts_client_operation *operation)
+{
+    int64_t now_ms = operation_now_ms(operation);
+
+    if (operation->finished || operation->due_ms <= now_ms || operation->due_ms == NEVER ||
+        operation->stop_late)
+        return;
+    operation->due_ms = operation->floor_ms > now_ms ? operation->floor_ms : now_ms;
+    operation->reason = VTS_CLIENT_REASON_POKE;
+    operation_arm(operation);
+}
+
+void operation_stop(struct vts_client_operation *operation)
+{
+    if (operation->finished || operation->stopping)
+        return;
+    /* Nothing to stop: a start that was not sent, or nothing of a job. */
+    if (!operation_polls(operation) || (operation->starting && !operation->starts))
+        operation_abandon(operation);
+    else
+        ask_stop(operation, VTS_CLIENT_REASON_CANCEL);
 }
 
 void operation_abandon(struct vts_client_operation *operation)
 {
+    struct vts_client_error error;
+
     if (operation->finished)
         return;
-    error_set(&operation->result.error, VTS_CLIENT_ERR_ABANDONED, 0, "the operation was abandoned");
-    finish(operation);
-}
-
-static void finish_with(struct vts_client_operation *operation,
-                        const struct vts_client_error *error)
-{
-    operation->result.error = *error;
-    finish(operation);
-}
-
-static void finish_no_memory(struct vts_client_operation *operation)
-{
-    no_memory(&operation->result.error);
-    finish(operation);
-}
-
-static void finish_late(struct vts_client_operation *operation)
-{
-    const char *last_error = operation->last_error.message;
-    long long deadline_ms = (long long)operation->options.deadline_ms;
-    struct vts_client_error *error = &operation->result.error;
-
-    if (*last_error)
-        error_set(error, VTS_CLIENT_ERR_DEADLINE, 0,
-                  "the deadline of %lld ms passed; the last poll failed: %s", deadline_ms,
-                  last_error);
-    else if (polls(operation) && operation->seen.job.id)
-        error_set(error, VTS_CLIENT_ERR_DEADLINE, 0,
-                  "the deadline of %lld ms passed; job \"%s\" was %s", deadline_ms, operation->id,
-                  operation->polls ? "pending when last seen" : "started and not polled yet");
-    else
-        error_set(error, VTS_CLIENT_ERR_DEADLINE, 0,
-                  "the deadline of %lld ms passed before there was an answer", deadline_ms);
-    finish(operation);
-}
-
-/* ---- what happens ---------------------------------------------------------------------------- */
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    struct vts_client_operation *operation = arg;
-    int64_t now_ms = now(operation);
-
-    (void)fd;
-    (void)what;
-    if (now_ms >= operation->deadline_ms)
-        finish_late(operation);
-    else if (now_ms < operation->due_ms)
-        arm(operation); /* the loop's clock is coarser than ours: no poll comes early */
-    else if (!ask(operation))
-        finish_no_memory(operation);
-}
-
-/* Sleeps until the next poll. */
-static void sleep_for(struct vts_client_operation *operation, int64_t delay_ms, int64_t from_ms)
-{
-    operation->due_ms = from_ms + delay_ms;
-    arm(operation);
-}
-
-/* The start was answered: it is over, or the polls begin. */
-static void after_start(struct vts_client_operation *operation, const struct reply *reply)
-{
-    struct environment *environment = &operation->client->environment;
-    int64_t delay_ms;
-
-    if (operation->kind == OPERATION_START) {
-        finish(operation);
-        return;
-    }
-    free(operation->path);
-    free(operation->body);
-    operation->body = NULL;
-    operation->path = protocol_status_path(operation->id);
-    if (!operation->path) {
-        finish_no_memory(operation);
-        return;
-    }
-    operation->question = PROTOCOL_STATUS;
-    delay_ms =
-        wait_started(&operation->wait, reply->retry_after_ms, environment->uniform(environment));
-    sleep_for(operation, delay_ms, now(operation));
-}
-
-/* Tells the user of a poll. False where the operation was ended meanwhile. */
-static bool report_poll(struct vts_client_operation *operation, const struct wait_step *step,
-                        const struct vts_client_error *error, int64_t now_ms)
-{
-    struct vts_client *client = operation->client;
-    struct vts_client_poll poll = {.size = sizeof(poll),
-                                   .number = operation->polls,
-                                   .elapsed_ms = now_ms - operation->began_ms,
-                                   .next_ms = step->delay_ms};
-    bool goes_on;
-
-    if (!operation->call.poll)
-        return true;
-    if (error->code == VTS_CLIENT_OK)
-        poll.job = &operation->seen.job;
-    else
-        poll.error = error;
-    if (step->ended || now_ms + step->delay_ms >= operation->deadline_ms)
-        poll.next_ms = -1;
-    operation_hold(operation);
-    client->callbacks++;
-    operation->call.poll(operation, &poll, operation->call.arg);
-    client->callbacks--;
-    goes_on = !operation->finished;
-    operation_release(operation);
-    return goes_on;
-}
-
-static void after_poll(struct vts_client_operation *operation, const struct reply *reply,
-                       const struct vts_client_error *error)
-{
-    struct environment *environment = &operation->client->environment;
-    struct wait_answer answer = {.code = error->code,
-                                 .http_status = error->http_status,
-                                 .status = operation->seen.job.status,
-                                 .retry_after_ms = reply->retry_after_ms};
-    struct wait_step step =
-        wait_answered(&operation->wait, &answer, environment->uniform(environment));
-    int64_t now_ms = now(operation);
-
-    operation->last_error = *error;
-    if (!report_poll(operation, &step, error, now_ms))
-        return;
-    /* The engine's reference still stands, which the analyzer does not count. */
-    if (step.ended)
-        finish_with(operation, error); /* NOLINT(clang-analyzer-unix.Malloc) */
-    else
-        sleep_for(operation, step.delay_ms, now_ms); /* NOLINT(clang-analyzer-unix.Malloc) */
-}
-
-static void on_reply(const struct reply *reply, void *arg)
-{
-    struct vts_client_operation *operation = arg;
-    struct protocol_answer answer;
-    struct vts_client_error error;
-    enum protocol_question question = operation->question;
-
-    operation->exchange = NULL;
-    if (question == PROTOCOL_STATUS)
-        operation->polls++;
-    protocol_read(question, operation->id, operation->client->target.authority, reply, &answer);
-    error = answer.error;
-    if (error.code == VTS_CLIENT_OK) {
-        protocol_answer_finish(&operation->seen);
-        operation->seen = answer;
-    } else {
-        protocol_answer_finish(&answer);
-    }
-    if (question == PROTOCOL_STATUS && polls(operation))
-        after_poll(operation, reply, &error);
-    else if (question == PROTOCOL_START && error.code == VTS_CLIENT_OK)
-        after_start(operation, reply);
-    else
-        finish_with(operation, &error);
+    error_set(&error, VTS_CLIENT_ERR_ABANDONED, 0, "the operation was abandoned");
+    operation_finish(operation, &error);
 }

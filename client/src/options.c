@@ -6,8 +6,11 @@
 #include <string.h>
 
 #include "error.h"
+#include "plans.h"
+#include "utf8.h"
 
-#define DAY_MS INT64_C(86400000)
+#define DAY_MS  INT64_C(86400000)
+#define HOUR_MS INT64_C(3600000)
 
 static const struct vts_client_options defaults = {.size = sizeof(struct vts_client_options),
                                                    .url = "http://127.0.0.1:5000",
@@ -18,7 +21,12 @@ static const struct vts_client_options defaults = {.size = sizeof(struct vts_cli
                                                    .deadline_ms = 0,
                                                    .request_timeout_ms = 10000,
                                                    .max_errors = 10,
-                                                   .max_connections = 16};
+                                                   .max_connections = 16,
+                                                   .cost_ms = 1000,
+                                                   .job_class = "",
+                                                   .long_poll_ms = 20000,
+                                                   .max_batch = 100,
+                                                   .retry_budget = 100};
 
 void vts_client_options_defaults(struct vts_client_options *options, size_t size)
 {
@@ -64,6 +72,23 @@ static bool check_real(const char *name, double value, double min, double max,
                      min, max);
 }
 
+bool options_check_class(const char *job_class, struct vts_client_error *error)
+{
+    size_t length = job_class ? strlen(job_class) : 0;
+
+    if (!job_class || length > PLAN_CLASS_MAX)
+        return error_set(error, VTS_CLIENT_ERR_INVALID, 0, "job_class: has 0 to %d bytes",
+                         PLAN_CLASS_MAX);
+    for (size_t at = 0, bytes; at < length; at += bytes) {
+        bytes = utf8_printable(job_class + at, length - at);
+        if (!bytes)
+            return error_set(error, VTS_CLIENT_ERR_INVALID, 0,
+                             "job_class: \"%s\" is not UTF-8 or has a control character",
+                             job_class);
+    }
+    return true;
+}
+
 bool options_read(struct vts_client_options *ours, const struct vts_client_options *theirs,
                   struct vts_client_error *error)
 {
@@ -74,12 +99,21 @@ bool options_read(struct vts_client_options *ours, const struct vts_client_optio
         return false;
     if (!ours->url)
         return error_set(error, VTS_CLIENT_ERR_INVALID, 0, "url: is not set");
-    return check_range("initial_ms", ours->initial_ms, 1, DAY_MS, error) &&
+    return options_check_class(ours->job_class, error) &&
+           check_range("initial_ms", ours->initial_ms, 1, DAY_MS, error) &&
            check_real("factor", ours->factor, 1, 100, error) &&
            check_range("cap_ms", ours->cap_ms, ours->initial_ms, DAY_MS, error) &&
            check_real("jitter", ours->jitter, 0, 1, error) &&
            check_range("deadline_ms", ours->deadline_ms, 0, INT64_MAX / 4, error) &&
            check_range("request_timeout_ms", ours->request_timeout_ms, 1, DAY_MS, error) &&
            check_range("max_errors", ours->max_errors, 1, INT32_MAX, error) &&
-           check_range("max_connections", ours->max_connections, 1, 1024, error);
+           check_range("max_connections", ours->max_connections, 1, 1024, error) &&
+           check_range("cost_ms", ours->cost_ms, 0, DAY_MS, error) &&
+           check_range("retry_after", ours->retry_after, VTS_CLIENT_RETRY_AFTER_FLOOR,
+                       VTS_CLIENT_RETRY_AFTER_IGNORE, error) &&
+           check_range("on_deadline", ours->on_deadline, VTS_CLIENT_ON_DEADLINE_LEAVE,
+                       VTS_CLIENT_ON_DEADLINE_CANCEL, error) &&
+           check_range("long_poll_ms", ours->long_poll_ms, 0, HOUR_MS, error) &&
+           check_range("max_batch", ours->max_batch, 1, 100, error) &&
+           check_range("retry_budget", ours->retry_budget, 1, 1000000, error);
 }

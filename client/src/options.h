@@ -18,4 +18,7 @@ bool options_adopt(void *ours, size_t room, const void *theirs, const char *name
 bool options_read(struct vts_client_options *ours, const struct vts_client_options *theirs,
                   struct vts_client_error *error);
 
+/* A class of jobs: 0 to 64 bytes, printable. */
+bool options_check_class(const char *job_class, struct vts_client_error *error);
+
 #endif

@@ -22,6 +22,10 @@ static const struct vts_client_result wrong_handle = {
 static const struct vts_client_result wrong_place = {
     .size = sizeof(struct vts_client_result),
     .error = {VTS_CLIENT_ERR_CALL, 0, "a blocking call inside a callback of the same handle"}};
+static const struct vts_client_result wrong_thread = {
+    .size = sizeof(struct vts_client_result),
+    .error = {VTS_CLIENT_ERR_CALL, 0,
+              "a blocking call inside a callback of an asynchronous handle"}};
 static const struct vts_client_result destroyed = {
     .size = sizeof(struct vts_client_result),
     .error = {VTS_CLIENT_ERR_ABANDONED, 0, "the handle was destroyed"}};
@@ -58,12 +62,12 @@ static void guard_leave(struct pipe_guard *guard)
     pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
 }
 
-/* The handle keeps the operation, which owns the result, until the next call. */
+/* The handle keeps the operation, into whose answer the result points, until the next call. */
 static void keep(struct vts_client *client, struct vts_client_operation *operation)
 {
-    if (client->kept)
-        operation_release(client->kept);
-    client->kept = operation;
+    if (client->kept.operation)
+        operation_release(client->kept.operation);
+    client->kept.operation = operation;
 }
 
 /* Nothing could be begun. */
@@ -74,25 +78,23 @@ static const struct vts_client_result *refused(struct vts_client *client,
     return &client->refusal;
 }
 
-static const struct vts_client_result *run(struct vts_client *client, enum operation_kind kind,
-                                           const char *id, const struct vts_client_query *query,
-                                           const struct vts_client_call *call)
+/* Why the call is not allowed here; NULL: it is. */
+static const struct vts_client_result *objection(const struct vts_client *client)
 {
-    struct operation_request request = {kind, id, query, call};
-    struct vts_client_operation *operation;
-    struct vts_client_error error;
-    struct pipe_guard guard;
-
     if (!client)
         return &no_handle;
     if (!client->own_base)
         return &wrong_handle;
     if (client->callbacks)
         return &wrong_place;
-    keep(client, NULL);
-    operation = operation_begin(client, &request, &error);
-    if (!operation)
-        return refused(client, &error);
+    return callback_runs() ? &wrong_thread : NULL;
+}
+
+static const struct vts_client_result *run_to_end(struct vts_client *client,
+                                                  struct vts_client_operation *operation)
+{
+    struct pipe_guard guard;
+
     operation_hold(operation);
     operation->call.done = NULL;
     guard_enter(&guard);
@@ -107,7 +109,45 @@ static const struct vts_client_result *run(struct vts_client *client, enum opera
         return &destroyed;
     }
     keep(client, operation);
-    return &operation->result;
+    return &client->kept.result;
+}
+
+static const struct vts_client_result *run(struct vts_client *client, enum operation_kind kind,
+                                           const char *id, const struct vts_client_query *query,
+                                           const struct vts_client_call *call)
+{
+    struct operation_request request = {
+        .kind = kind, .id = id, .query = query, .call = call, .age_ms = -1};
+    const struct vts_client_result *wrong = objection(client);
+    struct vts_client_operation *operation;
+    struct vts_client_error error;
+
+    if (wrong)
+        return wrong;
+    keep(client, NULL);
+    operation = operation_begin(client, &request, &error);
+    return operation ? run_to_end(client, operation) : refused(client, &error);
+}
+
+const struct vts_client_result *vts_client_resume_sync(struct vts_client *client, const char *token,
+                                                       const struct vts_client_call *call)
+{
+    const struct vts_client_result *wrong = objection(client);
+    struct vts_client_operation *operation;
+    struct vts_client_error error;
+
+    if (wrong)
+        return wrong;
+    keep(client, NULL);
+    operation = handle_resume(client, token, call, &error);
+    return operation ? run_to_end(client, operation) : refused(client, &error);
+}
+
+const struct vts_client_result *vts_client_watch_sync(struct vts_client *client,
+                                                      const struct vts_client_query *query,
+                                                      const struct vts_client_call *call)
+{
+    return run(client, OPERATION_WATCH, NULL, query, call);
 }
 
 const struct vts_client_result *vts_client_start_sync(struct vts_client *client, const char *id,

@@ -18,9 +18,8 @@
 #include <sys/queue.h>
 #include <sys/socket.h>
 
-#include "environment.h"
-
-#define RETRY_AFTER_MAX_S (TRANSPORT_RETRY_AFTER_MAX_MS / 1000)
+#include "retry_after.h"
+#include "server_features.h"
 
 struct link;
 
@@ -28,10 +27,13 @@ struct exchange {
     TAILQ_ENTRY(exchange) all, queued;
     struct transport *transport;
     struct link *link;   /* NULL: in the queue, or there was no way to connect */
-    struct event *event; /* the timeout; and what `done` is called from */
+    struct event *event; /* the timeout in real time; and what `done` is called from */
+    struct timer timer;  /* the timeout on a clock that is not real */
     enum transport_method method;
-    char *path, *body;            /* the path with its prefix */
-    int64_t timeout_ms, until_ms; /* 0: not sent yet */
+    char *path, *body, *key; /* the path with its prefix */
+    int64_t wait_s, timeout_ms;
+    int64_t sent_ms, until_ms; /* 0: not sent yet */
+    bool busy;                 /* and so is our seat */
     transport_done_fn *done;
     void *arg;
     struct reply reply;
@@ -40,7 +42,7 @@ struct exchange {
     size_t tried; /* addresses */
 };
 
-/* One connection of the pool. */
+/* One connection of the pool; in the list of those that are busy, or of those that are idle. */
 struct link {
     TAILQ_ENTRY(link) all;
     struct transport *transport;
@@ -53,18 +55,23 @@ struct transport {
     struct event_base *base;
     struct target *target;
     int max_connections, connections;
-    struct environment *environment;
-    TAILQ_HEAD(link_list, link) links;
+    uint64_t connected;
+    struct timeline *timeline;
+    TAILQ_HEAD(link_list, link) busy, idle;
     TAILQ_HEAD(exchange_list, exchange) exchanges, queue;
 };
 
 static void on_event(evutil_socket_t fd, short what, void *arg);
+static void on_timeout(void *arg);
 
 static void link_free(struct link *link)
 {
     struct transport *transport = link->transport;
 
-    TAILQ_REMOVE(&transport->links, link, all);
+    if (link->exchange)
+        TAILQ_REMOVE(&transport->busy, link, all);
+    else
+        TAILQ_REMOVE(&transport->idle, link, all);
     transport->connections--;
     if (link->connection)
         evhttp_connection_free(link->connection);
@@ -100,8 +107,9 @@ static struct link *link_create(struct transport *transport)
     evhttp_connection_set_max_headers_size(link->connection, TRANSPORT_MAX_HEADER);
     bytes = evhttp_connection_get_bufferevent(link->connection);
     evbuffer_add_cb(bufferevent_get_output(bytes), on_output, link);
-    TAILQ_INSERT_HEAD(&transport->links, link, all);
+    TAILQ_INSERT_HEAD(&transport->idle, link, all);
     transport->connections++;
+    transport->connected++;
     return link;
 }
 
@@ -120,15 +128,12 @@ static bool link_is_stale(struct link *link)
 
 static struct link *link_find_idle(struct transport *transport)
 {
-    struct link *link = TAILQ_FIRST(&transport->links), *next;
+    struct link *link;
 
-    for (; link; link = next) {
-        next = TAILQ_NEXT(link, all);
-        if (link->exchange)
-            continue;
+    while ((link = TAILQ_FIRST(&transport->idle))) {
         if (!link_is_stale(link))
             return link;
-        link_free(link);
+        link_free(link); /* NOLINT(clang-analyzer-unix.Malloc): it leaves the list */
     }
     return NULL;
 }
@@ -176,6 +181,17 @@ static void on_error(enum evhttp_request_error error, void *arg)
     }
 }
 
+static void take_headers(struct exchange *exchange, struct evkeyvalq *headers)
+{
+    struct reply *reply = &exchange->reply;
+
+    reply->features = features_read(evhttp_find_header(headers, "Vtsim-Features"));
+    reply->wait_applied = features_wait_applied(evhttp_find_header(headers, "Preference-Applied"));
+    reply->retry_after_ms = retry_after_ms(evhttp_find_header(headers, "Retry-After"),
+                                           evhttp_find_header(headers, "Date"),
+                                           seat_unix_ms(&exchange->transport->timeline->seat));
+}
+
 static void take_reply(struct exchange *exchange, struct evhttp_request *request)
 {
     struct evbuffer *body = evhttp_request_get_input_buffer(request);
@@ -191,8 +207,7 @@ static void take_reply(struct exchange *exchange, struct evhttp_request *request
     reply->body[reply->length] = '\0';
     reply->end = REPLY_ANSWERED;
     reply->status = evhttp_request_get_response_code(request);
-    reply->retry_after_ms = transport_retry_after_ms(
-        evhttp_find_header(evhttp_request_get_input_headers(request), "Retry-After"));
+    take_headers(exchange, evhttp_request_get_input_headers(request));
     deliver_soon(exchange);
 }
 
@@ -218,10 +233,15 @@ static void on_reply(struct evhttp_request *request, void *arg)
 static bool add_headers(struct exchange *exchange, struct evhttp_request *request)
 {
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request);
+    char prefer[32];
 
     if (evhttp_add_header(headers, "Host", exchange->transport->target->authority) ||
         evhttp_add_header(headers, "User-Agent", "vtsim-client/" VTSIM_VERSION) ||
         evhttp_add_header(headers, "Accept", "application/json"))
+        return false;
+    snprintf(prefer, sizeof(prefer), "wait=%lld", (long long)exchange->wait_s);
+    if ((exchange->wait_s && evhttp_add_header(headers, "Prefer", prefer)) ||
+        (exchange->key && evhttp_add_header(headers, "Idempotency-Key", exchange->key)))
         return false;
     if (!exchange->body)
         return true;
@@ -244,6 +264,8 @@ static bool send_on(struct link *link, struct exchange *exchange)
         evhttp_request_free(request);
         return false;
     }
+    TAILQ_REMOVE(&exchange->transport->idle, link, all);
+    TAILQ_INSERT_TAIL(&exchange->transport->busy, link, all);
     link->exchange = exchange;
     link->sent = false;
     exchange->link = link;
@@ -254,18 +276,25 @@ static bool send_on(struct link *link, struct exchange *exchange)
                                exchange->path) == 0;
 }
 
-/* One timeout over all that it takes to send the request, a second address included. */
+/* One timeout over all that it takes to send the request, a second address included. A server lives in
+ * real time, whatever our clock: a virtual one stands meanwhile. */
 static void start_timeout(struct exchange *exchange)
 {
-    struct environment *environment = exchange->transport->environment;
-    int64_t now_ms = environment->now_ms(environment), left_ms;
+    struct timeline *timeline = exchange->transport->timeline;
+    int64_t now_ms = timeline_now_ms(timeline), left_ms;
     struct timeval after;
 
-    if (!exchange->until_ms)
+    if (!exchange->busy) {
+        exchange->busy = true;
+        seat_busy(&timeline->seat);
+        exchange->sent_ms = now_ms;
         exchange->until_ms = now_ms + exchange->timeout_ms;
+    }
     left_ms = exchange->until_ms > now_ms ? exchange->until_ms - now_ms : 0;
     after = (struct timeval){.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000};
     event_add(exchange->event, &after);
+    if (!seat_is_real(&timeline->seat))
+        timeline_set(timeline, &exchange->timer, exchange->until_ms);
 }
 
 /* Sends now, or queues. Whatever goes wrong is told through the event. */
@@ -293,30 +322,53 @@ static void dispatch(struct exchange *exchange)
         fail(exchange, REPLY_NO_MEMORY, "");
 }
 
-struct exchange *transport_send(struct transport *transport, enum transport_method method,
-                                const char *path, const char *body, int64_t timeout_ms,
-                                transport_done_fn *done, void *arg)
+/* Copies the request. False where memory is short. */
+static bool prepare(struct exchange *exchange, const struct transport_request *request)
+{
+    struct transport *transport = exchange->transport;
+
+    exchange->method = request->method;
+    exchange->wait_s = request->wait_s;
+    exchange->timeout_ms = request->timeout_ms;
+    exchange->event = evtimer_new(transport->base, on_event, exchange);
+    if (asprintf(&exchange->path, "%s%s", transport->target->prefix, request->path) < 0)
+        exchange->path = NULL;
+    if (request->body)
+        exchange->body = strdup(request->body);
+    if (request->key)
+        exchange->key = strdup(request->key);
+    return exchange->event && exchange->path && !exchange->body == !request->body &&
+           !exchange->key == !request->key;
+}
+
+static void give_back(struct exchange *exchange)
+{
+    if (exchange->event)
+        event_free(exchange->event);
+    timers_unreserve(&exchange->transport->timeline->timers);
+    free(exchange->path);
+    free(exchange->body);
+    free(exchange->key);
+    free(exchange->reply.body);
+    free(exchange);
+}
+
+struct exchange *transport_send(struct transport *transport,
+                                const struct transport_request *request, transport_done_fn *done,
+                                void *arg)
 {
     struct exchange *exchange = calloc(1, sizeof(*exchange));
 
-    if (!exchange)
+    if (!exchange || !timers_reserve(&transport->timeline->timers)) {
+        free(exchange);
         return NULL;
+    }
     exchange->transport = transport;
-    exchange->method = method;
-    exchange->timeout_ms = timeout_ms;
+    exchange->timer = (struct timer){.fire = on_timeout, .arg = exchange};
     exchange->done = done;
     exchange->arg = arg;
-    exchange->event = evtimer_new(transport->base, on_event, exchange);
-    if (asprintf(&exchange->path, "%s%s", transport->target->prefix, path) < 0)
-        exchange->path = NULL;
-    if (body)
-        exchange->body = strdup(body);
-    if (!exchange->event || !exchange->path || (body && !exchange->body)) {
-        if (exchange->event)
-            event_free(exchange->event);
-        free(exchange->path);
-        free(exchange->body);
-        free(exchange);
+    if (!prepare(exchange, request)) {
+        give_back(exchange);
         return NULL;
     }
     TAILQ_INSERT_TAIL(&transport->exchanges, exchange, all);
@@ -336,6 +388,8 @@ static void leave_link(struct exchange *exchange)
         return;
     exchange->link = NULL;
     link->exchange = NULL;
+    TAILQ_REMOVE(&exchange->transport->busy, link, all);
+    TAILQ_INSERT_HEAD(&exchange->transport->idle, link, all);
     bytes = evhttp_connection_get_bufferevent(link->connection);
     /* Bytes behind the reply would be read as the beginning of the next one. */
     if (!exchange->replied || exchange->reply.end != REPLY_ANSWERED ||
@@ -347,14 +401,15 @@ static void leave_link(struct exchange *exchange)
 
 static void exchange_free(struct exchange *exchange)
 {
+    struct timeline *timeline = exchange->transport->timeline;
+
     TAILQ_REMOVE(&exchange->transport->exchanges, exchange, all);
     if (exchange->waiting)
         TAILQ_REMOVE(&exchange->transport->queue, exchange, queued);
-    event_free(exchange->event);
-    free(exchange->path);
-    free(exchange->body);
-    free(exchange->reply.body);
-    free(exchange);
+    timeline_stop(timeline, &exchange->timer);
+    if (exchange->busy)
+        seat_idle(&timeline->seat);
+    give_back(exchange);
 }
 
 static void dispatch_queued(struct transport *transport)
@@ -399,23 +454,18 @@ static bool tries_next_address(struct exchange *exchange)
     return true;
 }
 
-static void on_event(evutil_socket_t fd, short what, void *arg)
+/* Hands the reply over, and the connection back. */
+static void deliver(struct exchange *exchange)
 {
-    struct exchange *exchange = arg;
     struct transport *transport = exchange->transport;
     transport_done_fn *done = exchange->done;
     void *done_arg = exchange->arg;
     struct reply reply;
 
-    (void)fd;
-    (void)what;
     if (!exchange->replied)
         exchange->reply.end = REPLY_TIMED_OUT;
-    else if (tries_next_address(exchange)) {
-        dispatch(exchange);
-        return;
-    }
     leave_link(exchange);
+    exchange->reply.took_ms = timeline_now_ms(transport->timeline) - exchange->sent_ms;
     reply = exchange->reply;
     exchange->reply.body = NULL;
     exchange_free(exchange);
@@ -424,10 +474,33 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     free(reply.body);
 }
 
+static void on_event(evutil_socket_t fd, short what, void *arg)
+{
+    struct exchange *exchange = arg;
+
+    (void)fd;
+    (void)what;
+    if (exchange->replied && tries_next_address(exchange)) {
+        dispatch(exchange);
+        return;
+    }
+    if (!exchange->replied)
+        seat_catch_up(&exchange->transport->timeline->seat, exchange->until_ms);
+    deliver(exchange);
+}
+
+static void on_timeout(void *arg)
+{
+    struct exchange *exchange = arg;
+
+    if (!exchange->replied) /* else it is just about to be delivered */
+        deliver(exchange);
+}
+
 /* ---- the pool -------------------------------------------------------------------------------- */
 
 struct transport *transport_create(struct event_base *base, struct target *target,
-                                   struct environment *environment, int max_connections)
+                                   struct timeline *timeline, int max_connections)
 {
     struct transport *transport = calloc(1, sizeof(*transport));
 
@@ -435,9 +508,10 @@ struct transport *transport_create(struct event_base *base, struct target *targe
         return NULL;
     transport->base = base;
     transport->target = target;
-    transport->environment = environment;
+    transport->timeline = timeline;
     transport->max_connections = max_connections;
-    TAILQ_INIT(&transport->links);
+    TAILQ_INIT(&transport->busy);
+    TAILQ_INIT(&transport->idle);
     TAILQ_INIT(&transport->exchanges);
     TAILQ_INIT(&transport->queue);
     return transport;
@@ -451,24 +525,21 @@ void transport_destroy(struct transport *transport)
     if (!transport)
         return;
     /* The analyzer does not see that what is freed leaves its list. */
-    while ((exchange = TAILQ_FIRST(&transport->exchanges)))
+    while ((exchange = TAILQ_FIRST(&transport->exchanges))) {
+        leave_link(exchange);    /* NOLINT(clang-analyzer-unix.Malloc) */
         exchange_free(exchange); /* NOLINT(clang-analyzer-unix.Malloc) */
-    while ((link = TAILQ_FIRST(&transport->links)))
+    }
+    while ((link = TAILQ_FIRST(&transport->idle)))
         link_free(link); /* NOLINT(clang-analyzer-unix.Malloc) */
     free(transport);
 }
 
-int64_t transport_retry_after_ms(const char *value)
+bool transport_is_free(const struct transport *transport)
 {
-    int64_t seconds = 0;
-
-    if (!value || !*value)
-        return 0;
-    for (; *value; value++) {
-        if (*value < '0' || *value > '9')
-            return 0;
-        if (seconds <= RETRY_AFTER_MAX_S) /* beyond that it can only grow */
-            seconds = seconds * 10 + (*value - '0');
-    }
-    return (seconds > RETRY_AFTER_MAX_S ? RETRY_AFTER_MAX_S : seconds) * 1000;
+    return TAILQ_EMPTY(&transport->queue) &&
+           (!TAILQ_EMPTY(&transport->idle) || transport->connections < transport->max_connections);
 }
+
+int transport_connections(const struct transport *transport) { return transport->connections; }
+
+uint64_t transport_connected(const struct transport *transport) { return transport->connected; }

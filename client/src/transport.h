@@ -13,15 +13,12 @@
 #include <stdint.h>
 
 #include "target.h"
+#include "timeline.h"
 
 /* No honest answer is longer. */
 #define TRANSPORT_MAX_BODY   (1024 * 1024)
 #define TRANSPORT_MAX_HEADER (64 * 1024)
 
-/* A longer Retry-After is taken for this one. */
-#define TRANSPORT_RETRY_AFTER_MAX_MS INT64_C(3600000)
-
-struct environment;
 struct event_base;
 struct transport;
 struct exchange;
@@ -43,26 +40,38 @@ struct reply {
     int status;
     char *body; /* NUL behind it; NULL where there is none */
     size_t length;
-    int64_t retry_after_ms; /* Retry-After in seconds; 0: none, or one that is not understood; at
-                             * most TRANSPORT_RETRY_AFTER_MAX_MS */
+    int64_t retry_after_ms; /* see retry_after.h */
+    unsigned int features;  /* see server_features.h */
+    bool wait_applied;      /* Preference-Applied: wait */
+    int64_t took_ms;        /* since it was sent */
     char reason[128];       /* why not connected */
+};
+
+/* What is asked. */
+struct transport_request {
+    enum transport_method method;
+    const char *path; /* follows the target's prefix */
+    const char *body; /* JSON text; NULL: none */
+    const char *key;  /* Idempotency-Key; NULL: none */
+    int64_t wait_s;   /* Prefer: wait; 0: none */
+    int64_t timeout_ms;
 };
 
 /* The reply belongs to the transport and lives until the callback returns. */
 typedef void transport_done_fn(const struct reply *reply, void *arg);
 
-/* `target` and `environment` must outlive the transport. NULL where memory is short. */
+/* `target` and `timeline` must outlive the transport; a request under way keeps the timeline's seat
+ * busy. NULL where memory is short. */
 struct transport *transport_create(struct event_base *base, struct target *target,
-                                   struct environment *environment, int max_connections);
+                                   struct timeline *timeline, int max_connections);
 /* Drops all exchanges (their done is not called) and closes all connections. */
 void transport_destroy(struct transport *transport);
 
-/* Sends a request, once, or queues it while all connections are busy. `path` follows the target's prefix;
- * `body`, JSON text, may be NULL. Both are copied. The timeout counts from the sending. NULL where
- * memory is short. */
-struct exchange *transport_send(struct transport *transport, enum transport_method method,
-                                const char *path, const char *body, int64_t timeout_ms,
-                                transport_done_fn *done, void *arg);
+/* Sends a request, once, or queues it while all connections are busy. The request is copied. The
+ * timeout counts from the sending. NULL where memory is short. */
+struct exchange *transport_send(struct transport *transport,
+                                const struct transport_request *request, transport_done_fn *done,
+                                void *arg);
 
 /* Did something of the request leave? Before its done is called. */
 bool transport_was_sent(const struct exchange *exchange);
@@ -70,8 +79,11 @@ bool transport_was_sent(const struct exchange *exchange);
 /* Drops an exchange before its done was called; closes its connection. */
 void transport_cancel(struct exchange *exchange);
 
-/* Retry-After's delay-seconds (RFC 9110, 10.2.3) in ms; TRANSPORT_RETRY_AFTER_MAX_MS at most; 0 for NULL and for anything
- * that is no plain number. */
-int64_t transport_retry_after_ms(const char *value);
+/* Would a request be sent now, and not queued? */
+bool transport_is_free(const struct transport *transport);
+
+/* Connections that are open, and that were opened so far. */
+int transport_connections(const struct transport *transport);
+uint64_t transport_connected(const struct transport *transport);
 
 #endif

@@ -50,7 +50,7 @@ static void replace_filter(struct instance *instance, const struct instance *old
 static void publish_filter(struct behaviours *behaviours, struct instances *instances, size_t index)
 {
     struct instance *old = behaviours->filters[index];
-    const struct instance *new = instances_add(instances, old);
+    const struct instance *new = instances_publish(instances, old);
     size_t i;
 
     behaviours->filters[index] = (struct instance *)new;
@@ -72,26 +72,32 @@ void behaviours_publish(struct behaviours *behaviours, struct instances *instanc
     for (i = 0; i < behaviours->filter_count; i++)
         publish_filter(behaviours, instances, i);
     for (i = 0; i < behaviours->count; i++)
-        behaviours->all[i] = (struct instance *)instances_add(instances, behaviours->all[i]);
+        behaviours->all[i] = (struct instance *)instances_publish(instances, behaviours->all[i]);
     for (i = 0; i < behaviours->rule_count; i++)
         if (behaviours->ruled[i])
             behaviours->ruled[i] =
-                (struct instance *)instances_add(instances, behaviours->ruled[i]);
-    behaviours->published = true;
+                (struct instance *)instances_publish(instances, behaviours->ruled[i]);
+    behaviours->published_in = instances;
 }
 
-static void list_finish(struct instance **list, size_t count, bool published)
+static void list_finish(struct instances *published_in, struct instance **list, size_t count)
 {
-    while (!published && count > 0)
-        instance_destroy(list[--count]);
+    for (; count > 0; count--) {
+        if (published_in && list[count - 1])
+            instances_take_back(published_in, list[count - 1]);
+        else
+            instance_destroy(list[count - 1]);
+    }
     free((void *)list);
 }
 
 void behaviours_finish(struct behaviours *behaviours)
 {
-    list_finish(behaviours->ruled, behaviours->rule_count, behaviours->published);
-    list_finish(behaviours->all, behaviours->count, behaviours->published);
-    list_finish(behaviours->filters, behaviours->filter_count, behaviours->published);
+    struct instances *in = behaviours->published_in;
+
+    list_finish(in, behaviours->ruled, behaviours->rule_count);
+    list_finish(in, behaviours->all, behaviours->count);
+    list_finish(in, behaviours->filters, behaviours->filter_count);
     memset(behaviours, 0, sizeof(*behaviours));
 }
 

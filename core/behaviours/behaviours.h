@@ -25,7 +25,7 @@ struct behaviours {
                               * names no filters */
     size_t rule_count;
     struct filter_chain usual; /* the server's: around every behaviour */
-    bool published;            /* they belong to a struct instances */
+    struct instances *published_in; /* it gives them there; NULL: they are its own */
 };
 
 /* Makes an instance for each [behaviour NAME] and [filter NAME] section, and one named after each plugin
@@ -58,7 +58,7 @@ bool behaviours_is_filter(const struct behaviours *behaviours, const struct plug
 void behaviours_why_not(const struct behaviours *behaviours, const struct plugins *plugins,
                         const char *name, struct vts_error *error);
 
-/* Destroys those that were not published. */
+/* Takes back what was published, and destroys what was not. Can be called again. */
 void behaviours_finish(struct behaviours *behaviours);
 
 #endif

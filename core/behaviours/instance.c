@@ -248,16 +248,14 @@ static struct instance *reopen(const struct vts_plugin *plugin, const struct par
     return instance;
 }
 
-/* Gives a set the filter that it lacks. */
+/* Gives a set the filter, if it lacks it. */
 static const struct instance *add_filter(struct instances *instances,
                                          const struct vts_plugin *plugin, const struct part *part,
                                          struct vts_error *error)
 {
-    uint64_t hash = rng_hash(part->name, (size_t)(part->end - part->name), 0);
-    const struct instance *there = instances_hashed(instances, hash);
-    struct instance *filter = there ? NULL : reopen(plugin, part, false, error);
+    struct instance *filter = reopen(plugin, part, false, error);
 
-    return filter ? instances_add(instances, filter) : there;
+    return filter ? instances_add(instances, filter) : NULL;
 }
 
 /* What one part's plugin is: looked up, or that which it was opened from before. */
@@ -292,18 +290,27 @@ static bool reopen_filters(struct instance *instance, const struct origin *origi
     const struct vts_plugin *plugin;
     struct part part;
     size_t count = 0;
+    bool good = true;
 
-    for (; at < end; count++) {
+    while (good && at < end) {
         at = take_part(at, end, &part);
-        if (!at || count == INSTANCE_FILTERS)
-            return vts_error_set(error, VTS_ERR_DAMAGED, "its text cannot be understood");
+        good = at && count < INSTANCE_FILTERS;
+        if (!good) {
+            vts_error_set(error, VTS_ERR_DAMAGED, "its text cannot be understood");
+            break;
+        }
         plugin = plugin_of(origin, &part, count, error);
         filters[count] = plugin ? add_filter(instances, plugin, &part, error) : NULL;
-        if (!filters[count])
-            return false;
+        good = filters[count] != NULL;
+        count += good;
     }
-    return instance_put_filters(instance, filters, count) ||
-           vts_error_set(error, VTS_ERR_MEMORY, "no memory");
+    if (good && !instance_put_filters(instance, filters, count))
+        good = vts_error_set(error, VTS_ERR_MEMORY, "no memory");
+    if (good)
+        instance->filters_in = instances;
+    while (!good && count > 0)
+        instances_release(instances, filters[--count]);
+    return good;
 }
 
 /* Opens a whole canonical text again, the behaviour from this plugin. */
@@ -365,59 +372,20 @@ struct instance *instance_again_bare(const struct instance *like, struct vts_err
     return reopen(like->base.plugin, &part, false, error);
 }
 
+static void let_filters_go(const struct instance *instance)
+{
+    size_t i;
+
+    for (i = 0; instance->filters_in && i < instance->filter_count; i++)
+        instances_release(instance->filters_in, instance->filters[i]);
+}
+
 void instance_destroy(struct instance *instance)
 {
     if (!instance)
         return;
     if (instance->base.plugin->close)
         instance->base.plugin->close(&instance->base);
+    let_filters_go(instance);
     release(instance);
-}
-
-static _Atomic(struct instance *) *bucket_of(const struct instances *instances, uint64_t hash)
-{
-    return (_Atomic(struct instance *) *)&instances->buckets[hash % INSTANCE_BUCKETS];
-}
-
-static const struct instance *hashed_from(const struct instance *instance, uint64_t hash)
-{
-    while (instance && instance->hash != hash)
-        instance = instance->next;
-    return instance;
-}
-
-const struct instance *instances_hashed(const struct instances *instances, uint64_t hash)
-{
-    return hashed_from(atomic_load(bucket_of(instances, hash)), hash);
-}
-
-const struct instance *instances_add(struct instances *instances, struct instance *instance)
-{
-    _Atomic(struct instance *) *bucket = bucket_of(instances, instance->hash);
-    const struct instance *there;
-
-    instance->next = atomic_load(bucket);
-    do {
-        /* Another thread may have added the same one by now. */
-        there = hashed_from(instance->next, instance->hash);
-        if (there && (!there->hollow || instance->hollow)) {
-            instance_destroy(instance);
-            return there;
-        }
-    } while (!atomic_compare_exchange_weak(bucket, &instance->next, instance));
-    return instance;
-}
-
-void instances_finish(struct instances *instances)
-{
-    struct instance *instance, *next;
-    size_t i;
-
-    for (i = 0; i < INSTANCE_BUCKETS; i++) {
-        for (instance = atomic_load(&instances->buckets[i]); instance; instance = next) {
-            next = instance->next;
-            instance_destroy(instance);
-        }
-        atomic_store(&instances->buckets[i], NULL);
-    }
 }

@@ -7,10 +7,9 @@
  * are is a part of what it is, and so of its hash. One filter may stand around many behaviours: whatever
  * data it has is common to all of them.
  *
- * The set of all of them (struct instances) is read and added to from any thread, without a lock: an
- * instance that is in it stays as it is until the end, since a job may name it. The one lock here is that
- * of a `.serial` instance: it guards the plugin's own data, is taken around one hook, and nothing else is
- * taken while it is held.
+ * An instance does not change once it is in a set of them (instances.h), which is where it gets users. The
+ * one lock here is that of a `.serial` instance: it guards the plugin's own data, is taken around one hook,
+ * and nothing else is taken while it is held.
  */
 #ifndef VTSIM_BEHAVIOURS_INSTANCE_H
 #define VTSIM_BEHAVIOURS_INSTANCE_H
@@ -18,6 +17,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "instances.h"
 #include "loader.h"
 
 /* Bytes of a stamp, at the most (vts_stamp). */
@@ -28,7 +28,6 @@
 
 struct instance {
     struct vts_instance base; /* what the plugin sees; first */
-    struct instance *next;    /* in its bucket of struct instances */
     char *name;
     void *settings;
     /* Name, plugin, key=value of each setting, @stamp=... where it has one: a NUL behind each; then for each
@@ -46,6 +45,15 @@ struct instance {
     bool hears_polls;     /* it or one of its filters has a poll hook */
     pthread_mutex_t serial;
     atomic_uint warned; /* enum instance_warning, or'ed: each is logged once */
+
+    /* The set's that it is in; what is not atomic belongs to that one's lock. */
+    _Atomic(struct instance *) next; /* in its bucket */
+    atomic_size_t users;
+    atomic_size_t published; /* readings of the configuration that give it; changed inside the lock */
+    TAILQ_ENTRY(instance) idle_link;
+    struct instance *retired_next;
+    uint64_t retired_at;
+    struct instances *filters_in; /* where it is a user of its filters; NULL: of none */
 };
 
 /* Nonsense that a plugin may talk, told once for each instance. */
@@ -57,20 +65,17 @@ enum instance_warning {
     INSTANCE_WARN_LENGTH = 16,  /* a text that had to be cut */
     INSTANCE_WARN_RESULT = 32,  /* a result that is none */
     INSTANCE_WARN_DOWN = 64,    /* a progress below what there was */
-    INSTANCE_WARN_RANGE = 128   /* a progress below 0 or above 1 */
-};
-
-#define INSTANCE_BUCKETS 1024
-
-/* Zeroed at first. */
-struct instances {
-    _Atomic(struct instance *) buckets[INSTANCE_BUCKETS];
+    INSTANCE_WARN_RANGE = 128,  /* a progress below 0 or above 1 */
+    INSTANCE_WARN_WAKE = 256,   /* a wake in the past, or after the end of time */
+    INSTANCE_WARN_UTF8 = 512,   /* a text that had to be mended */
+    INSTANCE_WARN_NULL = 1024   /* NULL where there must be something */
 };
 
 /* Opens one: a behaviour, or a filter. `section` may be NULL: fallbacks alone. NULL where there was a
  * problem. */
 struct instance *instance_create(const char *name, const struct vts_plugin *plugin,
                                  struct ini_section *section, struct problems *problems);
+/* Closes one that is in no set, or in none any more. */
 void instance_destroy(struct instance *instance);
 
 /* Puts filters around a behaviour that is in no set yet. False where there was no memory. */
@@ -90,13 +95,6 @@ struct instance *instance_again(const struct instance *like, struct instances *i
 
 /* The same without filters. */
 struct instance *instance_again_bare(const struct instance *like, struct vts_error *error);
-
-/* Takes it over. The one that serves: it, or where there is the same already, that one (it is destroyed then).
- * One that is hollow gives way to one that is not; both stay. */
-const struct instance *instances_add(struct instances *instances, struct instance *instance);
-void instances_finish(struct instances *instances);
-
-const struct instance *instances_hashed(const struct instances *instances, uint64_t hash);
 
 /* True for the first that asks. */
 bool instance_warn_once(const struct instance *instance, enum instance_warning warning);

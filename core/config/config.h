@@ -16,6 +16,7 @@ struct server_settings {
     int64_t workers;        /* 0: one a processor */
     int64_t seed;
     int64_t max_jobs;
+    int64_t max_instances;
     vts_ms keep_ended;
     int64_t max_body; /* bytes */
     vts_ms idle_timeout;

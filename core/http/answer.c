@@ -27,8 +27,8 @@ static const char *http_date(vts_ms moment, char *buffer, size_t size)
 
 const char *answer_features(const struct worker *worker)
 {
-    static const char with_wait[] = "batch, wait, idempotency-key, progress, cancel";
-    static const char without[] = "batch, idempotency-key, progress, cancel";
+    static const char with_wait[] = "batch, wait, idempotency-key, options, progress, cancel";
+    static const char without[] = "batch, idempotency-key, options, progress, cancel";
 
     return worker->server->config->server.max_wait >= 1000 ? with_wait : without;
 }
@@ -103,40 +103,63 @@ static void add_to_text(void *to, const char *name, const char *value)
     text_printf(to, "%s: %s\r\n", name, value);
 }
 
+/* As RFC 9110 and RFC 6585 name them, since a script may answer with any. */
 static const char *reason(int status)
 {
-    switch (status) {
-    case 200:
-        return "OK";
-    case 201:
-        return "Created";
-    case 400:
-        return "Bad Request";
-    case 404:
-        return "Not Found";
-    case 405:
-        return "Method Not Allowed";
-    case 409:
-        return "Conflict";
-    case 413:
-        return "Content Too Large";
-    case 422:
-        return "Unprocessable Content";
-    case 429:
-        return "Too Many Requests";
-    case 501:
-        return "Not Implemented";
-    case 500:
-        return "Internal Server Error";
-    case 502:
-        return "Bad Gateway";
-    case 503:
-        return "Service Unavailable";
-    case 504:
-        return "Gateway Timeout";
-    default:
-        return status < 300 ? "Success" : status < 400 ? "Redirection" : "Error";
+    static const struct {
+        int status;
+        const char *phrase;
+    } known[] = {{200, "OK"},
+                 {201, "Created"},
+                 {202, "Accepted"},
+                 {203, "Non-Authoritative Information"},
+                 {204, "No Content"},
+                 {205, "Reset Content"},
+                 {206, "Partial Content"},
+                 {300, "Multiple Choices"},
+                 {301, "Moved Permanently"},
+                 {302, "Found"},
+                 {303, "See Other"},
+                 {304, "Not Modified"},
+                 {307, "Temporary Redirect"},
+                 {308, "Permanent Redirect"},
+                 {400, "Bad Request"},
+                 {401, "Unauthorized"},
+                 {402, "Payment Required"},
+                 {403, "Forbidden"},
+                 {404, "Not Found"},
+                 {405, "Method Not Allowed"},
+                 {406, "Not Acceptable"},
+                 {407, "Proxy Authentication Required"},
+                 {408, "Request Timeout"},
+                 {409, "Conflict"},
+                 {410, "Gone"},
+                 {411, "Length Required"},
+                 {412, "Precondition Failed"},
+                 {413, "Content Too Large"},
+                 {414, "URI Too Long"},
+                 {415, "Unsupported Media Type"},
+                 {416, "Range Not Satisfiable"},
+                 {417, "Expectation Failed"},
+                 {421, "Misdirected Request"},
+                 {422, "Unprocessable Content"},
+                 {426, "Upgrade Required"},
+                 {428, "Precondition Required"},
+                 {429, "Too Many Requests"},
+                 {431, "Request Header Fields Too Large"},
+                 {500, "Internal Server Error"},
+                 {501, "Not Implemented"},
+                 {502, "Bad Gateway"},
+                 {503, "Service Unavailable"},
+                 {504, "Gateway Timeout"},
+                 {505, "HTTP Version Not Supported"},
+                 {511, "Network Authentication Required"}};
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (known[i].status == status)
+            return known[i].phrase;
     }
+    return status < 300 ? "Success" : status < 400 ? "Redirection" : "Error";
 }
 
 bool answer_has_body(const struct exchange *exchange)

@@ -21,13 +21,9 @@ static void start_done(struct exchange *exchange)
 /* Members that are not known are ignored here. */
 void original_start(struct exchange *exchange)
 {
-    struct asked asked;
-
-    if (!request_body(exchange) || !request_body_id(exchange, "job_id") || !request_input(exchange))
-        return;
-    asked = request_asked(exchange);
-    exchange->call.instance = service_behaviour(exchange->worker->port, &asked);
-    exchange_call(exchange, service_start, start_done);
+    if (request_body(exchange) && request_body_id(exchange, "job_id") &&
+        request_behaviour(exchange) && request_input(exchange))
+        exchange_call(exchange, service_start, start_done);
 }
 
 static void status_done(struct exchange *exchange)

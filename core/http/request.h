@@ -58,4 +58,8 @@ bool request_key(struct exchange *exchange, bool *given);
 /* The member `name` of the body, which must be a string and a valid id. */
 bool request_body_id(struct exchange *exchange, const char *name);
 
+/* behaviour.c: the behaviour of the job that the body is to start, by its members `behaviour` and `options`.
+ * The call holds it then. */
+bool request_behaviour(struct exchange *exchange);
+
 #endif

@@ -45,6 +45,19 @@ void assignment_release(struct assignment *assignment)
     free(assignment);
 }
 
+void assignment_serve(struct assignment *assignment)
+{
+    assignment_hold(assignment);
+    atomic_fetch_add(&assignment->servers, 1);
+}
+
+void assignment_retire(struct assignment *assignment)
+{
+    if (assignment && atomic_fetch_sub(&assignment->servers, 1) == 1)
+        behaviours_finish(&assignment->behaviours);
+    assignment_release(assignment);
+}
+
 /* ---- which behaviour ---- */
 
 const struct instance *assignment_for(const struct assignment *assignment,

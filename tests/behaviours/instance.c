@@ -104,6 +104,7 @@ struct settings {
     int64_t number;
     const char *words;
     struct vts_list lines;
+    const char *file;
 };
 
 static void sections_become_instances(void **state)

@@ -28,6 +28,7 @@ connections=${VTSIM_BENCH_CONNECTIONS:-32}
 many=${VTSIM_BENCH_JOBS:-1000000}
 starts=${VTSIM_BENCH_STARTS:-20}
 few=1000
+sets=100
 
 # shellcheck source=tests/bench/common.sh
 . "$here/common.sh"
@@ -104,6 +105,12 @@ vtsimd_many=$url many_pid=$pid many_port=$port
 before=$(resident_bytes "$many_pid")
 taskset -c "$load_core" "$tools/load" "$many_port" "$many" || fail "the jobs were not started"
 after=$(resident_bytes "$many_pid")
+say "$many jobs with options of their own, out of $sets sets ..."
+start_vtsimd
+options_before=$(resident_bytes "$pid")
+taskset -c "$load_core" "$tools/load" "$port" "$many" "$sets" || fail "the jobs were not started"
+options_after=$(resident_bytes "$pid")
+stop "$pid"
 start_vtsimd
 vtsimd_few=$url
 taskset -c "$load_core" "$tools/load" "$port" "$few" || fail "the jobs were not started"
@@ -151,6 +158,9 @@ compare "GET /status, $many jobs against $few" status_many status_few 0.9
 compare 'GET /status, rules, filter and script, against none' status_forced status_plain 0.9
 figure "memory for each of $many jobs" '%.0f bytes' \
     "$(awk -v a="$after" -v b="$before" -v n="$many" 'BEGIN { print (a - b) / n }')" 160
+figure "the same with options, out of $sets sets: more by" '%.0f bytes' \
+    "$(awk -v a="$options_after" -v b="$options_before" -v c="$after" -v d="$before" -v n="$many" \
+        'BEGIN { print (a - b - c + d) / n }')" 16
 while read -r name reading fault poll; do
     figure "script of 10000 steps, $name: reading it" '%.2f ms' "$reading" 10
     row "    a poll that gets a fault, the slowest" "$fault us" '' '' '' ''

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -98,13 +99,24 @@ static bool send_all(int fd, const char *text, size_t length)
     return true;
 }
 
+/* A byte at a time, and the last one again and again; ends when the client leaves. */
+static void dribble(struct scripted *server, int fd, const char *text)
+{
+    struct pollfd fds[] = {{.fd = server->stop_fd, .events = POLLIN}, {.fd = fd, .events = POLLIN}};
+
+    while (poll(fds, 2, 20) == 0 && send_all(fd, text, 1))
+        text += text[1] != '\0';
+}
+
 /* Sends what the step says. False where the connection is not to be used any more. */
 static bool answer(struct scripted *server, int fd, const struct scripted_step *step)
 {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     char head[1024], byte;
 
-    if (step->raw) {
+    if (step->end == SCRIPTED_DRIBBLE) {
+        dribble(server, fd, step->raw);
+    } else if (step->raw) {
         send_all(fd, step->raw, strlen(step->raw));
     } else if (step->status) {
         snprintf(head, sizeof(head), "HTTP/1.1 %s\r\nContent-Length: %zu\r\n%s\r\n", step->status,
@@ -126,6 +138,7 @@ static bool answer(struct scripted *server, int fd, const struct scripted_step *
         while (send_all(fd, step->body, strlen(step->body)))
             ;
         return false;
+    case SCRIPTED_DRIBBLE:
     case SCRIPTED_CLOSE:
         break;
     }
@@ -158,7 +171,7 @@ void scripted_wait_finished(struct scripted *server, int count)
 static void *serve(void *arg)
 {
     struct scripted *server = arg;
-    int fd = -1, ready;
+    int fd = -1, ready, yes = 1;
 
     while ((ready = wait_ready(server, fd)) >= 0) {
         char overflow[1024], *text;
@@ -168,6 +181,7 @@ static void *serve(void *arg)
             if (fd >= 0)
                 close(fd);
             fd = accept4(server->listen_fd, NULL, NULL, SOCK_CLOEXEC);
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
             atomic_fetch_add(&server->connections, 1);
             continue;
         }

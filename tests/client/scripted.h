@@ -14,6 +14,7 @@ enum scripted_end {
     SCRIPTED_CLOSE,    /* FIN */
     SCRIPTED_RESET,    /* RST */
     SCRIPTED_STALL,    /* send no more until the client leaves */
+    SCRIPTED_DRIBBLE,  /* send the answer a byte at a time, 20 ms apart, until the client leaves */
     SCRIPTED_FLOOD     /* send the body again and again until the client leaves */
 };
 

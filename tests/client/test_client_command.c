@@ -41,6 +41,15 @@ static int start_server(void **state)
         "-s", "behaviour bad/script=pending x1, error \"the GPU fell over\"",
         "-s", "behaviour stuck/plugin=scripted_sequence",
         "-s", "behaviour stuck/script=pending x1000000, completed",
+        "-s", "behaviour broken/plugin=random_failure",
+        "-s", "behaviour broken/rate=1",
+        "-s", "behaviour broken/delay=100ms",
+        "-s", "rule broken/job_id=bad-e*",
+        "-s", "rule broken/behaviour=broken",
+        "-s", "behaviour films/plugin=fixed_delay",
+        "-s", "behaviour films/delay=200ms",
+        "-s", "rule films/job_id=film-*",
+        "-s", "rule films/behaviour=films",
         "-s", "rule bad/job_id=bad-*",
         "-s", "rule bad/behaviour=bad",
         "-s", "rule stuck/job_id=stuck-*",
@@ -135,11 +144,11 @@ static void errors_say_what_to_do(void **state)
                 "vtsim: the server knows no job \"nobody\"; to start it: vtsim start nobody\n");
     assert_runs(WORDS("cancel", "nobody"), 4, "",
                 "vtsim: the server knows no job \"nobody\"; to see which there are: vtsim list\n");
-    assert_runs(WORDS("run", "stuck-late", "-t", "1s", "-i", "1h"), 3, "",
-                "vtsim: the --timeout of 1s passed; job \"stuck-late\" was started and not polled "
-                "yet; to go on waiting: vtsim wait stuck-late\n");
+    assert_runs(WORDS("run", "stuck-late", "-t", "1s", "-i", "1h"), 3, NULL,
+                "vtsim: the --timeout of 1s passed; job \"stuck-late\" was pending when last "
+                "seen; to go on waiting: vtsim wait stuck-late\n");
     assert_runs(WORDS("wait", "stuck-late", "--timeout=0.5s", "-i", "1h"), 3,
-                "Job stuck-late is still pending...\n",
+                NULL, /* when the last look comes: test_client_time.c */
                 "vtsim: the --timeout of 0.5s passed; job \"stuck-late\" was pending when last "
                 "seen; to go on waiting: vtsim wait stuck-late\n");
 }
@@ -231,7 +240,10 @@ static void a_connection_that_broke_is_no_wrong_url(void **state)
     static const struct scripted_step steps[] = {
         {.end = SCRIPTED_RESET}, /* the first poll of a wait: it goes on */
         COMPLETED,
-        {.end = SCRIPTED_RESET}, /* a start, which may have been one */
+        {.end = SCRIPTED_RESET}, /* a start, which may have been one, and was */
+        {.status = "409 Conflict", .body = "{}"},
+        COMPLETED,
+        {.end = SCRIPTED_RESET}, /* a start that is not repeated */
         {.end = SCRIPTED_RESET}};
     struct scripted server;
     struct run_result result;
@@ -250,9 +262,15 @@ static void a_connection_that_broke_is_no_wrong_url(void **state)
     run_result_finish(&result);
     snprintf(message, sizeof(message),
              "vtsim: the connection to 127.0.0.1:%d broke before the answer to POST /start was "
+             "complete; trying again in 0.2 s\n",
+             server.port);
+    assert_runs(WORDS("-u", server.url, "run", "x", "-i", "1ms", "--jitter=0"), 0,
+                "Final status: completed\n", message);
+    snprintf(message, sizeof(message),
+             "vtsim: the connection to 127.0.0.1:%d broke before the answer to POST /start was "
              "complete; to see whether it was started: vtsim -u %s status x\n",
              server.port, server.url);
-    assert_runs(WORDS("-u", server.url, "run", "x"), 4, "", message);
+    assert_runs(WORDS("-u", server.url, "run", "x", "--max-errors", "1"), 4, "", message);
     snprintf(message, sizeof(message),
              "vtsim: the connection to 127.0.0.1:%d broke before the answer to GET /jobs was "
              "complete\n",
@@ -315,6 +333,125 @@ static void what_a_server_says_cannot_steer_the_terminal(void **state)
     assert_non_null(strstr(server.request[1], "GET /jobs?after=2 HTTP/1.1\r\n"));
 }
 
+/* ---- several jobs, and going on --------------------------------------------------------------- */
+
+static void several_jobs_are_followed_at_once(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    assert_runs(WORDS("run", "many-1", "bad-many", "many-2", "-i", "2ms"), 1, NULL, "");
+    run_command(WORDS(VTSIM, "wait", "many-1", "bad-many", "many-2", "nobody"), &result);
+    assert_int_equal(result.status, 4); /* the worst of them */
+    assert_non_null(strstr(result.out, "Job many-1: completed\n"));
+    assert_non_null(strstr(result.out, "Job bad-many: error\n"));
+    assert_non_null(strstr(result.out, "Job many-2: completed\n"));
+    assert_string_equal(result.err, "vtsim: the server knows no job \"nobody\"; to start it: vtsim "
+                                    "start nobody\n");
+    run_result_finish(&result);
+    run_command(WORDS(VTSIM, "--json", "wait", "many-1", "many-2"), &result);
+    assert_int_equal(result.status, 0);
+    assert_non_null(strstr(result.out, "\"job_id\":\"many-1\""));
+    assert_non_null(strstr(result.out, "\"job_id\":\"many-2\""));
+    run_result_finish(&result);
+    assert_runs(WORDS("run", "many-3", "a\nb"), 2, "",
+                "vtsim: the job id \"a\\x0Ab\" is not UTF-8 or has a control character (byte 2)\n");
+}
+
+static void a_trace_says_what_happens_and_why(void **state)
+{
+    static const struct scripted_step steps[] = {
+        {.status = "200 OK", .headers = "Retry-After: 1\r\n", .body = "{}"},
+        {.status = "503 Busy", .headers = "Retry-After: 1\r\n", .body = ""},
+        COMPLETED};
+    static const char *const expected[] = {
+        "  x: POST /start: now\n",
+        "  x: answered after 0.",
+        "  x: waits 1.000 s: Retry-After (the plan says 0.020 s)\n",
+        "  x: GET /status: Retry-After\n",
+        " s: the server failed with status 503\n",
+        "  x: waits 1.000 s: Retry-After\n",
+        "  x: ends: the job has ended\n"};
+    struct scripted server;
+    struct run_result result;
+    const char *at;
+
+    (void)state;
+    scripted_start(&server, steps, COUNT(steps));
+    run_command(
+        WORDS(VTSIM, "-u", server.url, "run", "x", "--trace", "--backoff", "fixed 20ms jitter 0%"),
+        &result);
+    scripted_stop(&server);
+    assert_string_equal(result.out, "Final status: completed\n");
+    at = result.err;
+    for (size_t i = 0; i < COUNT(expected); i++) {
+        /* the first wait of a plan is drawn */
+        const char *found =
+            strstr(at, i == 2 ? "  x: waits 1.000 s: Retry-After (the plan says 0.0" : expected[i]);
+
+        if (!found)
+            fail_msg("%s is missing in: %s", expected[i], result.err);
+        at = found;
+    }
+    run_result_finish(&result);
+}
+
+static void ctrl_c_says_how_to_go_on(void **state)
+{
+    struct run_result result;
+    char script[512], url[100];
+    const char *hint;
+
+    (void)state;
+    snprintf(script, sizeof(script),
+             "d=$(mktemp -d); " VTSIM " run stuck-c1 stuck-c2 -i 2ms "
+             ">$d/out 2>$d/err & pid=$!; until grep -q c2 $d/out; do :; "
+             "done 2>/dev/null; kill -INT $pid; wait $pid; echo $?; cat "
+             "$d/err; rm -r $d");
+    run_command(WORDS("sh", "-c", script), &result);
+    assert_ptr_equal(strstr(result.out, "130\nvtsim: job \"stuck-c1\" is left as it is; to go on "
+                                        "waiting: vtsim resume vtsim1:"),
+                     result.out);
+    hint = strstr(result.out, "vtsim: job \"stuck-c2\" is left as it is; to go on waiting: vtsim ");
+    assert_non_null(hint);
+    hint = strstr(hint, "resume vtsim1:");
+    assert_non_null(hint);
+    snprintf(url, sizeof(url), "%.*s", (int)strcspn(hint + 7, "\n"), hint + 7);
+    assert_runs(
+        WORDS("resume", url, "-t", "200ms", "-i", "1h"), 3, NULL,
+        "vtsim: the --timeout of 200ms passed; job \"stuck-c2\" was pending when last seen; "
+        "to go on waiting: vtsim wait stuck-c2\n");
+    run_result_finish(&result);
+    assert_runs(WORDS("resume", "film"), 2, "",
+                "vtsim: the token is none of this library's; right is vtsim1:...\n");
+}
+
+static void a_timeout_may_cancel(void **state)
+{
+    (void)state;
+    assert_runs(WORDS("run", "stuck-t", "-t", "500ms", "--on-timeout", "cancel", "-i", "1h"), 3,
+                NULL,
+                "vtsim: the --timeout of 500ms passed; job \"stuck-t\" was pending when last seen; "
+                "it was asked to stop; to go on waiting: vtsim wait stuck-t\n");
+    assert_runs(WORDS("status", "stuck-t"), 1, "Job stuck-t: error\n", "");
+    assert_runs(WORDS("run", "stuck-u", "-t", "300ms", "--on-timeout=leave", "-i", "1h"), 3, NULL,
+                NULL);
+    assert_runs(WORDS("status", "stuck-u"), 0, "Job stuck-u: pending\n", "");
+}
+
+static void a_list_can_be_watched(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    assert_runs(WORDS("start", "stuck-w"), 0, NULL, "");
+    run_command(WORDS(VTSIM, "list", "--watch", "--state", "running", "-t", "300ms"), &result);
+    assert_int_equal(result.status, 0);
+    assert_string_equal(result.err, "");
+    assert_non_null(strstr(result.out, "running      0%  stuck-w\n"));
+    run_result_finish(&result);
+}
+
 /* ---- for machines ---------------------------------------------------------------------------- */
 
 static void assert_json(const char *const words[], int status, const char *member,
@@ -355,16 +492,25 @@ static void json_tells_of_errors_too(void **state)
     static const struct scripted_step broken[] = {{.end = SCRIPTED_RESET}};
     static const struct scripted_step lists[] = {{.status = "500 Oops", .body = ""}};
     struct scripted server;
-    char line[300];
+    struct run_result result;
+    char line[300], *token;
 
     (void)state;
     assert_runs(WORDS("start", "stuck-k"), 0, NULL, "");
-    assert_runs(WORDS("--json", "wait", "stuck-k", "-t", "500ms", "-i", "1h"), 3,
-                "{\"job_id\":\"stuck-k\",\"status\":\"pending\",\"error\":{\"code\":\"timeout\","
-                "\"message\":\"the --timeout of 500ms passed; job \\\"stuck-k\\\" was pending when "
-                "last seen\"}}\n",
-                "vtsim: the --timeout of 500ms passed; job \"stuck-k\" was pending when last seen; "
-                "to go on waiting: vtsim wait stuck-k\n");
+    run_command(WORDS(VTSIM, "--json", "wait", "stuck-k", "-t", "500ms", "-i", "1h"), &result);
+    assert_int_equal(result.status, 3);
+    assert_string_equal(result.err,
+                        "vtsim: the --timeout of 500ms passed; job \"stuck-k\" was pending when "
+                        "last seen; to go on waiting: vtsim wait stuck-k\n");
+    token = strstr(result.out, ",\"token\":\"vtsim1:-:");
+    assert_non_null(token);
+    assert_string_equal(strstr(token, "::"), "::stuck-k\"}\n");
+    *token = '\0';
+    assert_string_equal(result.out,
+                        "{\"job_id\":\"stuck-k\",\"status\":\"pending\",\"error\":{\"code\":"
+                        "\"timeout\",\"message\":\"the --timeout of 500ms passed; job "
+                        "\\\"stuck-k\\\" was pending when last seen\"}");
+    run_result_finish(&result);
     assert_runs(WORDS("--json", "status", "no\"\\body"), 4,
                 "{\"job_id\":\"no\\\"\\\\body\",\"error\":{\"code\":\"unknown_job\",\"message\":"
                 "\"the server knows no job \\\"no\\\"\\\\body\\\"\"}}\n",
@@ -433,23 +579,33 @@ static void usage_errors_help(void **state)
         const char *message;
     } cases[] = {
         {{NULL},
-         "no command; right are start, status, wait, run, list, cancel, "
+         "no command; right are start, status, wait, run, resume, list, cancel, "
          "new-behaviour"},
         {{"go"},
-         "unknown command \"go\"; right are start, status, wait, run, list, cancel, "
+         "unknown command \"go\"; right are start, status, wait, run, resume, list, cancel, "
          "new-behaviour"},
         {{"go\x1b[2J"},
-         "unknown command \"go\\x1B[2J\"; right are start, status, wait, run, list, cancel, "
-         "new-behaviour"},
-        {{"run"}, "run: which job? right is vtsim run ID"},
-        {{"run", "a", "b"}, "run: \"b\" is too much"},
+         "unknown command \"go\\x1B[2J\"; right are start, status, wait, run, resume, list, "
+         "cancel, new-behaviour"},
+        {{"run"}, "run: which job? right is vtsim run ID..."},
+        {{"start", "a", "b"}, "start: \"b\" is too much"},
+        {{"resume"}, "resume: which token? right is vtsim resume TOKEN..."},
         {{"list", "a"}, "list: \"a\" is too much"},
-        {{"start", "--factor", "2", "a"}, "start: --factor is for wait and run"},
-        {{"list", "-i", "2s"}, "list: --interval is for wait and run"},
-        {{"--max-interval", "2s", "status", "a"}, "status: --max-interval is for wait and run"},
-        {{"cancel", "a", "--jitter=1"}, "cancel: --jitter is for wait and run"},
-        {{"list", "--max-errors=1"}, "list: --max-errors is for wait and run"},
+        {{"start", "--factor", "2", "a"}, "start: --factor is for wait, run and resume"},
+        {{"list", "-i", "2s"}, "list: --interval is for wait, run and resume"},
+        {{"--max-interval", "2s", "status", "a"},
+         "status: --max-interval is for wait, run and resume"},
+        {{"cancel", "a", "--jitter=1"}, "cancel: --jitter is for wait, run and resume"},
+        {{"list", "--max-errors=1"}, "list: --max-errors is for start, wait, run and resume"},
         {{"run", "a", "--state", "failed"}, "run: --state is for list"},
+        {{"run", "a", "--watch"}, "run: --watch is for list"},
+        {{"status", "a", "--trace"}, "status: --trace is for start, wait, run and resume"},
+        {{"start", "a", "--backoff=learn"}, "start: --backoff is for wait, run and resume"},
+        {{"run", "a", "--on-timeout", "stop"},
+         "--on-timeout: \"stop\" is neither leave nor cancel"},
+        {{"run", "a", "--long-poll", "2h"}, "--long-poll: 2h is more than 1h"},
+        {{"run", "a", "--backoff=learn", "-i1s"},
+         "--interval: is part of --backoff, which was given, too"},
         {{"list", "--state", "lost"},
          "--state: \"lost\" is none; right are queued, running, completed, failed, cancelled"},
         {{"run", "a", "--bogus"}, "unknown option --bogus"},
@@ -501,6 +657,17 @@ static void usage_errors_help(void **state)
     assert_runs(WORDS("run", "a", "-u", "localhost"), 2, "",
                 "vtsim: the URL \"localhost\": does not begin with http://; right is "
                 "http://HOST[:PORT][/PATH]\n");
+}
+
+static void a_backoff_that_cannot_be_read_is_shown(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    run_command(WORDS(VTSIM, "run", "a", "--backoff", "fixd 1s"), &result);
+    assert_int_equal(result.status, 2);
+    assert_ptr_equal(strstr(result.err, "vtsim: --backoff: column 1: "), result.err);
+    run_result_finish(&result);
 }
 
 static void help_and_version_go_to_standard_output(void **state)
@@ -684,6 +851,27 @@ static void a_terminal_shows_the_reason(void **state)
     }
 }
 
+static void a_terminal_shows_a_line_for_each_job(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    setenv("TERM", "xterm", 1);
+    run_in_terminal(WORDS(VTSIM, "run", "lines-1", "lines-2", "stuck-l", "-i", "150ms", "-t", "2s"),
+                    100, &result);
+    assert_int_equal(result.status, 3);
+    /* three lines, then up again and three lines over them */
+    assert_ptr_equal(strstr(result.out, "\rlines-1: pending, 0:00 elapsed, asking\033[K\r\n"
+                                        "lines-2: pending, 0:00 elapsed, asking\033[K\r\n"
+                                        "stuck-l: pending, 0:00 elapsed, asking\033[K\033[2A\r"),
+                     result.out);
+    assert_non_null(strstr(result.out, "\033[2A\r\033[JJob lines-"));
+    assert_non_null(strstr(result.out, "Job lines-1: completed\r\n"));
+    assert_non_null(strstr(result.out, "Job lines-2: completed\r\n"));
+    assert_null(strstr(result.out, "still pending"));
+    run_result_finish(&result);
+}
+
 static void a_dumb_terminal_gets_lines(void **state)
 {
     static const struct scripted_step steps[] = {PENDING, COMPLETED};
@@ -733,22 +921,72 @@ static void libraries_export_public_names_alone(void **state)
                                    VTSIM_BUILD_DIR "/lib/libvtsim-client.a"));
 }
 
+#define EXAMPLE(name) VTSIM_BUILD_DIR "/examples/example_" name
+
+/* Names that the page tells of together. */
+static bool is_an_operation(const char *name)
+{
+    static const char *const names[] = {"start",  "status", "wait", "run",
+                                        "resume", "cancel", "list", "watch"};
+    size_t length = strcspn(name, "_");
+
+    for (size_t i = 0; i < COUNT(names); i++) {
+        if (strlen(names[i]) == length && strncmp(name, names[i], length) == 0)
+            return !name[length] || strcmp(name + length, "_sync") == 0;
+    }
+    return false;
+}
+
+/* Every function of the library has its line in vtsim-client(3). */
+static void the_library_page_is_complete(void **state)
+{
+    struct run_result symbols, page;
+    int told = 0;
+
+    (void)state;
+    run_command(WORDS("nm", "-D", "--defined-only", "-g", "--format=just-symbols",
+                      VTSIM_BUILD_DIR "/lib/libvtsim-client.so"),
+                &symbols);
+    run_command(WORDS("cat", VTSIM_SOURCE_DIR "/client/vtsim-client.3"), &page);
+    for (char *name = strtok(symbols.out, "\n"); name; name = strtok(NULL, "\n")) {
+        char line[128];
+
+        if (strncmp(name, "vts_client_", 11) != 0 || is_an_operation(name + 11))
+            continue;
+        snprintf(line, sizeof(line), ".Fn %s ", name);
+        if (!strstr(page.out, line))
+            fail_msg("vtsim-client.3 does not tell of %s", name);
+        told++;
+    }
+    assert_true(told >= 20);
+    run_result_finish(&symbols);
+    run_result_finish(&page);
+}
+
 static void examples_run(void **state)
 {
     struct run_result result;
 
     (void)state;
-    run_command(WORDS(VTSIM_BUILD_DIR "/examples/example_wait_blocking", "bad-example", vtsimd.url),
-                &result);
+    run_command(WORDS(EXAMPLE("blocking"), "bad-example"), &result);
     assert_int_equal(result.status, 0);
-    assert_string_equal(result.out, "bad-example: error\n");
+    assert_string_equal(result.out, "error\n");
     run_result_finish(&result);
-    run_command(
-        WORDS(VTSIM_BUILD_DIR "/examples/example_wait_async", vtsimd.url, "bad-e1", "bad-e2"),
-        &result);
+    run_command(WORDS(EXAMPLE("thousand"), vtsimd.url, "1000"), &result);
+    assert_string_equal(result.err, "");
     assert_int_equal(result.status, 0);
-    assert_non_null(strstr(result.out, "bad-e1: error after 2 polls\n"));
-    assert_non_null(strstr(result.out, "bad-e2: error after 2 polls\n"));
+    assert_ptr_equal(strstr(result.out, "1000 completed, 0 in error, 0 lost\n"), result.out);
+    assert_non_null(strstr(result.out, " connections\n"));
+    run_result_finish(&result);
+    run_command(WORDS(EXAMPLE("in_a_loop"), vtsimd.url, "bad-e1", "bad-e2"), &result);
+    assert_int_equal(result.status, 0);
+    assert_non_null(strstr(result.out, "bad-e1: error\n"));
+    assert_non_null(strstr(result.out, "bad-e2: error\n"));
+    assert_non_null(strstr(result.out, "ticked all the while: yes\n"));
+    run_result_finish(&result);
+    run_command(WORDS(EXAMPLE("virtual_time")), &result);
+    assert_int_equal(result.status, 0);
+    assert_ptr_equal(strstr(result.out, "ten minutes, "), result.out);
     run_result_finish(&result);
 }
 
@@ -764,11 +1002,17 @@ int main(void)
         cmocka_unit_test(a_connection_that_broke_is_no_wrong_url),
         cmocka_unit_test(a_bad_server_is_told_from_a_lost_one),
         cmocka_unit_test(what_a_server_says_cannot_steer_the_terminal),
+        cmocka_unit_test(several_jobs_are_followed_at_once),
+        cmocka_unit_test(a_trace_says_what_happens_and_why),
+        cmocka_unit_test(ctrl_c_says_how_to_go_on),
+        cmocka_unit_test(a_timeout_may_cancel),
+        cmocka_unit_test(a_list_can_be_watched),
         cmocka_unit_test(json_is_for_machines),
         cmocka_unit_test(json_tells_of_errors_too),
         cmocka_unit_test(a_json_list_is_one_object_a_line),
         cmocka_unit_test(options_stand_anywhere),
         cmocka_unit_test(usage_errors_help),
+        cmocka_unit_test(a_backoff_that_cannot_be_read_is_shown),
         cmocka_unit_test(help_and_version_go_to_standard_output),
         cmocka_unit_test(a_full_disk_is_noticed),
         cmocka_unit_test(a_reader_that_left_ends_it_silently),
@@ -776,8 +1020,10 @@ int main(void)
         cmocka_unit_test(a_terminal_gets_one_line_that_is_rewritten),
         cmocka_unit_test(a_narrow_terminal_is_not_overrun),
         cmocka_unit_test(a_terminal_shows_the_reason),
+        cmocka_unit_test(a_terminal_shows_a_line_for_each_job),
         cmocka_unit_test(a_dumb_terminal_gets_lines),
         cmocka_unit_test(libraries_export_public_names_alone),
+        cmocka_unit_test(the_library_page_is_complete),
         cmocka_unit_test(examples_run),
     };
 

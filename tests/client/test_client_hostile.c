@@ -19,20 +19,7 @@
 
 #include "run.h"
 #include "scripted.h"
-
-#define PENDING                                                                                    \
-    {                                                                                              \
-        .status = "200 OK", .body = "{\"job_id\":\"x\",\"status\":\"pending\"}"                    \
-    }
-#define COMPLETED                                                                                  \
-    {                                                                                              \
-        .status = "200 OK", .body = "{\"job_id\":\"x\",\"status\":\"completed\"}"                  \
-    }
-#define STARTED                                                                                    \
-    {                                                                                              \
-        .status = "200 OK", .body = "{\"message\":\"Job started\",\"job_id\":\"x\"}"               \
-    }
-#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#include "waiting.h"
 
 /* Polls that come at once. */
 static void quick(struct vts_client_options *options, const char *url)
@@ -53,6 +40,28 @@ static struct vts_client *connect_to(const char *url)
     client = vts_client_create(NULL, &options, NULL);
     assert_non_null(client);
     return client;
+}
+
+struct seen {
+    int polls, failed, abandon_at;
+    uint64_t last_number;
+    struct vts_client *destroy;
+};
+
+static void on_poll(struct vts_client_operation *operation, const struct vts_client_poll *poll,
+                    void *arg)
+{
+    struct seen *seen = arg;
+
+    seen->polls++;
+    seen->failed += poll->error != NULL;
+    assert_true(!poll->job != !poll->error);
+    assert_int_equal(poll->number, seen->last_number + 1);
+    seen->last_number = poll->number;
+    if (seen->polls == seen->abandon_at)
+        vts_client_abandon(operation);
+    if (seen->destroy)
+        vts_client_destroy(seen->destroy);
 }
 
 /* ---- one bad answer, and what a single status makes of it ------------------------------------ */
@@ -185,6 +194,65 @@ static void answers_without_end_are_refused(void **state)
                         "the answer to GET /status is not valid HTTP");
 }
 
+/* Wherever it breaks off, that is an error of its own and never a wrong answer; whole, it is right. */
+static void a_reset_at_every_byte(void **state)
+{
+    static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                                 "Content-Length: 36\r\nRetry-After: 1\r\n\r\n"
+                                 "{\"job_id\": \"x\",\"status\":\"completed\"}";
+    static const enum scripted_end ends[] = {SCRIPTED_RESET, SCRIPTED_CLOSE};
+    char part[sizeof(answer)];
+
+    (void)state;
+    for (size_t end = 0; end < COUNT(ends); end++) {
+        for (size_t length = 0; length < sizeof(answer); length++) {
+            struct scripted_step step = {.raw = part, .end = ends[end]};
+            const struct vts_client_result *result;
+            struct scripted server;
+            struct vts_client *client;
+
+            memcpy(part, answer, length);
+            part[length] = '\0';
+            scripted_start(&server, &step, 1);
+            client = connect_to(server.url);
+            result = vts_client_status_sync(client, "x", NULL);
+            if (length < sizeof(answer) - 1)
+                assert_int_equal(result->error.code, VTS_CLIENT_ERR_UNREACHABLE);
+            else if (ends[end] == SCRIPTED_CLOSE)
+                assert_int_equal(result->job->status, VTS_CLIENT_COMPLETED);
+            vts_client_destroy(client);
+            scripted_stop(&server);
+        }
+    }
+}
+
+static void a_slow_loris_is_not_waited_for(void **state)
+{
+    static const struct scripted_step steps[] = {
+        STARTED,
+        {.raw = "HTTP/1.1 200 OK\r\nX-Slow: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+         .end = SCRIPTED_DRIBBLE},
+        {.raw = "HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n{ ", .end = SCRIPTED_DRIBBLE},
+        COMPLETED};
+    struct vts_client_options options;
+    struct scripted server;
+    struct seen seen = {0};
+    const struct vts_client_result *result;
+    struct vts_client *client;
+
+    (void)state;
+    scripted_start(&server, steps, COUNT(steps));
+    quick(&options, server.url);
+    options.request_timeout_ms = 150;
+    client = vts_client_create(NULL, &options, NULL);
+    result = vts_client_run_sync(client, "x", VTS_CLIENT_CALL(.poll = on_poll, .arg = &seen));
+    assert_string_equal(result->error.message, "");
+    assert_int_equal(result->polls, 3);
+    assert_int_equal(seen.failed, 2);
+    vts_client_destroy(client);
+    scripted_stop(&server);
+}
+
 static void a_slow_answer_times_out(void **state)
 {
     static const struct scripted_step step = {.raw = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
@@ -215,13 +283,16 @@ static void a_slow_answer_times_out(void **state)
 static void nobody_there_is_unreachable(void **state)
 {
     int port = scripted_dead_port();
+    struct vts_client_options options;
     const struct vts_client_result *result;
     struct vts_client *client;
     char url[64], message[128];
 
     (void)state;
     snprintf(url, sizeof(url), "http://127.0.0.1:%d", port);
-    client = connect_to(url);
+    quick(&options, url);
+    options.max_errors = 1;
+    client = vts_client_create(NULL, &options, NULL);
     result = vts_client_start_sync(client, "x", NULL);
     snprintf(message, sizeof(message), "cannot connect to 127.0.0.1:%d: Connection refused", port);
     assert_int_equal(result->error.code, VTS_CLIENT_ERR_UNREACHABLE);
@@ -248,28 +319,6 @@ static void a_name_with_several_addresses_is_tried_to_the_end(void **state)
 }
 
 /* ---- waits ----------------------------------------------------------------------------------- */
-
-struct seen {
-    int polls, failed, abandon_at;
-    uint64_t last_number;
-    struct vts_client *destroy;
-};
-
-static void on_poll(struct vts_client_operation *operation, const struct vts_client_poll *poll,
-                    void *arg)
-{
-    struct seen *seen = arg;
-
-    seen->polls++;
-    seen->failed += poll->error != NULL;
-    assert_true(!poll->job != !poll->error);
-    assert_int_equal(poll->number, seen->last_number + 1);
-    seen->last_number = poll->number;
-    if (seen->polls == seen->abandon_at)
-        vts_client_abandon(operation);
-    if (seen->destroy)
-        vts_client_destroy(seen->destroy);
-}
 
 static void a_wait_survives_what_passes(void **state)
 {
@@ -401,7 +450,8 @@ static void an_unknown_job_and_a_refusal_end_a_wait_at_once(void **state)
     assert_int_equal(atomic_load(&server.requests), 1); /* never repeated by itself */
 }
 
-static void assert_deadline(const struct scripted_step *steps, size_t count, const char *message)
+static void assert_deadline(const struct scripted_step *steps, size_t count, uint64_t polls,
+                            const char *message)
 {
     struct vts_client_options options;
     struct scripted server;
@@ -417,10 +467,11 @@ static void assert_deadline(const struct scripted_step *steps, size_t count, con
     assert_int_equal(result->error.code, VTS_CLIENT_ERR_DEADLINE);
     assert_string_equal(result->error.message, message);
     assert_true(result->elapsed_ms >= 500);
-    assert_int_equal(result->polls, 1); /* one that is not answered yet was made all the same */
+    assert_true(result->elapsed_ms < 5000); /* how exactly: test_client_time.c, and the bench */
+    assert_int_equal(result->polls, polls); /* one that is not answered yet was made all the same */
     vts_client_destroy(client);
     scripted_stop(&server);
-    assert_int_equal(atomic_load(&server.requests), 1);
+    assert_int_equal(atomic_load(&server.requests), polls);
 }
 
 static void the_deadline_stands_over_everything(void **state)
@@ -431,12 +482,40 @@ static void the_deadline_stands_over_everything(void **state)
         {.status = "503 Full", .headers = "Retry-After: 3000\r\n", .body = ""}};
 
     (void)state;
-    assert_deadline(pending, 1,
+    assert_deadline(pending, 1, 2, /* the second one just before */
                     "the deadline of 500 ms passed; job \"x\" was pending when last seen");
-    assert_deadline(stalled, 1, "the deadline of 500 ms passed before there was an answer");
-    assert_deadline(failing, 1,
+    assert_deadline(stalled, 1, 1, "the deadline of 500 ms passed before there was an answer");
+    assert_deadline(failing, 1, 1, /* which Retry-After forbids */
                     "the deadline of 500 ms passed; the last poll failed: the server failed with "
                     "status 503");
+}
+
+/* What was told last is believed, whatever was told before. */
+static void a_status_may_go_back(void **state)
+{
+    static const struct scripted_step steps[] = {
+        {.status = "200 OK",
+         .body = "{\"status\":\"pending\",\"state\":\"running\",\"progress\":0.9}"},
+        {.status = "200 OK",
+         .body = "{\"status\":\"pending\",\"state\":\"queued\",\"progress\":0.1}"},
+        {.status = "200 OK",
+         .body = "{\"status\":\"pending\",\"state\":\"running\",\"progress\":7}"},
+        {.status = "200 OK", .body = "{\"status\":\"completed\"}"},
+        {.status = "200 OK", .body = "{\"status\":\"pending\"}"}};
+    struct scripted server;
+    const struct vts_client_result *result;
+    struct vts_client *client;
+
+    (void)state;
+    scripted_start(&server, steps, COUNT(steps));
+    client = connect_to(server.url);
+    result = vts_client_wait_sync(client, "x", NULL);
+    assert_int_equal(result->job->status, VTS_CLIENT_COMPLETED);
+    assert_int_equal(result->polls, 4);
+    result = vts_client_status_sync(client, "x", NULL); /* and nothing is remembered of it */
+    assert_int_equal(result->job->status, VTS_CLIENT_PENDING);
+    vts_client_destroy(client);
+    scripted_stop(&server);
 }
 
 /* ---- connections ----------------------------------------------------------------------------- */
@@ -599,15 +678,19 @@ static void done_comes_once_and_from_the_loop(void **state)
 
 static void an_immediate_failure_is_told_from_the_loop_too(void **state)
 {
+    struct vts_client_options options;
     struct loop loop;
     char url[64];
 
     (void)state;
     snprintf(url, sizeof(url), "http://127.0.0.1:%d", scripted_dead_port());
     loop_init(&loop, url);
+    quick(&options, url);
+    options.max_errors = 1;
     loop.in_call = true;
-    assert_non_null(
-        vts_client_start(loop.client, "x", VTS_CLIENT_CALL(.done = on_done, .arg = &loop), NULL));
+    assert_non_null(vts_client_start(
+        loop.client, "x", VTS_CLIENT_CALL(.done = on_done, .arg = &loop, .options = &options),
+        NULL));
     loop.in_call = false;
     event_base_dispatch(loop.base);
     assert_int_equal(loop.done, 1);
@@ -704,6 +787,126 @@ static void the_queue_moves_on_when_one_is_abandoned(void **state)
     scripted_stop(&server);
 }
 
+/* ---- promises that are not kept -------------------------------------------------------------- */
+
+#define SHOWS_ALL "Vtsim-Features: batch, wait, idempotency-key, progress, cancel\r\n"
+
+static int count_with(const struct scripted *server, const char *text)
+{
+    int count = 0, requests = atomic_load(&server->requests);
+
+    for (int i = 0; i < requests && i < SCRIPTED_REQUESTS; i++)
+        count += strstr(server->request[i], text) != NULL;
+    return count;
+}
+
+/* Two waits at once for a server that says it can do everything: what becomes of them, and after how many
+ * requests. */
+static void assert_two_end(const struct scripted_step *steps, size_t count,
+                           enum vts_client_err code, int requests, int batches)
+{
+    struct vts_client_options options;
+    struct vts_client_clock *clock = vts_client_clock_virtual();
+    struct vts_client_plan *plan = waiting_plan(); /* the same for both, so they are due together */
+    struct scripted server;
+    struct loop loop = {.base = event_base_new()};
+
+    scripted_start(&server, steps, count);
+    waiting_options(&options, server.url, clock, NULL);
+    options.plan = plan;
+    options.max_connections = 1;
+    options.max_errors = 3;
+    loop.client = vts_client_create(loop.base, &options, NULL);
+    for (int i = 0; i < 2; i++)
+        assert_non_null(vts_client_wait(loop.client, i ? "b" : "a",
+                                        VTS_CLIENT_CALL(.done = on_done, .arg = &loop), NULL));
+    event_base_dispatch(loop.base);
+    assert_int_equal(loop.done, 2);
+    assert_int_equal(loop.code, code);
+    loop_finish(&loop);
+    vts_client_clock_release(clock);
+    vts_client_plan_release(plan);
+    scripted_stop(&server);
+    assert_int_equal(atomic_load(&server.requests), requests);
+    assert_int_equal(count_with(&server, "GET /jobs?id="), batches);
+}
+
+static void a_batch_that_fails_is_asked_for_singly(void **state)
+{
+#define PENDING_ALL                                                                                \
+    {                                                                                              \
+        .status = "200 OK", .headers = SHOWS_ALL, .body = "{\"status\":\"pending\"}"               \
+    }
+#define COMPLETED_ALL                                                                              \
+    {                                                                                              \
+        .status = "200 OK", .headers = SHOWS_ALL, .body = "{\"status\":\"completed\"}"             \
+    }
+    static const struct scripted_step refused[] = {
+        PENDING_ALL,
+        PENDING_ALL,
+        {.status = "404 Not Found", .headers = SHOWS_ALL, .body = ""},
+        COMPLETED_ALL};
+    static const struct scripted_step nonsense[] = {
+        PENDING_ALL,
+        PENDING_ALL,
+        {.status = "200 OK", .headers = SHOWS_ALL, .body = "[1, 2]"},
+        COMPLETED_ALL};
+    static const struct scripted_step endless[] = {
+        PENDING_ALL,
+        PENDING_ALL,
+        {.raw = "HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n", .end = SCRIPTED_STALL},
+        COMPLETED_ALL};
+    static const struct scripted_step empty[] = {
+        PENDING_ALL,
+        PENDING_ALL,
+        {.status = "200 OK", .headers = SHOWS_ALL, .body = "{\"jobs\":[]}"}};
+    static const struct scripted_step down[] = {
+        PENDING_ALL, PENDING_ALL, {.status = "502 Bad Gateway", .body = "<html>"}};
+
+    (void)state;
+    assert_two_end(refused, COUNT(refused), VTS_CLIENT_OK, 5, 1);
+    assert_two_end(nonsense, COUNT(nonsense), VTS_CLIENT_OK, 5, 1);
+    assert_two_end(endless, COUNT(endless), VTS_CLIENT_OK, 5, 1);
+    /* what befalls all of it counts as an error of each */
+    assert_two_end(empty, COUNT(empty), VTS_CLIENT_ERR_PROTOCOL, 5, 3);
+    assert_two_end(down, COUNT(down), VTS_CLIENT_ERR_SERVER, 5, 3);
+}
+
+static void assert_no_busy_loop(const struct scripted_step *steps, size_t count, int long_polls)
+{
+    struct vts_client_options options;
+    struct scripted server;
+    const struct vts_client_result *result;
+    struct vts_client *client;
+
+    scripted_start(&server, steps, count);
+    quick(&options, server.url);
+    options.initial_ms = options.cap_ms = 100;
+    options.deadline_ms = 1500;
+    options.long_poll_ms = 1000;
+    client = vts_client_create(NULL, &options, NULL);
+    result = vts_client_wait_sync(client, "x", NULL);
+    assert_int_equal(result->error.code, VTS_CLIENT_ERR_DEADLINE);
+    assert_in_range(result->polls, 2, 20); /* as the plan says, and no faster */
+    vts_client_destroy(client);
+    scripted_stop(&server);
+    assert_in_range(count_with(&server, "\r\nPrefer: wait=1\r\n"), 1, long_polls);
+}
+
+static void a_wait_that_is_not_granted_is_not_asked_for_again(void **state)
+{
+    static const struct scripted_step ignored[] = {PENDING_ALL};
+    static const struct scripted_step at_once[] = {
+        {.status = "200 OK",
+         .headers = SHOWS_ALL "Preference-Applied: wait=1\r\n",
+         .body = "{\"status\":\"pending\"}"}};
+
+    (void)state;
+    assert_no_busy_loop(ignored, COUNT(ignored), 1);
+    /* it says that it waited, and did not: asked again, but not at once */
+    assert_no_busy_loop(at_once, COUNT(at_once), 20);
+}
+
 /* ---- the blocking face ----------------------------------------------------------------------- */
 
 static void call_inside(struct vts_client_operation *operation, const struct vts_client_poll *poll,
@@ -761,6 +964,101 @@ static void calls_in_the_wrong_place_are_refused(void **state)
     vts_client_abandon(NULL);
 }
 
+static void call_another(struct vts_client_operation *operation, const struct vts_client_poll *poll,
+                         void *arg)
+{
+    const struct vts_client_result *result = vts_client_status_sync(arg, "x", NULL);
+
+    (void)operation;
+    (void)poll;
+    assert_int_equal(result->error.code, VTS_CLIENT_ERR_CALL);
+    assert_string_equal(result->error.message,
+                        "a blocking call inside a callback of an asynchronous handle");
+}
+
+static void a_loop_is_not_held_up(void **state)
+{
+    static const struct scripted_step steps[] = {PENDING, COMPLETED};
+    struct scripted server;
+    struct vts_client *blocking;
+    struct loop loop;
+
+    (void)state;
+    scripted_start(&server, steps, COUNT(steps));
+    blocking = connect_to(server.url);
+    loop_init(&loop, server.url);
+    assert_non_null(vts_client_wait(loop.client, "x",
+                                    VTS_CLIENT_CALL(.poll = call_another, .arg = blocking), NULL));
+    event_base_dispatch(loop.base);
+    assert_int_equal(vts_client_status_sync(blocking, "x", NULL)->error.code, VTS_CLIENT_OK);
+    vts_client_destroy(blocking);
+    loop_finish(&loop);
+    scripted_stop(&server);
+}
+
+/* ---- freeing in traces ----------------------------------------------------------------------- */
+
+struct axe {
+    struct vts_client *client;
+    enum vts_client_event at;
+    bool abandons;
+    int done;
+};
+
+static void on_traced(struct vts_client_operation *operation, const struct vts_client_trace *trace,
+                      void *arg)
+{
+    struct axe *axe = arg;
+
+    if (trace->event != axe->at)
+        return;
+    if (axe->abandons) {
+        vts_client_abandon(operation);
+    } else if (axe->client) {
+        struct vts_client *client = axe->client;
+
+        axe->client = NULL;
+        vts_client_destroy(client);
+    }
+}
+
+static void on_cut(struct vts_client_operation *operation, const struct vts_client_result *result,
+                   void *arg)
+{
+    (void)operation;
+    (void)result;
+    ((struct axe *)arg)->done++;
+}
+
+static void everything_may_be_freed_in_traces(void **state)
+{
+    static const struct scripted_step steps[] = {STARTED, PENDING_ALL, PENDING_ALL};
+
+    (void)state;
+    for (int i = 0; i < 8; i++) {
+        struct axe axe = {.at = (enum vts_client_event)(i / 2), .abandons = i % 2};
+        struct event_base *base = event_base_new();
+        struct vts_client_options options;
+        struct scripted server;
+
+        scripted_start(&server, steps, COUNT(steps));
+        quick(&options, server.url);
+        options.deadline_ms = 300;
+        options.max_connections = 1; /* so that some wait in the queue, and some in a batch */
+        options.trace = on_traced;
+        options.trace_arg = &axe;
+        axe.client = vts_client_create(base, &options, NULL);
+        for (int job = 0; job < 3; job++)
+            assert_non_null(vts_client_run(axe.client, job ? job > 1 ? "z" : "y" : "x",
+                                           VTS_CLIENT_CALL(.done = on_cut, .arg = &axe), NULL));
+        event_base_dispatch(base);
+        assert_int_equal(axe.done, 3);
+        vts_client_destroy(axe.client);
+        event_base_free(base);
+        scripted_stop(&server);
+    }
+}
+
 static void a_blocking_wait_can_be_given_up(void **state)
 {
     static const struct scripted_step steps[] = {PENDING};
@@ -788,6 +1086,8 @@ int main(void)
         cmocka_unit_test(bad_answers_end_in_their_error),
         cmocka_unit_test(broken_connections_are_unreachable),
         cmocka_unit_test(answers_without_end_are_refused),
+        cmocka_unit_test(a_reset_at_every_byte),
+        cmocka_unit_test(a_slow_loris_is_not_waited_for),
         cmocka_unit_test(a_slow_answer_times_out),
         cmocka_unit_test(nobody_there_is_unreachable),
         cmocka_unit_test(a_name_with_several_addresses_is_tried_to_the_end),
@@ -797,6 +1097,7 @@ int main(void)
         cmocka_unit_test(a_wait_ends_after_too_many_errors),
         cmocka_unit_test(an_unknown_job_and_a_refusal_end_a_wait_at_once),
         cmocka_unit_test(the_deadline_stands_over_everything),
+        cmocka_unit_test(a_status_may_go_back),
         cmocka_unit_test(a_connection_is_kept_and_a_stale_one_is_not_used),
         cmocka_unit_test(requests_are_as_documented),
         cmocka_unit_test(done_comes_once_and_from_the_loop),
@@ -804,7 +1105,11 @@ int main(void)
         cmocka_unit_test(everything_may_be_freed_in_callbacks),
         cmocka_unit_test(destroying_ends_what_is_under_way),
         cmocka_unit_test(the_queue_moves_on_when_one_is_abandoned),
+        cmocka_unit_test(a_batch_that_fails_is_asked_for_singly),
+        cmocka_unit_test(a_wait_that_is_not_granted_is_not_asked_for_again),
+        cmocka_unit_test(everything_may_be_freed_in_traces),
         cmocka_unit_test(calls_in_the_wrong_place_are_refused),
+        cmocka_unit_test(a_loop_is_not_held_up),
         cmocka_unit_test(a_blocking_wait_can_be_given_up),
     };
 

@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "environment.h"
 #include "scripted.h"
 #include "target.h"
 #include "transport.h"
@@ -36,17 +35,18 @@ static void on_reply(const struct reply *reply, void *arg)
 
 struct fixture {
     struct event_base *base;
-    struct environment environment;
+    struct timeline timeline;
     struct target target;
     struct transport *transport;
 };
+
+static void on_ring(void *arg) { timeline_fire(&((struct fixture *)arg)->timeline); }
 
 /* A transport to these addresses, on the server's port; it listens on 127.0.0.1 alone. */
 static void fixture_init(struct fixture *fixture, const struct scripted *server,
                          const char *const addresses[])
 {
     memset(fixture, 0, sizeof(*fixture));
-    environment_init(&fixture->environment);
     assert_true(target_init(&fixture->target, server->url, NULL));
     for (size_t i = 0; addresses[i]; i++) {
         fixture->target.addresses[i] = strdup(addresses[i]);
@@ -54,24 +54,27 @@ static void fixture_init(struct fixture *fixture, const struct scripted *server,
         fixture->target.address_count = i + 1;
     }
     fixture->base = event_base_new();
-    fixture->transport =
-        transport_create(fixture->base, &fixture->target, &fixture->environment, 4);
+    assert_true(timeline_init(&fixture->timeline, NULL, fixture->base, on_ring, fixture));
+    fixture->transport = transport_create(fixture->base, &fixture->target, &fixture->timeline, 4);
     assert_non_null(fixture->transport);
 }
 
 static void fixture_finish(struct fixture *fixture)
 {
     transport_destroy(fixture->transport);
+    timeline_finish(&fixture->timeline);
     target_finish(&fixture->target);
     event_base_free(fixture->base);
 }
 
 static struct outcome ask(struct fixture *fixture, enum transport_method method)
 {
-    const char *body = method == TRANSPORT_POST ? "{}" : NULL;
+    const struct transport_request request = {.method = method,
+                                              .path = "/start",
+                                              .body = method == TRANSPORT_POST ? "{}" : NULL,
+                                              .timeout_ms = 20000};
     struct outcome outcome = {0};
-    struct exchange *exchange =
-        transport_send(fixture->transport, method, "/start", body, 20000, on_reply, &outcome);
+    struct exchange *exchange = transport_send(fixture->transport, &request, on_reply, &outcome);
 
     assert_non_null(exchange);
     assert_int_equal(outcome.replies, 0); /* never inside the call */

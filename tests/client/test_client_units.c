@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The client's pure parts: the schedule, the rules of waiting, what is said and understood, options,
- * URLs. No sockets, no clock. */
+ * The client's pure parts: the schedule, what is said and understood, options, URLs. No sockets, no clock. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,7 +19,6 @@
 #include "options.h"
 #include "protocol.h"
 #include "target.h"
-#include "wait.h"
 
 /* ---- backoff --------------------------------------------------------------------------------- */
 
@@ -69,107 +67,6 @@ static void backoff_survives_extremes(void **state)
         assert_in_range(backoff_next(&backoff, (i % 1000) / 1000.0), 1, 2 * 86400000);
 }
 
-/* ---- the rules of waiting -------------------------------------------------------------------- */
-
-static void init_wait(struct wait *wait)
-{
-    struct vts_client_options options;
-
-    vts_client_options_init(&options);
-    wait_init(wait, &options);
-}
-
-static struct wait_step answered(struct wait *wait, enum vts_client_err code, int http_status,
-                                 enum vts_client_status status, int64_t retry_after_ms)
-{
-    struct wait_answer answer = {code, http_status, status, retry_after_ms};
-
-    return wait_answered(wait, &answer, 0.5);
-}
-
-static void assert_sleeps(struct wait_step step, int64_t delay_ms)
-{
-    assert_false(step.ended);
-    assert_int_equal(step.delay_ms, delay_ms);
-}
-
-static void wait_ends_with_the_job(void **state)
-{
-    struct wait wait;
-
-    (void)state;
-    init_wait(&wait);
-    assert_sleeps(answered(&wait, VTS_CLIENT_OK, 0, VTS_CLIENT_PENDING, 0), 500);
-    assert_sleeps(answered(&wait, VTS_CLIENT_OK, 0, VTS_CLIENT_PENDING, 0), 750);
-    assert_true(answered(&wait, VTS_CLIENT_OK, 0, VTS_CLIENT_COMPLETED, 0).ended);
-    assert_true(answered(&wait, VTS_CLIENT_OK, 0, VTS_CLIENT_ERROR, 0).ended);
-}
-
-static void wait_retries_on_a_schedule_of_its_own(void **state)
-{
-    static const int64_t expected[] = {250, 500, 1000, 2000, 4000, 5000, 5000, 5000, 5000};
-    struct wait wait;
-
-    (void)state;
-    init_wait(&wait);
-    assert_sleeps(answered(&wait, VTS_CLIENT_OK, 0, VTS_CLIENT_PENDING, 0), 500);
-    for (size_t i = 0; i < 9; i++)
-        assert_sleeps(answered(&wait, VTS_CLIENT_ERR_UNREACHABLE, 0, 0, 0), expected[i]);
-    /* a success forgives, and the polls go on where they were */
-    assert_sleeps(answered(&wait, VTS_CLIENT_OK, 0, VTS_CLIENT_PENDING, 0), 750);
-    for (size_t i = 0; i < 9; i++)
-        assert_sleeps(answered(&wait, VTS_CLIENT_ERR_SERVER, 502, 0, 0), expected[i]);
-    assert_true(answered(&wait, VTS_CLIENT_ERR_TIMEOUT, 0, 0, 0).ended);
-}
-
-static void wait_honours_retry_after_as_a_floor(void **state)
-{
-    struct wait wait;
-
-    (void)state;
-    init_wait(&wait);
-    assert_int_equal(wait_started(&wait, 3000, 0.5), 3000);
-    assert_sleeps(answered(&wait, VTS_CLIENT_OK, 0, VTS_CLIENT_PENDING, 7000), 7000);
-    assert_sleeps(answered(&wait, VTS_CLIENT_OK, 0, VTS_CLIENT_PENDING, 1000), 1125);
-    assert_sleeps(answered(&wait, VTS_CLIENT_ERR_SERVER, 503, 0, 60000), 60000);
-    assert_sleeps(answered(&wait, VTS_CLIENT_ERR_REFUSED, 429, 0, 2000), 2000);
-}
-
-static void wait_knows_what_may_pass(void **state)
-{
-    struct wait wait;
-
-    (void)state;
-    init_wait(&wait);
-    assert_true(answered(&wait, VTS_CLIENT_ERR_UNKNOWN_JOB, 404, 0, 0).ended);
-    assert_true(answered(&wait, VTS_CLIENT_ERR_REFUSED, 400, 0, 0).ended);
-    assert_true(answered(&wait, VTS_CLIENT_ERR_MEMORY, 0, 0, 0).ended);
-    assert_false(answered(&wait, VTS_CLIENT_ERR_PROTOCOL, 200, 0, 0).ended);
-    /* 404 after the start was accepted, or after the job was seen, may be a server that is behind */
-    init_wait(&wait);
-    wait_started(&wait, 0, 0.5);
-    assert_false(answered(&wait, VTS_CLIENT_ERR_UNKNOWN_JOB, 404, 0, 0).ended);
-    init_wait(&wait);
-    answered(&wait, VTS_CLIENT_OK, 0, VTS_CLIENT_PENDING, 0);
-    assert_false(answered(&wait, VTS_CLIENT_ERR_UNKNOWN_JOB, 404, 0, 0).ended);
-}
-
-static void retry_after_is_read(void **state)
-{
-    (void)state;
-    assert_int_equal(transport_retry_after_ms(NULL), 0);
-    assert_int_equal(transport_retry_after_ms(""), 0);
-    assert_int_equal(transport_retry_after_ms("0"), 0);
-    assert_int_equal(transport_retry_after_ms("7"), 7000);
-    assert_int_equal(transport_retry_after_ms("3600"), 3600000);
-    assert_int_equal(transport_retry_after_ms("3601"), 3600000);
-    assert_int_equal(transport_retry_after_ms("1000000000000000000000000000000"), 3600000);
-    assert_int_equal(transport_retry_after_ms("-1"), 0);
-    assert_int_equal(transport_retry_after_ms("1.5"), 0);
-    assert_int_equal(transport_retry_after_ms("soon"), 0);
-    assert_int_equal(transport_retry_after_ms("Wed, 21 Oct 2015 07:28:00 GMT"), 0);
-}
-
 /* ---- requests -------------------------------------------------------------------------------- */
 
 static void assert_text(char *text, const char *expected)
@@ -184,13 +81,14 @@ static void requests_are_escaped(void **state)
     struct vts_client_query query = {.size = sizeof(query)};
 
     (void)state;
-    assert_text(protocol_status_path("translate_video_1"), "/status?job_id=translate_video_1");
-    assert_text(protocol_status_path("a b&c=d+e%20/?#\xc3\xa9"),
+    assert_text(protocol_path(PROTOCOL_STATUS, "translate_video_1"),
+                "/status?job_id=translate_video_1");
+    assert_text(protocol_path(PROTOCOL_STATUS, "a b&c=d+e%20/?#\xc3\xa9"),
                 "/status?job_id=a%20b%26c%3Dd%2Be%2520%2F%3F%23%C3%A9");
-    assert_text(protocol_job_path("a/b"), "/jobs/a%2Fb");
-    assert_text(protocol_job_path("."), "/jobs/%2E");
-    assert_text(protocol_job_path(".."), "/jobs/%2E%2E");
-    assert_text(protocol_job_path("..."), "/jobs/...");
+    assert_text(protocol_path(PROTOCOL_JOB, "a/b"), "/jobs/a%2Fb");
+    assert_text(protocol_path(PROTOCOL_JOB, "."), "/jobs/%2E");
+    assert_text(protocol_path(PROTOCOL_JOB, ".."), "/jobs/%2E%2E");
+    assert_text(protocol_path(PROTOCOL_JOB, "..."), "/jobs/...");
     assert_text(protocol_start_body("a\"b\\c/\xc3\xa9"), "{\"job_id\":\"a\\\"b\\\\c/\xc3\xa9\"}");
     assert_text(protocol_list_path(&query), "/jobs");
     query.state = "running";
@@ -243,40 +141,46 @@ static void job_ids_are_checked(void **state)
 
 /* ---- answers --------------------------------------------------------------------------------- */
 
-static struct protocol_answer read_reply(enum protocol_question question, int status,
-                                         const char *body)
-{
+/* An answer with the error that was found in it. */
+struct understood {
+    struct vts_client_error error;
     struct protocol_answer answer;
+};
+
+static struct understood read_reply(enum protocol_question question, int status, const char *body)
+{
+    struct understood read;
     char *copy = strdup(body); /* so that asan sees a read behind its end */
     struct reply reply = {
         .end = REPLY_ANSWERED, .status = status, .body = copy, .length = strlen(body)};
 
     assert_non_null(copy);
-    protocol_read(question, question == PROTOCOL_LIST ? NULL : "x", "host:1", &reply, &answer);
+    protocol_read(question, question == PROTOCOL_LIST ? NULL : "x", "host:1", &reply, &read.answer,
+                  &read.error);
     free(copy);
-    return answer;
+    return read;
 }
 
 static void assert_wrong(enum protocol_question question, int status, const char *body,
                          enum vts_client_err code, const char *message)
 {
-    struct protocol_answer answer = read_reply(question, status, body);
+    struct understood read = read_reply(question, status, body);
 
-    assert_string_equal(answer.error.message, message);
-    assert_int_equal(answer.error.code, code);
-    assert_int_equal(answer.error.http_status, status);
-    protocol_answer_finish(&answer);
+    assert_string_equal(read.error.message, message);
+    assert_int_equal(read.error.code, code);
+    assert_int_equal(read.error.http_status, status);
+    protocol_answer_finish(&read.answer);
 }
 
 static void assert_status(const char *body, enum vts_client_status status)
 {
-    struct protocol_answer answer = read_reply(PROTOCOL_STATUS, 200, body);
+    struct understood read = read_reply(PROTOCOL_STATUS, 200, body);
 
-    assert_string_equal(answer.error.message, "");
-    assert_int_equal(answer.error.code, VTS_CLIENT_OK);
-    assert_int_equal(answer.job.status, status);
-    assert_string_equal(answer.job.id, "x");
-    protocol_answer_finish(&answer);
+    assert_string_equal(read.error.message, "");
+    assert_int_equal(read.error.code, VTS_CLIENT_OK);
+    assert_int_equal(read.answer.job.status, status);
+    assert_string_equal(read.answer.job.id, "x");
+    protocol_answer_finish(&read.answer);
 }
 
 static void statuses_are_understood(void **state)
@@ -289,45 +193,108 @@ static void statuses_are_understood(void **state)
 
 static void a_full_job_is_understood(void **state)
 {
-    struct protocol_answer answer =
+    struct understood read =
         read_reply(PROTOCOL_CANCEL, 200,
                    "{\"id\":\"x\",\"state\":\"failed\",\"status\":\"error\",\"progress\":0.25,"
                    "\"error\":{\"code\":\"gpu\",\"message\":\"it fell over\"},\"result\":null}");
+    const struct vts_client_job *job = &read.answer.job;
 
     (void)state;
-    assert_int_equal(answer.error.code, VTS_CLIENT_OK);
-    assert_int_equal(answer.job.size, sizeof(struct vts_client_job));
-    assert_string_equal(answer.job.state, "failed");
-    assert_true(fabs(answer.job.progress - 0.25) < 1e-9);
-    assert_string_equal(answer.job.error_code, "gpu");
-    assert_string_equal(answer.job.error_message, "it fell over");
-    assert_string_equal(
-        answer.job.json,
-        "{\"id\":\"x\",\"state\":\"failed\",\"status\":\"error\",\"progress\":0.25,"
-        "\"error\":{\"code\":\"gpu\",\"message\":\"it fell over\"},\"result\":null}");
-    protocol_answer_finish(&answer);
+    assert_int_equal(read.error.code, VTS_CLIENT_OK);
+    assert_int_equal(job->size, sizeof(struct vts_client_job));
+    assert_string_equal(job->state, "failed");
+    assert_true(fabs(job->progress - 0.25) < 1e-9);
+    assert_string_equal(job->error_code, "gpu");
+    assert_string_equal(job->error_message, "it fell over");
+    assert_string_equal(job->json, /* and a job_id, as from every API */
+                        "{\"id\":\"x\",\"state\":\"failed\",\"status\":\"error\",\"progress\":0.25,"
+                        "\"error\":{\"code\":\"gpu\",\"message\":\"it fell over\"},\"result\":null,"
+                        "\"job_id\":\"x\"}");
+    protocol_answer_finish(&read.answer);
 }
 
 static void a_list_is_understood(void **state)
 {
-    struct protocol_answer answer =
+    struct understood read =
         read_reply(PROTOCOL_LIST, 200,
                    "{\"jobs\":[{\"id\":\"a\",\"state\":\"queued\",\"status\":\"pending\"},"
                    "{\"id\":\"b\",\"state\":\"cancelled\",\"status\":\"error\"}],\"next\":\"b\"}");
 
     (void)state;
-    assert_int_equal(answer.error.code, VTS_CLIENT_OK);
-    assert_int_equal(answer.job_count, 2);
-    assert_string_equal(answer.jobs[0].id, "a");
-    assert_true(answer.jobs[0].progress < 0);
-    assert_string_equal(answer.jobs[1].state, "cancelled");
-    assert_string_equal(answer.next, "b");
-    protocol_answer_finish(&answer);
-    answer = read_reply(PROTOCOL_LIST, 200, "{\"jobs\":[],\"next\":null}");
-    assert_int_equal(answer.error.code, VTS_CLIENT_OK);
-    assert_int_equal(answer.job_count, 0);
-    assert_null(answer.next);
-    protocol_answer_finish(&answer);
+    assert_int_equal(read.error.code, VTS_CLIENT_OK);
+    assert_int_equal(read.answer.job_count, 2);
+    assert_string_equal(read.answer.jobs[0].id, "a");
+    assert_true(read.answer.jobs[0].progress < 0);
+    assert_string_equal(read.answer.jobs[1].state, "cancelled");
+    assert_string_equal(read.answer.next, "b");
+    protocol_answer_finish(&read.answer);
+    read = read_reply(PROTOCOL_LIST, 200, "{\"jobs\":[],\"next\":null}");
+    assert_int_equal(read.error.code, VTS_CLIENT_OK);
+    assert_int_equal(read.answer.job_count, 0);
+    assert_null(read.answer.next);
+    protocol_answer_finish(&read.answer);
+}
+
+/* What GET /jobs?id=a&id=b says, each in its place. */
+static void a_batch_is_understood(void **state)
+{
+    static const char body[] =
+        "{\"jobs\":[{\"id\":\"b\",\"status\":\"pending\",\"retry_after\":3},"
+        "{\"id\":\"c\",\"error\":\"no such job\",\"http_status\":404},"
+        "{\"id\":\"d\",\"error\":\"oops\",\"http_status\":503,\"retry_after\":9999999},"
+        "{\"id\":\"a\",\"status\":\"completed\",\"progress\":1},{\"id\":\"e\"},7],\"next\":null}";
+    struct reply reply = {.end = REPLY_ANSWERED, .status = 200, .length = strlen(body)};
+    struct protocol_answer batch;
+    struct protocol_item item;
+    struct vts_client_error error;
+
+    (void)state;
+    reply.body = strdup(body);
+    assert_true(protocol_batch_read(&reply, "host:1", &batch, &error));
+    free(reply.body);
+    protocol_batch_item(&batch, 0, "a", &item);
+    assert_int_equal(item.error.code, VTS_CLIENT_OK);
+    assert_int_equal(item.answer.job.status, VTS_CLIENT_COMPLETED);
+    assert_string_equal(item.answer.job.json, "{\"id\":\"a\",\"status\":\"completed\","
+                                              "\"progress\":1,\"job_id\":\"a\"}");
+    protocol_answer_finish(&item.answer);
+    protocol_batch_item(&batch, 0, "b", &item);
+    assert_int_equal(item.answer.job.status, VTS_CLIENT_PENDING);
+    assert_int_equal(item.retry_after_ms, 3000);
+    protocol_answer_finish(&item.answer);
+    protocol_batch_item(&batch, 1, "c", &item);
+    assert_int_equal(item.error.code, VTS_CLIENT_ERR_UNKNOWN_JOB);
+    assert_int_equal(item.error.http_status, 404);
+    protocol_batch_item(&batch, 2, "d", &item);
+    assert_string_equal(item.error.message, "the server failed with status 503: oops");
+    assert_int_equal(item.retry_after_ms, 3600000);
+    protocol_batch_item(&batch, 4, "e", &item);
+    assert_string_equal(item.error.message, "the answer to GET /jobs?id= has no status");
+    protocol_batch_item(&batch, 5, "f", &item);
+    assert_int_equal(item.error.code, VTS_CLIENT_ERR_PROTOCOL);
+    assert_string_equal(item.error.message, "the answer to GET /jobs?id= has no job \"f\"");
+    protocol_answer_finish(&batch);
+}
+
+static void a_batch_is_asked_for_as_far_as_a_line_goes(void **state)
+{
+    char longest[256];
+    const char *const ids[] = {"a b", "c&d"}, *many[100];
+    size_t count = 2;
+
+    (void)state;
+    assert_text(protocol_batch_path(ids, &count), "/jobs?id=a%20b&id=c%26d");
+    assert_int_equal(count, 2);
+    memset(longest, '"', sizeof(longest) - 1);
+    longest[255] = '\0';
+    for (size_t i = 0; i < 100; i++)
+        many[i] = longest;
+    count = 100;
+    free(protocol_batch_path(many, &count));
+    assert_in_range(count, 6, 8); /* of 765 bytes each */
+    count = 1;
+    free(protocol_batch_path(many, &count));
+    assert_int_equal(count, 1);
 }
 
 static void nonsense_is_refused(void **state)
@@ -384,6 +351,13 @@ static void refusals_are_told_apart(void **state)
                  "a job \"x\" exists already");
     assert_wrong(PROTOCOL_START, 503, "{\"error\":\"too many jobs\"}", VTS_CLIENT_ERR_REFUSED,
                  "the server refused POST /start with status 503: too many jobs");
+    assert_wrong(PROTOCOL_CREATE, 409, "", VTS_CLIENT_ERR_EXISTS, "a job \"x\" exists already");
+    assert_wrong(PROTOCOL_CREATE, 422, "{\"error\":\"another body\"}", VTS_CLIENT_ERR_REFUSED,
+                 "the server refused POST /jobs with status 422: another body");
+    assert_wrong(PROTOCOL_START, 502, "<html>", VTS_CLIENT_ERR_SERVER,
+                 "the server failed with status 502");
+    assert_wrong(PROTOCOL_START, 501, "", VTS_CLIENT_ERR_REFUSED,
+                 "the server refused POST /start with status 501");
     assert_wrong(PROTOCOL_START, 404, "<html>", VTS_CLIENT_ERR_REFUSED,
                  "the server refused POST /start with status 404");
     assert_wrong(PROTOCOL_STATUS, 404, "", VTS_CLIENT_ERR_UNKNOWN_JOB,
@@ -412,10 +386,12 @@ static void assert_advice(enum protocol_question question, int status, const cha
                           .length = strlen(body),
                           .retry_after_ms = retry_after_ms};
     struct protocol_answer answer;
+    struct vts_client_error error;
 
     assert_non_null(copy);
-    protocol_read(question, question == PROTOCOL_LIST ? NULL : "x", "host:1", &reply, &answer);
-    assert_string_equal(answer.error.message, message);
+    protocol_read(question, question == PROTOCOL_LIST ? NULL : "x", "host:1", &reply, &answer,
+                  &error);
+    assert_string_equal(error.message, message);
     protocol_answer_finish(&answer);
     free(copy);
 }
@@ -480,6 +456,16 @@ static void options_are_checked(void **state)
     BAD(request_timeout_ms, 0, "request_timeout_ms: 0 is not within 1 to 86400000");
     BAD(max_errors, 0, "max_errors: 0 is not within 1 to 2147483647");
     BAD(max_connections, 1025, "max_connections: 1025 is not within 1 to 1024");
+    BAD(cost_ms, -1, "cost_ms: -1 is not within 0 to 86400000");
+    BAD(job_class, NULL, "job_class: has 0 to 64 bytes");
+    BAD(job_class, "12345678901234567890123456789012345678901234567890123456789012345",
+        "job_class: has 0 to 64 bytes");
+    BAD(job_class, "a\n", "job_class: \"a\\x0A\" is not UTF-8 or has a control character");
+    BAD(retry_after, (enum vts_client_retry_after)3, "retry_after: 3 is not within 0 to 2");
+    BAD(on_deadline, (enum vts_client_on_deadline)2, "on_deadline: 2 is not within 0 to 1");
+    BAD(long_poll_ms, 3600001, "long_poll_ms: 3600001 is not within 0 to 3600000");
+    BAD(max_batch, 0, "max_batch: 0 is not within 1 to 100");
+    BAD(retry_budget, 0, "retry_budget: 0 is not within 1 to 1000000");
 #undef BAD
 }
 
@@ -596,16 +582,13 @@ int main(void)
         cmocka_unit_test(backoff_jitter_does_not_vanish_at_the_cap),
         cmocka_unit_test(backoff_is_never_nothing),
         cmocka_unit_test(backoff_survives_extremes),
-        cmocka_unit_test(wait_ends_with_the_job),
-        cmocka_unit_test(wait_retries_on_a_schedule_of_its_own),
-        cmocka_unit_test(wait_honours_retry_after_as_a_floor),
-        cmocka_unit_test(wait_knows_what_may_pass),
-        cmocka_unit_test(retry_after_is_read),
         cmocka_unit_test(requests_are_escaped),
         cmocka_unit_test(job_ids_are_checked),
         cmocka_unit_test(statuses_are_understood),
         cmocka_unit_test(a_full_job_is_understood),
         cmocka_unit_test(a_list_is_understood),
+        cmocka_unit_test(a_batch_is_understood),
+        cmocka_unit_test(a_batch_is_asked_for_as_far_as_a_line_goes),
         cmocka_unit_test(nonsense_is_refused),
         cmocka_unit_test(refusals_are_told_apart),
         cmocka_unit_test(a_refusal_says_when_to_try_again),

@@ -32,6 +32,10 @@ static int start_server(void **state)
         "-s", "rule bad/behaviour=bad",
         "-s", "rule stuck/job_id=stuck-*",
         "-s", "rule stuck/behaviour=stuck",
+        "-s", "behaviour timed/plugin=fixed_delay",
+        "-s", "behaviour timed/delay=1200ms",
+        "-s", "rule timed/job_id=timed-*",
+        "-s", "rule timed/behaviour=timed",
         "-s", "server/behaviour=x",
         NULL};
 
@@ -63,6 +67,8 @@ static void quick(struct vts_client_options *options)
     options->url = vtsimd.url;
     options->initial_ms = 1;
     options->cap_ms = 3;
+    options->cost_ms = 0;
+    options->long_poll_ms = 0; /* jobs that move by polls do not move while one waits */
 }
 
 static struct vts_client *connect_to_server(void)
@@ -85,8 +91,8 @@ static void a_job_runs_to_its_end(void **state)
     assert_string_equal(result->error.message, "");
     assert_string_equal(result->job->id, "translate_video_1");
     assert_int_equal(result->job->status, VTS_CLIENT_COMPLETED);
-    assert_string_equal(result->job->json,
-                        "{\"job_id\":\"translate_video_1\",\"status\":\"completed\"}");
+    assert_string_equal(result->job->state, "completed"); /* which the original API does not tell */
+    assert_non_null(strstr(result->job->json, "\"job_id\":\"translate_video_1\""));
     assert_int_equal(result->polls, 3);
     result = vts_client_start_sync(client, "translate_video_1", NULL);
     assert_int_equal(result->error.code, VTS_CLIENT_ERR_EXISTS);
@@ -219,6 +225,13 @@ static void on_done(struct vts_client_operation *operation, const struct vts_cli
     crowd->polls += result->polls;
 }
 
+static void on_lost(struct vts_client_operation *operation, const struct vts_client_result *result,
+                    void *arg)
+{
+    (void)operation;
+    *(enum vts_client_err *)arg = result->error.code;
+}
+
 static void many_waits_share_few_connections(void **state)
 {
     struct event_base *base = event_base_new();
@@ -242,6 +255,150 @@ static void many_waits_share_few_connections(void **state)
     assert_int_equal(crowd.done, MANY);
     assert_int_equal(crowd.completed, MANY);
     assert_int_equal(crowd.polls, 3 * MANY);
+    vts_client_destroy(client);
+    event_base_free(base);
+}
+
+/* ---- what only vtsimd has -------------------------------------------------------------------- */
+
+static void polls_that_are_due_together_go_together(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct vts_client_counters counters;
+    struct vts_client_options options;
+    struct vts_client *client;
+    struct crowd crowd = {0};
+
+    (void)state;
+    quick(&options);
+    options.max_connections = 2;
+    client = vts_client_create(base, &options, NULL);
+    for (int i = 0; i < MANY; i++) {
+        char id[32];
+
+        snprintf(id, sizeof(id), "together-%d", i);
+        assert_non_null(
+            vts_client_run(client, id, VTS_CLIENT_CALL(.done = on_done, .arg = &crowd), NULL));
+    }
+    event_base_dispatch(base);
+    assert_int_equal(crowd.completed, MANY);
+    assert_int_equal(crowd.polls, 3 * MANY);
+    vts_client_counters_read(client, &counters, sizeof(counters));
+    assert_int_equal(counters.polls, 3 * MANY);
+    assert_true(counters.batched > 2 * MANY);
+    assert_true(counters.batches < counters.batched / 10);
+    assert_true(counters.requests < 2 * MANY); /* a start each, and a few more */
+    assert_true(counters.connections <= 2);
+    assert_int_equal(counters.failed, 0);
+    vts_client_destroy(client);
+    event_base_free(base);
+}
+
+static void one_bad_job_does_not_spoil_a_batch(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct vts_client_options options;
+    struct vts_client_counters counters;
+    struct vts_client_error error;
+    struct vts_client *client;
+    struct crowd crowd = {0};
+    enum vts_client_err lost = VTS_CLIENT_OK;
+
+    (void)state;
+    quick(&options);
+    options.max_connections = 1;
+    client = vts_client_create(base, &options, NULL);
+    assert_non_null(vts_client_run(client, "batch-first", NULL, &error));
+    event_base_dispatch(base); /* so that the server has shown what it can */
+    for (int i = 0; i < 3; i++) {
+        char id[32];
+
+        snprintf(id, sizeof(id), "batch-%d", i);
+        assert_non_null(
+            vts_client_run(client, id, VTS_CLIENT_CALL(.done = on_done, .arg = &crowd), NULL));
+    }
+    assert_non_null(vts_client_wait(client, "batch-nobody",
+                                    VTS_CLIENT_CALL(.done = on_lost, .arg = &lost), NULL));
+    event_base_dispatch(base);
+    assert_int_equal(crowd.completed, 3);
+    assert_int_equal(lost, VTS_CLIENT_ERR_UNKNOWN_JOB);
+    vts_client_counters_read(client, &counters, sizeof(counters));
+    assert_true(counters.batches > 0);
+    vts_client_destroy(client);
+    event_base_free(base);
+}
+
+static void a_change_is_waited_for(void **state)
+{
+    struct vts_client_counters counters;
+    struct vts_client_options options;
+    const struct vts_client_result *result;
+    struct vts_client *client;
+
+    (void)state;
+    quick(&options);
+    options.long_poll_ms = 20000;
+    client = vts_client_create(NULL, &options, NULL);
+    result = vts_client_run_sync(client, "timed-1", NULL);
+    assert_string_equal(result->error.message, "");
+    assert_int_equal(result->job->status, VTS_CLIENT_COMPLETED);
+    assert_string_equal(result->job->state, "completed");
+    assert_true(result->polls <= 2);
+    assert_in_range(result->elapsed_ms, 1200, 5000);
+    vts_client_counters_read(client, &counters, sizeof(counters));
+    assert_in_range(counters.long_polls, 1, 2);
+    assert_string_equal(vts_client_start_sync(client, "stuck-long", NULL)->error.message, "");
+    options.initial_ms = options.cap_ms = 10000;
+    options.deadline_ms = 1500; /* no answer is waited for beyond the last look */
+    result = vts_client_wait_sync(client, "stuck-long", VTS_CLIENT_CALL(.options = &options));
+    assert_int_equal(result->error.code, VTS_CLIENT_ERR_DEADLINE);
+    assert_in_range(result->elapsed_ms, 1500, 5000);
+    assert_in_range(result->polls, 2, 3);
+    vts_client_destroy(client);
+}
+
+struct seen {
+    int changes, ended;
+};
+
+static void on_change(struct vts_client_operation *operation, const struct vts_client_job *job,
+                      void *arg)
+{
+    struct seen *seen = arg;
+
+    if (strncmp(job->id, "watched-", 8) != 0)
+        return;
+    seen->changes++;
+    seen->ended += job->status != VTS_CLIENT_PENDING;
+    if (seen->ended == 3)
+        vts_client_abandon(operation);
+}
+
+static void a_watch_tells_of_changes_alone(void **state)
+{
+    struct event_base *base = event_base_new();
+    struct vts_client_options options;
+    struct vts_client *client;
+    struct crowd crowd = {0};
+    struct seen seen = {.changes = 0};
+
+    (void)state;
+    quick(&options);
+    options.initial_ms = options.cap_ms = 20;
+    client = vts_client_create(base, &options, NULL);
+    for (int i = 0; i < 3; i++) {
+        char id[32];
+
+        snprintf(id, sizeof(id), "watched-%d", i);
+        assert_non_null(
+            vts_client_run(client, id, VTS_CLIENT_CALL(.done = on_done, .arg = &crowd), NULL));
+    }
+    assert_non_null(vts_client_watch(client, VTS_CLIENT_QUERY(.limit = 2),
+                                     VTS_CLIENT_CALL(.progress = on_change, .arg = &seen), NULL));
+    event_base_dispatch(base);
+    assert_int_equal(crowd.done, 3);
+    assert_int_equal(seen.ended, 3);
+    assert_in_range(seen.changes, 3, 9); /* queued, running, completed: and each once */
     vts_client_destroy(client);
     event_base_free(base);
 }
@@ -299,6 +456,10 @@ int main(void)
         cmocka_unit_test(odd_ids_go_there_and_back),
         cmocka_unit_test(a_list_goes_on_page_by_page),
         cmocka_unit_test(many_waits_share_few_connections),
+        cmocka_unit_test(polls_that_are_due_together_go_together),
+        cmocka_unit_test(one_bad_job_does_not_spoil_a_batch),
+        cmocka_unit_test(a_change_is_waited_for),
+        cmocka_unit_test(a_watch_tells_of_changes_alone),
         cmocka_unit_test(a_server_that_goes_away_ends_a_wait),
     };
 

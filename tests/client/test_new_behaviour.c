@@ -337,7 +337,8 @@ static void usage_errors_help(void **state)
          "new-behaviour: --timeout is for commands that ask a server"},
         {{"new-behaviour", "a", "--request-timeout=1s"},
          "new-behaviour: --request-timeout is for commands that ask a server"},
-        {{"new-behaviour", "a", "--jitter=1"}, "new-behaviour: --jitter is for wait and run"},
+        {{"new-behaviour", "a", "--jitter=1"},
+         "new-behaviour: --jitter is for wait, run and resume"},
     };
     struct run_result result;
     char line[300];

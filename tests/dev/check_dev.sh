@@ -47,7 +47,7 @@ said "dev: build takes one of: debug, release, asan, tsan"
 expect 2 "$root/dev" lint now
 said "dev: lint takes no arguments"
 expect 2 "$root/dev" bench everything
-said "dev: bench takes nothing, or one of: store, preview"
+said "dev: bench takes nothing, or one of: store, preview, client"
 expect 2 "$root/dev" cluster of 4
 said "dev: cluster takes no arguments"
 

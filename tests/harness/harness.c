@@ -273,11 +273,11 @@ struct vts_harness_job *vts_harness_start(struct vts_harness *harness, const cha
     struct vts_harness_job *job = NULL;
     struct entry *entry;
 
-    if (!record_id_valid(id, strlen(id))) {
+    if (!id || !record_id_valid(id, strlen(id))) {
         harness_refuse(harness,
                        "vts_harness_start: \"%.300s\" is no id: 1 to 255 bytes of UTF-8 "
                        "without control characters are one",
-                       id);
+                       id ? id : "(NULL)");
         return NULL;
     }
     if (input && !json_valid(input, strlen(input))) {

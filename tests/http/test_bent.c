@@ -140,7 +140,7 @@ static void another_status(void **state)
     } each[] = {{500, "HTTP/1.1 500 Internal Server Error"},
                 {503, "HTTP/1.1 503 Service Unavailable"},
                 {429, "HTTP/1.1 429 Too Many Requests"},
-                {302, "HTTP/1.1 302 Redirection"},
+                {302, "HTTP/1.1 302 Found"},
                 {404, "HTTP/1.1 404 Not Found"},
                 {599, "HTTP/1.1 599 Error"}};
     struct http_connection connection;

@@ -69,6 +69,15 @@ static void hear(const struct vtsimd *vtsimd, const char *method, const char *ta
     free(request);
 }
 
+static size_t content_length(const struct heard *heard)
+{
+    static const char name[] = "\r\nContent-Length: ";
+    const char *field = strstr(heard->bytes, name);
+
+    assert_non_null(field);
+    return strtoul(field + sizeof(name) - 1, NULL, 10);
+}
+
 /* The bytes of an answer in JSON: `fields` are those behind Content-Type ("Retry-After: 1\r\n"). */
 static void expect(const struct heard *heard, const char *status, const char *type,
                    const char *fields, const char *body)
@@ -183,6 +192,34 @@ static void another_status(void **state)
     hear_status(&vtsimd, &heard);
     expect(&heard, "503 Service Unavailable", JSON, "Retry-After: 0\r\n",
            "{\"error\": \"the behaviour answers 503\"}");
+    expect_status(&vtsimd, COMPLETED);
+    server_stop(&vtsimd);
+}
+
+/* The phrases are those of RFC 9110; some have no body. */
+static void any_status(void **state)
+{
+    static const char *const each[] = {"202 Accepted",     "301 Moved Permanently",
+                                       "304 Not Modified", "410 Gone",
+                                       "599 Error",        "204 No Content"};
+    char script[200] = "";
+    struct vtsimd vtsimd;
+    struct heard heard;
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++)
+        snprintf(script + strlen(script), sizeof(script) - strlen(script), "http %.3s\n", each[i]);
+    snprintf(script + strlen(script), sizeof(script) - strlen(script), "completed");
+    begin(&vtsimd, script);
+    start(&vtsimd);
+    for (size_t i = 0; i < 6; i++) {
+        bool bare = strncmp(each[i], "204", 3) == 0 || strncmp(each[i], "304", 3) == 0;
+
+        hear_status(&vtsimd, &heard);
+        assert_begins(heard.bytes, "HTTP/1.1 ");
+        assert_begins(heard.bytes + 9, each[i]);
+        assert_int_equal(strlen(strstr(heard.bytes, "\r\n\r\n")) == 4, bare);
+    }
     expect_status(&vtsimd, COMPLETED);
     server_stop(&vtsimd);
 }
@@ -435,6 +472,130 @@ static void broken_connections(void **state)
     server_stop(&vtsimd);
 }
 
+/* ---- every fault, for a time, on both APIs ---- */
+
+/* Faults that do not depend on the count: each job of this test has one of them for an hour, and is told of it
+ * whoever asks. `%s` is the job's id. */
+static const struct {
+    const char *script, *status, *type, *fields, *body;
+} lasting[] = {
+    {"http 503", "503 Service Unavailable", JSON, "", "{\"error\": \"the behaviour answers 503\"}"},
+    {"http 429 retry-after uniform 3s..3s", "429 Too Many Requests", JSON, "Retry-After: 3\r\n",
+     "{\"error\": \"the behaviour answers 429\"}"},
+    {"html 502 retry-after 2s", "502 Bad Gateway", "text/html", "Retry-After: 2\r\n",
+     "<html>\r\n<head><title>502</title></head>\r\n<body>\r\n<center><h1>502</h1></center>"
+     "\r\n</body>\r\n</html>\r\n"},
+    {"missing", "404 Not Found", JSON, "", "{\"error\": \"there is no job of this id\"}"},
+    {"http 201", "201 Created", JSON, "", "{\"job_id\": \"%s\", \"status\": \"pending\"}"},
+    {"stall 20ms", "200 OK", JSON, "", "{\"job_id\": \"%s\", \"status\": \"pending\"}"},
+    {"invalid json", "200 OK", JSON, "", "{\"job_id\": \"%s\", \"s"},
+    {"no status", "200 OK", JSON, "", "{\"job_id\": \"%s\"}"},
+    {"unknown status \"queued-ish\"", "200 OK", JSON, "",
+     "{\"job_id\": \"%s\", \"status\": \"queued-ish\"}"},
+    {"regress", "200 OK", JSON, "", "{\"job_id\": \"%s\", \"status\": \"pending\"}"},
+    {"reset", NULL, NULL, NULL, NULL},
+    {"empty", NULL, NULL, NULL, NULL},
+    {"truncate", NULL, NULL, NULL, NULL},
+    {"garbage", NULL, NULL, NULL, NULL},
+    {"dribble 20ms", NULL, NULL, NULL, NULL},
+};
+
+enum { LASTING = sizeof(lasting) / sizeof(lasting[0]) };
+
+/* One vtsimd with a behaviour for each, named by a letter that is also the id of its job. */
+static void begin_lasting(struct vtsimd *vtsimd)
+{
+    static char settings[LASTING][2][120];
+    const char *args[4 * LASTING + 1] = {NULL};
+    char body[60];
+
+    for (size_t i = 0; i < LASTING; i++) {
+        snprintf(settings[i][0], sizeof(settings[i][0]), "behaviour %c/plugin=scripted_sequence",
+                 (char)('a' + i));
+        snprintf(settings[i][1], sizeof(settings[i][1]), "behaviour %c/script=%s for 1h, completed",
+                 (char)('a' + i), lasting[i].script);
+        args[4 * i] = args[4 * i + 2] = "-s";
+        args[4 * i + 1] = settings[i][0];
+        args[4 * i + 3] = settings[i][1];
+    }
+    vtsimd_start(vtsimd, args);
+    for (size_t i = 0; i < LASTING; i++) {
+        snprintf(body, sizeof(body), "{\"id\": \"%c\", \"behaviour\": \"%c\"}", (char)('a' + i),
+                 (char)('a' + i));
+        ask(vtsimd, "POST", "/jobs", body, 201, NULL);
+    }
+}
+
+static void expect_broken(const struct heard *heard, const char *script)
+{
+    const char *body = strstr(heard->bytes, "\r\n\r\n");
+
+    if (strcmp(script, "reset") == 0 || strcmp(script, "empty") == 0) {
+        assert_int_equal(heard->length, 0);
+        assert_int_equal(heard->end, *script == 'r' ? HTTP_RST : HTTP_FIN);
+        return;
+    }
+    assert_int_equal(heard->end, HTTP_FIN);
+    if (strcmp(script, "garbage") == 0) {
+        assert_string_equal(heard->bytes, "\x16\x03\x01 this is no HTTP \xff\xfe\r\n\r\n");
+        return;
+    }
+    assert_begins(heard->bytes, "HTTP/1.1 200 OK\r\n");
+    assert_non_null(body);
+    if (strcmp(script, "truncate") == 0)
+        assert_int_equal(content_length(heard) / 2, strlen(body + 4));
+    else
+        assert_int_equal(content_length(heard), strlen(body + 4));
+}
+
+static void each_fault_for_a_time(void **state)
+{
+    struct vtsimd vtsimd;
+    struct heard heard;
+    char target[40], body[200], id[2] = "a";
+
+    (void)state;
+    begin_lasting(&vtsimd);
+    for (size_t i = 0; i < 3 * LASTING; i++) {
+        size_t which = i / 3;
+
+        id[0] = (char)('a' + which);
+        snprintf(target, sizeof(target), i % 3 ? "/status?job_id=%s" : "/jobs/%s", id);
+        hear(&vtsimd, "GET", target, NULL, &heard);
+        if (!lasting[which].status) {
+            expect_broken(&heard, lasting[which].script);
+            continue;
+        }
+        /* The body of a refusal is the same on both; else the full one is in the tests above. */
+        snprintf(body, sizeof(body), lasting[which].body, id);
+        if (i % 3 || !strstr(lasting[which].body, "%s"))
+            expect(&heard, lasting[which].status, lasting[which].type, lasting[which].fields, body);
+        else
+            assert_begins(strchr(heard.bytes, ' ') + 1, lasting[which].status);
+    }
+    server_stop(&vtsimd);
+}
+
+/* ---- chance and repeat ---- */
+
+static void the_way_that_chance_takes(void **state)
+{
+    struct vtsimd vtsimd;
+    struct heard heard;
+
+    (void)state;
+    begin(&vtsimd, "repeat 2 { chance 1 { http 500 } else { reset }, chance 0 { reset } }\n"
+                   "chance 0 { error } else { completed }");
+    start(&vtsimd);
+    for (int i = 0; i < 2; i++) {
+        hear_status(&vtsimd, &heard);
+        expect(&heard, "500 Internal Server Error", JSON, "",
+               "{\"error\": \"the behaviour answers 500\"}");
+    }
+    expect_status(&vtsimd, COMPLETED);
+    server_stop(&vtsimd);
+}
+
 /* ---- starts ---- */
 
 static void a_start_is_refused_at_first(void **state)
@@ -498,6 +659,66 @@ static void a_start_whose_answer_is_lost(void **state)
     }
 }
 
+#define STARTED "{\"message\": \"Job started\", \"job_id\": \"a\"}"
+
+/* What the client of an accepted start is told, to the byte; of a job of the full API, what is its own. */
+static void a_start_whose_answer_is_bad(void **state)
+{
+    static const char page[] =
+        "<html>\r\n<head><title>202</title></head>\r\n<body>\r\n<center><h1>202</h1></center>"
+        "\r\n</body>\r\n</html>\r\n";
+    static const struct {
+        const char *script, *status, *type, *fields, *body;
+    } each[] = {
+        {"invalid json", "200 OK", JSON, "", "{\"message\": \"Job star"},
+        {"html 202 retry-after 2s", "202 Accepted", "text/html", "Retry-After: 2\r\n", page},
+        {"stall 20ms", "200 OK", JSON, "", STARTED},
+        {"http 503 for 20ms, stall 1ms", "200 OK", JSON, "", STARTED},
+    };
+    struct vtsimd vtsimd;
+    struct heard heard;
+    char script[100];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(each) / sizeof(each[0]); i++) {
+        int64_t until_ms = run_now_ms() + EVENT_MS;
+
+        snprintf(script, sizeof(script), "start: %s\npending for 1h", each[i].script);
+        begin(&vtsimd, script);
+        do {
+            hear(&vtsimd, "POST", "/start", "{\"job_id\": \"a\"}", &heard);
+            assert_true(run_now_ms() < until_ms);
+        } while (i == 3 && strstr(heard.bytes, " 503 "));
+        expect(&heard, each[i].status, each[i].type, each[i].fields, each[i].body);
+        expect_status(&vtsimd, PENDING);
+        server_stop(&vtsimd);
+    }
+}
+
+static void a_start_whose_answer_is_half(void **state)
+{
+    struct vtsimd vtsimd;
+    struct heard heard;
+
+    (void)state;
+    begin(&vtsimd, "start: truncate\npending for 1h");
+    hear(&vtsimd, "POST", "/start", "{\"job_id\": \"a\"}", &heard);
+    expect_half(&heard, STARTED);
+    hear(&vtsimd, "POST", "/jobs", "{\"id\": \"b\"}", &heard);
+    assert_begins(heard.bytes, "HTTP/1.1 201 Created\r\n");
+    assert_int_equal(strlen(strstr(heard.bytes, "\r\n\r\n") + 4), content_length(&heard) / 2);
+    ask(&vtsimd, "POST", "/jobs", "{\"id\": \"b\"}", 409, NULL);
+    server_stop(&vtsimd);
+    begin(&vtsimd, "start: http 503 retry-after date 90s, dribble 20ms\npending for 1h");
+    hear(&vtsimd, "POST", "/jobs", "{\"id\": \"a\"}", &heard);
+    assert_begins(heard.bytes, "HTTP/1.1 503 Service Unavailable\r\n");
+    assert_non_null(strstr(heard.bytes, " GMT\r\n")); /* the Date is a star here */
+    hear(&vtsimd, "POST", "/start", "{\"job_id\": \"a\"}", &heard);
+    assert_begins(heard.bytes, "HTTP/1.1 200 OK\r\n");
+    assert_ends(heard.bytes, "\r\n\r\n" STARTED);
+    server_stop(&vtsimd);
+}
+
 /* ---- after the end, and who asks ---- */
 
 /* Both APIs and every worker use up the same faults. */
@@ -528,6 +749,7 @@ int main(void)
         cmocka_unit_test(the_states),
         cmocka_unit_test(progress_in_the_full_api),
         cmocka_unit_test(another_status),
+        cmocka_unit_test(any_status),
         cmocka_unit_test(a_status_for_a_time),
         cmocka_unit_test(retry_after_as_a_date),
         cmocka_unit_test(other_bodies),
@@ -537,8 +759,12 @@ int main(void)
         cmocka_unit_test(several_jobs_in_one_request),
         cmocka_unit_test(late_and_slow_answers),
         cmocka_unit_test(broken_connections),
+        cmocka_unit_test(each_fault_for_a_time),
+        cmocka_unit_test(the_way_that_chance_takes),
         cmocka_unit_test(a_start_is_refused_at_first),
         cmocka_unit_test(a_start_whose_answer_is_lost),
+        cmocka_unit_test(a_start_whose_answer_is_bad),
+        cmocka_unit_test(a_start_whose_answer_is_half),
         cmocka_unit_test(faults_are_used_up_whoever_asks),
     };
 

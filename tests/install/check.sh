@@ -98,7 +98,8 @@ for file in bin/vtsimd bin/vtsim include/vtsim/plugin.h include/vtsim/client.h \
     lib/pkgconfig/vtsim-plugin.pc lib/pkgconfig/vtsim-client.pc lib/pkgconfig/vtsim-harness.pc lib/cmake/vtsim/vtsimConfig.cmake \
     lib/vtsim/plugins/fixed_delay.so lib/vtsim/plugins/random_failure.so \
     lib/vtsim/plugins/scripted_sequence.so etc/vtsim/vtsimd.ini share/man/man8/vtsimd.8 \
-    share/man/man1/vtsim.1 share/man/man5/vtsim-script.5 share/man/man3/vtsim-harness.3 share/doc/vtsim/LICENSE share/doc/vtsim/README.md \
+    share/man/man1/vtsim.1 share/man/man5/vtsim-script.5 share/man/man3/vtsim-client.3 \
+    share/man/man3/vtsim-harness.3 share/doc/vtsim/LICENSE share/doc/vtsim/README.md \
     share/doc/vtsim/CHANGELOG.md; do
     [ -s "$prefix/$file" ] || fail "$file is missing"
 done
@@ -235,6 +236,14 @@ vtsimd --vet build/moon.so >"$folder/out" || {
     cat "$folder/out" >&2
     fail "the starter's module does not keep the laws"
 }
+if command -v clang >"$folder/out"; then
+    { cmake -B by-clang -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER=clang \
+        -DCMAKE_C_FLAGS='-fsanitize=address,undefined' && cmake --build by-clang && ctest --test-dir by-clang
+    } >"$folder/built" 2>&1 || {
+        cat "$folder/built" >&2
+        fail "the starter does not build with clang's sanitizers, or its test fails"
+    }
+fi
 [ "$(block 2)" = 'vtsimd -c moon.ini' ] || fail "the README's second command is $(block 2)"
 # shellcheck disable=SC2046 # words
 serve $(block 2) -l 127.0.0.1:0 -s 'behaviour moon/delay=100ms' -s 'behaviour moon/failures=0'

@@ -99,9 +99,13 @@ static const char *const usual[] = {"server/behaviour=slow", "server/keep_ended=
 
 static void open_usual(void) { open_with(usual, 3, 1); }
 
+static struct service_call call;
+
 static int teardown(void **state)
 {
     (void)state;
+    service_call_finish(&call); /* it holds instances of that service */
+    service_call_init(&call);
     service_finish(&rig.service);
     assignment_release(rig.assignment);
     memset(&rig, 0, sizeof(rig));
@@ -117,13 +121,11 @@ static void move_clock(vts_ms moment)
 
 static int dones;
 
-static void on_done(struct service_call *call)
+static void on_done(struct service_call *done)
 {
-    (void)call;
+    (void)done;
     dones++;
 }
-
-static struct service_call call;
 
 static void make(void (*operation)(struct service_call *), const char *id, const char *input)
 {
@@ -458,11 +460,13 @@ struct rows {
     int dones;
 };
 
-static void on_row(struct service_list *list, const struct job *job, uint64_t polls, vts_ms now)
+static void on_row(struct service_list *list, const struct job *job,
+                    const struct instance *instance, uint64_t polls, vts_ms now)
 {
     struct rows *rows = (struct rows *)list;
 
     assert_int_equal(now, clock_now(&rig.clock));
+    assert_int_equal(instance->hash, job->instance);
     text_printf(&rows->text, "%.*s %s %llu ", (int)job->id.length, job->id.at,
                 state_name((int)job->state), (unsigned long long)polls);
 }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * libvtsim-client: start a long-running job at a remote service and wait for its end, politely. It
- * speaks to any server that has POST /start and GET /status?job_id=..., vtsimd or another; listing
- * and cancelling need vtsimd's full API (GET /jobs, DELETE /jobs/{id}).
+ * speaks to any server that has POST /start and GET /status?job_id=..., vtsimd or another. What only
+ * vtsimd has (several jobs in one request, answers that wait for a change, progress, keys that make a
+ * start repeatable) is used once the server has said that it has it, in a header Vtsim-Features on
+ * any of its answers, and never probed for. Listing, watching and cancelling need vtsimd's full API
+ * (GET /jobs, DELETE /jobs/{id}).
  *
  * It asks plain HTTP/1.1 (RFC 9112), and follows no redirects. A host that is given by name is looked
  * up with getaddrinfo(3) at the first connection, and again where none of its addresses answers: that
@@ -10,7 +13,7 @@
  * the first that takes a connection is used.
  * Connections are kept alive; one that the server closed while it was idle is found before it is used.
  * No request is sent twice by itself: a connection that breaks under a request is that request's error,
- * and in a wait a failed poll, repeated as the options say.
+ * and in a start or a wait a failed attempt, repeated as the options say.
  *
  * Two faces, one engine:
  *
@@ -41,13 +44,15 @@
  * U+0080 to U+009F). Anything else is VTS_CLIENT_ERR_INVALID before a byte is sent. The library does
  * the escaping: JSON in bodies (RFC 8259), percent-encoding in URLs (RFC 3986).
  *
- * Ownership. What you hand in is copied before a call returns. What you are handed in a callback
- * belongs to the library and lives until the callback returns; what a _sync call returns belongs to
- * the handle and lives until the next _sync call on it, or its destruction.
+ * Ownership. What you hand in is copied before a call returns; plans and clocks are counted, and held
+ * for as long as they are used. What you are handed in a callback belongs to the library and lives
+ * until the callback returns; what a _sync call returns belongs to the handle and lives until the next
+ * _sync call on it, or its destruction.
  *
  * Threads. A handle and its operations are used by one thread at a time, an asynchronous handle by
- * the thread that runs its loop; several threads each have a handle of their own. The library has no
- * mutable global state.
+ * the thread that runs its loop; several threads each have a handle of their own. Plans may be shared
+ * between them. The library has no mutable global state, but for a count in each thread of the
+ * callbacks that run there.
  *
  * SIGPIPE. A _sync call keeps SIGPIPE from its thread while it runs. On a loop of your own it cannot:
  * ignore SIGPIPE there, as with everything that is built on libevent.
@@ -75,9 +80,13 @@ struct event_base;
 /* A connection pool to one server and the settings for talking to it. */
 struct vts_client;
 
-/* One start, status, wait, run, cancel or list under way on an asynchronous handle. Belongs to the
- * library; the pointer is good until the operation's done callback returns. */
+/* One start, status, wait, run, cancel, list or watch under way on an asynchronous handle. Belongs to
+ * the library; the pointer is good until the operation's done callback returns. */
 struct vts_client_operation;
+
+/* When to poll, and where time comes from. Counted: see "plans" and "clocks". */
+struct vts_client_plan;
+struct vts_client_clock;
 
 /* ---- errors ---------------------------------------------------------------------------------- */
 
@@ -85,64 +94,393 @@ struct vts_client_operation;
  * VTS_CLIENT_OK with a job whose status is VTS_CLIENT_ERROR. */
 enum vts_client_err {
     VTS_CLIENT_OK = 0,
-    VTS_CLIENT_ERR_MEMORY = 1,  /* an allocation failed */
-    VTS_CLIENT_ERR_INVALID = 2, /* a job id, URL or option that cannot be right; nothing was sent */
-    VTS_CLIENT_ERR_CALL = 3,    /* a call that is not allowed here: a blocking one inside a callback
-                                     * of the same handle, or one of the other face */
-    VTS_CLIENT_ERR_UNREACHABLE =
-        4,                       /* no connection, or it broke before the whole answer was there */
-    VTS_CLIENT_ERR_TIMEOUT = 5,  /* one request took longer than request_timeout_ms */
-    VTS_CLIENT_ERR_DEADLINE = 6, /* the whole operation took longer than deadline_ms */
-    VTS_CLIENT_ERR_UNKNOWN_JOB = 7, /* 404 to a question about a job: the server does not know it */
-    VTS_CLIENT_ERR_EXISTS = 8,      /* 409: a job of this id had been started before */
-    VTS_CLIENT_ERR_REFUSED = 9,     /* the server refused: any other 4xx; for a start also 5xx */
-    VTS_CLIENT_ERR_SERVER = 10,     /* the server failed: 5xx */
-    VTS_CLIENT_ERR_PROTOCOL =
-        11, /* an answer that makes no sense: not HTTP, not JSON, no status, an
-                                     * unknown status word, another job's id, a redirect (they are not
-                                     * followed), more than 1 MiB */
-    VTS_CLIENT_ERR_ABANDONED = 12 /* vts_client_abandon, or the handle was destroyed */
+
+    /* An allocation failed. */
+    VTS_CLIENT_ERR_MEMORY = 1,
+
+    /* A job id, URL, token or option that cannot be right; nothing was sent. */
+    VTS_CLIENT_ERR_INVALID = 2,
+
+    /* A call that is not allowed here: a blocking one inside a callback, or one of the other face. */
+    VTS_CLIENT_ERR_CALL = 3,
+
+    /* No connection, or it broke before the whole answer was there. */
+    VTS_CLIENT_ERR_UNREACHABLE = 4,
+
+    /* One request took longer than request_timeout_ms. */
+    VTS_CLIENT_ERR_TIMEOUT = 5,
+
+    /* The whole operation took longer than deadline_ms. */
+    VTS_CLIENT_ERR_DEADLINE = 6,
+
+    /* 404 to a question about a job: the server does not know it. */
+    VTS_CLIENT_ERR_UNKNOWN_JOB = 7,
+
+    /* 409 to the first try of a start: a job of this id had been started before. */
+    VTS_CLIENT_ERR_EXISTS = 8,
+
+    /* The server refused: any other 4xx; for a start also 503. */
+    VTS_CLIENT_ERR_REFUSED = 9,
+
+    /* The server failed: 5xx. */
+    VTS_CLIENT_ERR_SERVER = 10,
+
+    /* An answer that makes no sense: not HTTP, not JSON, no status, an unknown status word, another
+     * job's id, a redirect (they are not followed), more than 1 MiB. */
+    VTS_CLIENT_ERR_PROTOCOL = 11,
+
+    /* vts_client_abandon, or the handle was destroyed. */
+    VTS_CLIENT_ERR_ABANDONED = 12
 };
 
 struct vts_client_error {
     enum vts_client_err code;
-    int http_status; /* of the answer that led to it; 0: there was none */
-    char
-        message[512]; /* one line for people, without a full stop; empty with VTS_CLIENT_OK. Control
-                        * characters that a server sent are shown as \xNN */
+
+    /* Of the answer that led to it; 0: there was none. */
+    int http_status;
+
+    /* One line for people, without a full stop; empty with VTS_CLIENT_OK. Control characters that a
+     * server sent are shown as \xNN. */
+    char message[512];
 };
 
 /* What the code means, in a few words; a constant. "unknown error" for a number not listed above. */
 VTS_CLIENT_API const char *vts_client_strerror(enum vts_client_err code);
 
+/* ---- plans ----------------------------------------------------------------------------------- *
+ *
+ * A plan says how long to wait until a job is polled again. Plans are counted and may be shared by any
+ * number of operations, handles and threads: making one gives you a reference, which
+ * vts_client_plan_release gives back; handles and operations hold their own. But for what a learning
+ * one learns, under a lock of its own that is held for the moment of a look-up, they never change.
+ *
+ * Jitter (0 to 1): each wait is clamped first and then spread evenly over +-jitter of its length, so
+ * that clients do not march in step even at a cap. Apart from that the first wait of a job is drawn from
+ * a wide range, so that jobs that were started together are not polled together.
+ *
+ * Each of the functions that make one returns NULL with *error filled (where error is not NULL):
+ * VTS_CLIENT_ERR_MEMORY, VTS_CLIENT_ERR_INVALID. Times are 1 to 86400000 (a day). */
+
+/* A poll every so often. */
+VTS_CLIENT_API struct vts_client_plan *vts_client_plan_fixed(int64_t every_ms, double jitter,
+                                                             struct vts_client_error *error);
+
+/* initial_ms, initial_ms * factor (1 to 100), initial_ms * factor^2, ..., and never more than cap_ms. */
+VTS_CLIENT_API struct vts_client_plan *vts_client_plan_exponential(int64_t initial_ms,
+                                                                   double factor, int64_t cap_ms,
+                                                                   double jitter,
+                                                                   struct vts_client_error *error);
+
+/* About so many polls a job (1 to 1000), whatever it takes: the waits are parts of what jobs of its
+ * class took so far. */
+VTS_CLIENT_API struct vts_client_plan *vts_client_plan_budget(double polls,
+                                                              struct vts_client_error *error);
+
+/* A poll is worth cost_ms of delay: polls come when the answer is likely. Learns how long the jobs of
+ * each class take (job_class in the options) from the polls themselves, forgets what has not been so
+ * for long, and takes progress into account that a server tells. As long as a class has shown too
+ * little, polls come as `cold` says (NULL: exponential 500 ms x1.5 max 10 s, jitter 10%), and no wait
+ * is ever longer than max_gap_ms (0: no such limit). `cold` may not itself be a learning plan. */
+VTS_CLIENT_API struct vts_client_plan *vts_client_plan_learn(int64_t cost_ms, int64_t max_gap_ms,
+                                                             struct vts_client_plan *cold,
+                                                             struct vts_client_error *error);
+
+/* What a plan of your own is told. */
+struct vts_client_plan_view {
+    size_t size;
+    const char *job_id, *job_class;
+
+    /* Polls that were made in this wait; 0: the job was started, and not polled yet. */
+    uint64_t polls;
+
+    /* The age of the job: since its start, or, where that is not known, since the wait began. */
+    int64_t age_ms;
+
+    /* What the plan said last in this wait; 0: nothing yet. */
+    int64_t last_ms;
+
+    /* 0 to 1; below 0: not told. */
+    double progress;
+
+    /* An even number in [0, 1), from the handle's seed. */
+    double random;
+};
+
+/* Returns the wait until the next poll in ms; below 1 is taken as 1, more than a day as a day. Called
+ * from whatever thread uses the plan. It must not call the library. */
+typedef int64_t vts_client_plan_fn(const struct vts_client_plan_view *view, void *arg);
+
+/* A plan of your own. `release`, which may be NULL, is called with `arg` when the last reference is
+ * given back. */
+VTS_CLIENT_API struct vts_client_plan *vts_client_plan_custom(vts_client_plan_fn *next, void *arg,
+                                                              void (*release)(void *arg),
+                                                              struct vts_client_error *error);
+
+/* A plan as people write it:
+ *
+ *     exponential 500ms x1.5 max 10s jitter 10%
+ *     fixed 1s jitter 5%
+ *     budget 12
+ *     learn 1s
+ *
+ * A time is a number and a unit: 250ms, 10s, 2m, 1h, 1d. What stands behind the first time or number
+ * may be left out, and then is as here (jitter: 10%). */
+VTS_CLIENT_API struct vts_client_plan *vts_client_plan_parse(const char *text,
+                                                             struct vts_client_error *error);
+
+/* One more reference; returns the plan. */
+VTS_CLIENT_API struct vts_client_plan *vts_client_plan_hold(struct vts_client_plan *plan);
+
+/* Gives a reference back. NULL is allowed. */
+VTS_CLIENT_API void vts_client_plan_release(struct vts_client_plan *plan);
+
+/* ---- clocks ---------------------------------------------------------------------------------- *
+ *
+ * Where time comes from. Without one a handle lives in real time. With a virtual clock, ten minutes of
+ * waiting take a test milliseconds: the clock stands while a request is under way, and else jumps
+ * to the next moment at which anything on it is due. (A server lives in real time. So a request that
+ * is not answered within request_timeout_ms of real time is over, and the clock jumps by as much. An
+ * answer that waits for a change would hold the clock: such answers are not asked for.)
+ *
+ * Clocks are counted as plans are. A clock, and all handles on it, belong to one thread. */
+
+/* A clock that begins at 0 and jumps. Its wall clock, which dates are compared with, begins at
+ * 2000-01-01. NULL where memory is short. */
+VTS_CLIENT_API struct vts_client_clock *vts_client_clock_virtual(void);
+
+/* What a virtual clock says. */
+VTS_CLIENT_API int64_t vts_client_clock_now_ms(const struct vts_client_clock *clock);
+
+/* Moves a virtual clock forward by hand, also while a request is under way; what is due by then happens
+ * from the loop. Of no effect on other clocks, or by less than 1. */
+VTS_CLIENT_API void vts_client_clock_advance(struct vts_client_clock *clock, int64_t by_ms);
+
+/* A clock of your own, as these functions. All are called from the thread of the handle. */
+struct vts_client_clock_source {
+    size_t size;
+
+    /* Now, on a clock that only goes forward. */
+    int64_t (*now_ms)(void *arg);
+
+    /* Now, as milliseconds since 1970 in UTC: for HTTP dates. NULL: the system's. */
+    int64_t (*unix_ms)(void *arg);
+
+    /* An alarm, one for each handle; NULL where memory is short. */
+    void *(*alarm_create)(void *arg, void (*ring)(void *ring_arg), void *ring_arg);
+
+    /* Calls ring(ring_arg) once, from your loop and never inside this call, when now_ms() has reached
+     * at_ms; in place of what was asked for before. INT64_MAX: never. */
+    void (*alarm_set)(void *alarm, int64_t at_ms);
+
+    void (*alarm_destroy)(void *alarm);
+};
+
+/* A clock of your own. NULL where memory is short, or a function is missing. */
+VTS_CLIENT_API struct vts_client_clock *
+vts_client_clock_custom(const struct vts_client_clock_source *source, void *arg);
+
+VTS_CLIENT_API struct vts_client_clock *vts_client_clock_hold(struct vts_client_clock *clock);
+VTS_CLIENT_API void vts_client_clock_release(struct vts_client_clock *clock);
+
+/* ---- traces ---------------------------------------------------------------------------------- */
+
+/* Why a request comes when it comes. */
+enum vts_client_reason {
+    /* Nothing to wait for: a first request, or a poll whose job has just been resumed. */
+    VTS_CLIENT_REASON_NOW = 0,
+
+    /* The plan says so. */
+    VTS_CLIENT_REASON_PLAN = 1,
+
+    /* The server said Retry-After, and that is later than the plan. */
+    VTS_CLIENT_REASON_RETRY_AFTER = 2,
+
+    /* A 429 or 503 to whatever request of this handle holds all of them back. */
+    VTS_CLIENT_REASON_HOST_GATE = 3,
+
+    /* The last attempt failed. */
+    VTS_CLIENT_REASON_RETRY = 4,
+
+    /* The last attempt failed, and so did too many others: the retry budget is used up. */
+    VTS_CLIENT_REASON_RETRY_BUDGET = 5,
+
+    /* The last look before the deadline. */
+    VTS_CLIENT_REASON_DEADLINE = 6,
+
+    /* The server answers when something changes, so it can be asked at once. */
+    VTS_CLIENT_REASON_LONG_POLL = 7,
+
+    /* vts_client_poke. */
+    VTS_CLIENT_REASON_POKE = 8,
+
+    /* All connections are busy. */
+    VTS_CLIENT_REASON_CONNECTION = 9,
+
+    /* vts_client_stop, or the deadline with VTS_CLIENT_ON_DEADLINE_CANCEL. */
+    VTS_CLIENT_REASON_CANCEL = 10
+};
+
+/* "plan", "Retry-After", "host gate", ...; a constant. "unknown" for a number not listed above. */
+VTS_CLIENT_API const char *vts_client_reason_name(enum vts_client_reason reason);
+
+enum vts_client_event {
+    /* The operation waits: delay_ms and reason say how long and why. */
+    VTS_CLIENT_EVENT_DELAY = 0,
+
+    /* A request was handed to a connection: reason says why now. */
+    VTS_CLIENT_EVENT_REQUEST = 1,
+
+    /* It was answered, or failed: error tells. */
+    VTS_CLIENT_EVENT_ANSWER = 2,
+
+    /* The operation ended: error tells how. Just before done. */
+    VTS_CLIENT_EVENT_END = 3
+};
+
+struct vts_client_trace {
+    size_t size;
+    enum vts_client_event event;
+    enum vts_client_reason reason;
+
+    /* NULL for a list or a watch. */
+    const char *job_id;
+
+    /* What is asked: "POST /start", "GET /status", "GET /jobs?id=", ... */
+    const char *request;
+
+    /* Of requests of this operation, from 1; 0 before the first. */
+    uint64_t number;
+
+    /* Jobs in the same request; 1: only this one. */
+    size_t batch;
+
+    /* Since the call. */
+    int64_t elapsed_ms;
+
+    /* Of DELAY: how long; and what the plan alone would have said (-1: it was not asked). Of ANSWER:
+     * how long the request took. */
+    int64_t delay_ms, plan_ms;
+
+    /* Of ANSWER: the HTTP status; 0: there was none. */
+    int http_status;
+
+    /* Of ANSWER and END; NULL else. */
+    const struct vts_client_error *error;
+};
+
+/* Called from the loop as things happen. Everything may be done in it. */
+typedef void vts_client_trace_fn(struct vts_client_operation *operation,
+                                 const struct vts_client_trace *trace, void *arg);
+
 /* ---- options --------------------------------------------------------------------------------- */
+
+/* What Retry-After means (RFC 9110, 10.2.3; seconds or a date; more than an hour is an hour). */
+enum vts_client_retry_after {
+    /* The least wait: the plan, if that is longer. */
+    VTS_CLIENT_RETRY_AFTER_FLOOR = 0,
+
+    /* The wait, whatever the plan says. */
+    VTS_CLIENT_RETRY_AFTER_EXACT = 1,
+
+    /* Nothing: it is not looked at. */
+    VTS_CLIENT_RETRY_AFTER_IGNORE = 2
+};
+
+enum vts_client_on_deadline {
+    /* The job is left as it is. */
+    VTS_CLIENT_ON_DEADLINE_LEAVE = 0,
+
+    /* It is asked to stop, just before the deadline: DELETE /jobs/{id}, of vtsimd's full API. */
+    VTS_CLIENT_ON_DEADLINE_CANCEL = 1
+};
 
 /* All that can be set. Fill it with vts_client_options_init, then change what you like.
  *
- * The polls of a wait follow each other after initial_ms, initial_ms * factor, initial_ms * factor^2,
- * ... and never more than cap_ms; each of these waits is then spread evenly over +-jitter of its
- * length, so that clients do not march in step even at the cap. A Retry-After in seconds on any
- * answer (RFC 9110, 10.2.3; more than an hour is taken as an hour) is the least wait after it.
+ * When the next poll comes. The plan says how long to wait; Retry-After on any answer, the start's
+ * included, is the least wait after it (see retry_after). 429 (RFC 6585) and 503 hold back all requests
+ * of the handle: for as long as their Retry-After says, else for as long as the wait that was told
+ * would wait by itself. Where the deadline comes first, there is a last poll just before it, unless
+ * Retry-After forbids it.
  *
  * A poll that fails is repeated on a schedule of its own, which begins anew after each success:
  * 250 ms at first, then twice the last, 5 s at most, with the same jitter. What counts as a failed
  * poll: UNREACHABLE (a connection that broke in the middle of an answer included), TIMEOUT, SERVER,
- * PROTOCOL, the status 429 (RFC 6585), and UNKNOWN_JOB where the job was known before. After max_errors
- * of them in a row the wait ends with the last one. Any other error ends the wait at once. */
+ * PROTOCOL, the status 429, and UNKNOWN_JOB where the job was known before. After max_errors of them
+ * in a row the wait ends with the last one. Any other error ends the wait at once.
+ *
+ * A start whose answer was lost (UNREACHABLE, TIMEOUT, PROTOCOL, or a 5xx other than 503) is repeated
+ * on the same schedule. This cannot start a job twice, since the server knows the id: 409 to the
+ * repetition of a start that may have arrived is success, to a first try EXISTS. */
 struct vts_client_options {
-    size_t size;                /* set by vts_client_options_init */
-    const char *url;            /* http://HOST[:PORT][/PATH]; default "http://127.0.0.1:5000" */
-    int64_t initial_ms;         /* from the start, or the first poll, to the next: 1 to 86400000
-                                 * (a day); default 500 */
-    double factor;              /* 1 to 100; default 1.5 */
-    int64_t cap_ms;             /* initial_ms to 86400000; default 10000 */
-    double jitter;              /* 0 to 1; default 0.1 */
-    int64_t deadline_ms;        /* for a whole operation, from the call on: 1 and up; 0: none, the
-                                 * default */
-    int64_t request_timeout_ms; /* for one request, from its sending to the end of its answer: 1 to
-                                 * 86400000; default 10000 */
-    int max_errors;             /* failed polls in a row that end a wait: 1 and up; default 10 */
-    int max_connections; /* at once, kept alive; further requests queue: 1 to 1024; default 16 */
+    /* Set by vts_client_options_init. */
+    size_t size;
+
+    /* http://HOST[:PORT][/PATH]; default "http://127.0.0.1:5000". */
+    const char *url;
+
+    /* The exponential plan that is used until the durations of jobs are known, where `plan` is NULL:
+     * see vts_client_plan_exponential. initial_ms: 1 to 86400000 (a day), default 500; factor: 1 to
+     * 100, default 1.5; cap_ms: initial_ms to 86400000, default 10000, also the longest wait after
+     * that; jitter: 0 to 1, default 0.1. */
+    int64_t initial_ms;
+    double factor;
+    int64_t cap_ms;
+    double jitter;
+
+    /* For a whole operation, from the call on: 1 and up; 0: none, the default. */
+    int64_t deadline_ms;
+
+    /* For one request, from its sending to the end of its answer: 1 to 86400000; default 10000. */
+    int64_t request_timeout_ms;
+
+    /* Failed polls, or lost starts, in a row that end an operation: 1 and up; default 10. */
+    int max_errors;
+
+    /* At once, kept alive; further requests queue: 1 to 1024; default 16. */
+    int max_connections;
+
+    /* When to poll. NULL, the default: a plan of the handle's own that learns, with cost_ms, after the
+     * exponential one above. */
+    struct vts_client_plan *plan;
+
+    /* How much delay a poll is worth, where `plan` is NULL: 1 to 86400000, default 1000; 0: do not
+     * learn, stay with the exponential plan. */
+    int64_t cost_ms;
+
+    /* Which jobs take about as long as each other: up to 64 bytes, as with a job id; default "". */
+    const char *job_class;
+
+    /* What Retry-After means; default VTS_CLIENT_RETRY_AFTER_FLOOR. */
+    enum vts_client_retry_after retry_after;
+
+    /* What becomes of the job on the deadline; default VTS_CLIENT_ON_DEADLINE_LEAVE. */
+    enum vts_client_on_deadline on_deadline;
+
+    /* How long an answer may be kept waiting for a change (Prefer: wait, RFC 7240), where the server
+     * grants it: 0 to 3600000, default 20000; 0: not at all. A server that does not apply it is not
+     * asked for it again; vtsimd does not apply it to a job that moves by polls alone. No more than half
+     * of the connections of an asynchronous handle wait so. */
+    int64_t long_poll_ms;
+
+    /* Polls that are due together go in one request, where the server grants it: at most so many: 1
+     * to 100, default 100; 1: never. */
+    int max_batch;
+
+    /* Failed attempts that the whole handle may repeat at once; a tenth of it comes back each second,
+     * and one with each success. Further ones wait for their turn. 1 to 1000000; default 100. Of a
+     * handle, not of a call. */
+    int retry_budget;
+
+    /* Where time comes from; NULL, the default: real time. Of a handle, not of a call. */
+    struct vts_client_clock *clock;
+
+    /* For jitter and phases: the same seed, the same numbers; 0, the default: seeded by the system. Of
+     * a handle, not of a call. */
+    uint64_t seed;
+
+    /* Told of all that happens and why; NULL, the default: nobody wants to know. */
+    vts_client_trace_fn *trace;
+    void *trace_arg;
 };
 
 /* The defaults. `size` is that of your struct. */
@@ -158,50 +496,89 @@ static inline void vts_client_options_init(struct vts_client_options *options)
 enum vts_client_status {
     VTS_CLIENT_PENDING = 0,
     VTS_CLIENT_COMPLETED = 1,
-    VTS_CLIENT_ERROR = 2 /* it ended in an error, or was cancelled: the original API has one word */
+
+    /* It ended in an error, or was cancelled: the original API has one word for both. */
+    VTS_CLIENT_ERROR = 2
 };
 
 /* "pending", "completed", "error", as on the wire; "unknown" for any other number. */
 VTS_CLIENT_API const char *vts_client_status_name(enum vts_client_status status);
 
 /* A job as a server described it. Members that it did not tell are NULL, progress below 0. The
- * original API, which start, status, wait and run speak, tells no more than id and status, vtsimd's
- * full API, which list and cancel speak, all of them. */
+ * original API tells no more than id and status, vtsimd's full API, which is used with servers that
+ * have shown it, all of them. */
 struct vts_client_job {
     size_t size;
     const char *id;
     enum vts_client_status status;
-    double progress;           /* 0 to 1 */
-    const char *state;         /* queued, running, completed, failed, cancelled */
-    const char *error_code;    /* why it failed: for programs */
-    const char *error_message; /* and for people */
-    const char *json;          /* all that was told, as one JSON object on one line */
+
+    /* 0 to 1. */
+    double progress;
+
+    /* queued, running, completed, failed, cancelled. */
+    const char *state;
+
+    /* Why it failed: for programs, and for people. */
+    const char *error_code;
+    const char *error_message;
+
+    /* All that was told, as one JSON object on one line; but in lists with a job_id, whoever told it. */
+    const char *json;
 };
 
 /* How an operation ended. */
 struct vts_client_result {
     size_t size;
     struct vts_client_error error;
-    const struct vts_client_job
-        *job; /* of all but list; NULL with an error before the job was seen.
-                                       * With a later one (deadline, say) what was seen last */
-    const struct vts_client_job *jobs; /* of list: job_count of them, side by side */
+
+    /* Of all but list and watch; NULL with an error before the job was seen. With a later one (deadline,
+     * say) what was seen last. */
+    const struct vts_client_job *job;
+
+    /* Of list: job_count of them, side by side. */
+    const struct vts_client_job *jobs;
     size_t job_count;
-    const char *next; /* of list: hand it in as `after` for the next page; NULL: this was the last.
-                         * A page may be short, even empty, while there is a next one */
-    uint64_t polls; /* status requests that were made, whatever came of them: one that was under way
-                         * at the end counts, and so does one that found no server */
-    int64_t elapsed_ms; /* since the call */
+
+    /* Of list: hand it in as `after` for the next page; NULL: this was the last. A page may be short,
+     * even empty, while there is a next one. */
+    const char *next;
+
+    /* Polls of the job that were made, whatever came of them: one that was under way at the end
+     * counts, and so does one that found no server, or went in one request with others. */
+    uint64_t polls;
+
+    /* Since the call. */
+    int64_t elapsed_ms;
+
+    /* Of start and run: how often the start was sent. */
+    uint64_t starts;
+
+    /* Of start, wait and run, where the job may still be running: resumes the wait, in another process
+     * too (vts_client_resume). NULL else. */
+    const char *token;
 };
 
 /* One poll of a wait or run, answered or failed. */
 struct vts_client_poll {
     size_t size;
-    uint64_t number;                      /* from 1 */
-    const struct vts_client_job *job;     /* the answer; NULL where the poll failed */
-    const struct vts_client_error *error; /* why; NULL where it was answered */
-    int64_t elapsed_ms;                   /* since the call */
-    int64_t next_ms;                      /* until the next poll; -1: there will be none */
+
+    /* From 1. */
+    uint64_t number;
+
+    /* The answer; NULL where the poll failed. */
+    const struct vts_client_job *job;
+
+    /* Why; NULL where it was answered. */
+    const struct vts_client_error *error;
+
+    /* Since the call. */
+    int64_t elapsed_ms;
+
+    /* Until the next poll; -1: there will be none. */
+    int64_t next_ms;
+
+    /* Why it comes then. */
+    enum vts_client_reason reason;
 };
 
 /* Called once for each operation: from the loop, never inside the call that started it, or inside
@@ -215,16 +592,32 @@ typedef void vts_client_done_fn(struct vts_client_operation *operation,
 typedef void vts_client_poll_fn(struct vts_client_operation *operation,
                                 const struct vts_client_poll *poll, void *arg);
 
+/* Of a wait or run: called when the job's state or progress is not what it was at the last poll, before
+ * `poll`. Of a watch: called for each job that is new, or has changed. Everything may be done in it. */
+typedef void vts_client_progress_fn(struct vts_client_operation *operation,
+                                    const struct vts_client_job *job, void *arg);
+
 /* How an operation reports, and how it differs from its handle. Make it with VTS_CLIENT_CALL, naming
  * the members that matter: VTS_CLIENT_CALL(.done = on_done, .arg = me). In C++, which has no such
  * literals, fill one in, `size` included. */
 struct vts_client_call {
     size_t size;
-    vts_client_done_fn *done;                 /* may be NULL; not called in _sync calls */
-    vts_client_poll_fn *poll;                 /* may be NULL */
-    void *arg;                                /* handed to both */
-    const struct vts_client_options *options; /* other times and limits for this operation: url and
-                                               * max_connections are not looked at. NULL: the handle's */
+
+    /* May be NULL; not called in _sync calls. */
+    vts_client_done_fn *done;
+
+    /* May be NULL. */
+    vts_client_poll_fn *poll;
+
+    /* Handed to all of them. */
+    void *arg;
+
+    /* Other times and limits for this operation: what is "of a handle", url and max_connections are not
+     * looked at. NULL: the handle's. */
+    const struct vts_client_options *options;
+
+    /* May be NULL. */
+    vts_client_progress_fn *progress;
 };
 
 #define VTS_CLIENT_CALL(...)                                                                       \
@@ -247,18 +640,53 @@ VTS_CLIENT_API struct vts_client *vts_client_create(struct event_base *base,
  * a _sync call, that call then returns a result with VTS_CLIENT_ERR_ABANDONED. */
 VTS_CLIENT_API void vts_client_destroy(struct vts_client *client);
 
+/* What a handle has done so far. All only grow, but for the last three. */
+struct vts_client_counters {
+    size_t size;
+
+    /* Operations that began, and ended. */
+    uint64_t begun, ended;
+
+    /* Requests that were sent, of every kind; and those of them that failed. */
+    uint64_t requests, failed;
+
+    /* Polls of jobs; those of them that went in one request with others; and such requests. */
+    uint64_t polls, batched, batches;
+
+    /* Requests whose answer the server was asked to keep until something changes. */
+    uint64_t long_polls;
+
+    /* Polls and starts that repeated one that failed; and those of them that had to wait because the
+     * retry budget was used up. */
+    uint64_t retries, retries_delayed;
+
+    /* How often a 429 or 503 has held everything back. */
+    uint64_t gates;
+
+    /* Connections that were opened. */
+    uint64_t connections;
+
+    /* Now: operations under way, those of them that wait for a connection, connections that are open. */
+    uint64_t under_way, queued, open;
+};
+
+/* Fills *counters; `size` in it is that of your struct. */
+VTS_CLIENT_API void vts_client_counters_read(const struct vts_client *client,
+                                             struct vts_client_counters *counters, size_t size);
+
 /* ---- asynchronous ---------------------------------------------------------------------------- *
  *
  * Each returns an operation under way, or NULL with *error filled (where error is not NULL); then no
- * callback is called. VTS_CLIENT_ERR_MEMORY, VTS_CLIENT_ERR_INVALID (the id, call->options) and
- * VTS_CLIENT_ERR_CALL (a handle without an event_base) are told in this way, all others through done.
- * Callable at any time, in callbacks too. `call` may be NULL where nobody wants to know.
+ * callback is called. VTS_CLIENT_ERR_MEMORY, VTS_CLIENT_ERR_INVALID (the id, the token,
+ * call->options) and VTS_CLIENT_ERR_CALL (a handle without an event_base) are told in this way, all
+ * others through done. Callable at any time, in callbacks too. `call` may be NULL where nobody wants
+ * to know. Nothing is sent before the loop runs.
  *
  * Done can tell of each: UNREACHABLE, TIMEOUT, DEADLINE, PROTOCOL, REFUSED, MEMORY, ABANDONED; and of
  * each what its comment adds. */
 
-/* Starts a job: POST /start. Asked once, never repeated by itself, because an answer that was lost
- * may have been a start. Adds EXISTS. */
+/* Starts a job: POST /start; with a server that has shown that it has keys, POST /jobs with an
+ * Idempotency-Key. Repeated where the answer was lost: see the options. Adds EXISTS, SERVER. */
 VTS_CLIENT_API struct vts_client_operation *vts_client_start(struct vts_client *client,
                                                              const char *id,
                                                              const struct vts_client_call *call,
@@ -270,19 +698,25 @@ VTS_CLIENT_API struct vts_client_operation *vts_client_status(struct vts_client 
                                                               const struct vts_client_call *call,
                                                               struct vts_client_error *error);
 
-/* Waits until a job has ended: polls GET /status at once, and then as the options say. Adds
- * UNKNOWN_JOB, SERVER. On the deadline the job is left as it is. */
+/* Waits until a job has ended: polls it at once, and then as the options say. Adds UNKNOWN_JOB,
+ * SERVER. */
 VTS_CLIENT_API struct vts_client_operation *vts_client_wait(struct vts_client *client,
                                                             const char *id,
                                                             const struct vts_client_call *call,
                                                             struct vts_client_error *error);
 
-/* Starts a job and waits until it has ended; the first poll comes initial_ms after the start was
- * accepted. Adds all of start and wait. */
+/* Starts a job and waits until it has ended. Adds all of start and wait. */
 VTS_CLIENT_API struct vts_client_operation *vts_client_run(struct vts_client *client,
                                                            const char *id,
                                                            const struct vts_client_call *call,
                                                            struct vts_client_error *error);
+
+/* Goes on with a wait that a token tells of: the job's id, its class (in place of the options') and its
+ * age. The job is taken to be known. The deadline counts from this call. As wait. */
+VTS_CLIENT_API struct vts_client_operation *vts_client_resume(struct vts_client *client,
+                                                              const char *token,
+                                                              const struct vts_client_call *call,
+                                                              struct vts_client_error *error);
 
 /* Asks to stop a job: DELETE /jobs/{id}, of vtsimd's full API. The result's job tells what became of
  * it: a job may take its time to stop, or have ended before. Adds UNKNOWN_JOB, SERVER. */
@@ -294,9 +728,15 @@ VTS_CLIENT_API struct vts_client_operation *vts_client_cancel(struct vts_client 
 /* Which jobs to list. Make it with VTS_CLIENT_QUERY, naming the members that matter. */
 struct vts_client_query {
     size_t size;
-    const char *state; /* only jobs in this state (queued, running, ...); NULL: all */
-    const char *after; /* the `next` of the page before; NULL: the first page */
-    int limit;         /* jobs on the page, at most; 0: as many as the server likes */
+
+    /* Only jobs in this state (queued, running, ...); NULL: all. */
+    const char *state;
+
+    /* The `next` of the page before; NULL: the first page. Of a watch: not looked at. */
+    const char *after;
+
+    /* Jobs on the page, at most; 0: as many as the server likes. */
+    int limit;
 };
 
 #define VTS_CLIENT_QUERY(...)                                                                      \
@@ -308,20 +748,55 @@ VTS_CLIENT_API struct vts_client_operation *vts_client_list(struct vts_client *c
                                                             const struct vts_client_call *call,
                                                             struct vts_client_error *error);
 
+/* Lists the jobs again and again, as the plan says, and tells call->progress of each that is new or has
+ * changed. Goes on until it is abandoned, the deadline passes, or there were too many errors. Adds
+ * SERVER. */
+VTS_CLIENT_API struct vts_client_operation *vts_client_watch(struct vts_client *client,
+                                                             const struct vts_client_query *query,
+                                                             const struct vts_client_call *call,
+                                                             struct vts_client_error *error);
+
+/* ---- control ---------------------------------------------------------------------------------- *
+ *
+ * Of an operation under way, from its handle's thread; in callbacks, too. NULL is allowed, and after
+ * the end, in the operation's own done callback, they do nothing. */
+
 /* Gives an operation up, in a sleep or in a request. Done is called before this returns, with
- * VTS_CLIENT_ERR_ABANDONED. The job is left as it is. Does nothing in the operation's own done
- * callback. NULL is allowed. */
+ * VTS_CLIENT_ERR_ABANDONED. The job is left as it is. */
 VTS_CLIENT_API void vts_client_abandon(struct vts_client_operation *operation);
+
+/* Asks to stop the job of a wait or run, now: DELETE /jobs/{id}, of vtsimd's full API. The wait ends
+ * with the job; where the job takes its time to stop it goes on, and where the server refuses, ends with
+ * that error. Other operations are abandoned. */
+VTS_CLIENT_API void vts_client_stop(struct vts_client_operation *operation);
+
+/* Polls now instead of when the plan says; a Retry-After still holds. */
+VTS_CLIENT_API void vts_client_poke(struct vts_client_operation *operation);
+
+/* Room for every token, the NUL included. */
+#define VTS_CLIENT_TOKEN_MAX 1152
+
+/* The text with which vts_client_resume goes on with this start, wait or run: printable ASCII without
+ * spaces, a version first. It holds the job's id, class and age, and no secrets. Returns its length;
+ * 0: the operation is of another kind, or `room` is too small. */
+VTS_CLIENT_API size_t vts_client_token(struct vts_client_operation *operation, char *text,
+                                       size_t room);
+
+/* The job id in a token: its length, and the id in `id`, which has room for 256 bytes. 0 with *error
+ * filled (where error is not NULL): VTS_CLIENT_ERR_INVALID. */
+VTS_CLIENT_API size_t vts_client_token_id(const char *token, char *id,
+                                          struct vts_client_error *error);
 
 /* ---- blocking -------------------------------------------------------------------------------- *
  *
  * For handles without an event_base. Each does what its asynchronous sibling does, and returns when
- * that is done. Never NULL: look at result->error.code first. `call` may be NULL; of it, poll, arg and
- * options are looked at. `client` may be NULL: VTS_CLIENT_ERR_INVALID, so that a vts_client_create
- * that failed need not be checked apart.
+ * that is done. Never NULL: look at result->error.code first. `call` may be NULL; of it, done is not
+ * looked at. `client` may be NULL: VTS_CLIENT_ERR_INVALID, so that a vts_client_create that failed
+ * need not be checked apart.
  *
- * VTS_CLIENT_ERR_CALL: on a handle with an event_base, or inside a callback of the same handle. The
- * result that a call further up has returned, or will return, is not touched by such a refusal. */
+ * VTS_CLIENT_ERR_CALL: on a handle with an event_base, inside a callback of the same handle, or inside
+ * one of any asynchronous handle of this thread, whose loop would stand still meanwhile. The result that
+ * a call further up has returned, or will return, is not touched by such a refusal. */
 VTS_CLIENT_API const struct vts_client_result *
 vts_client_start_sync(struct vts_client *client, const char *id,
                       const struct vts_client_call *call);
@@ -333,11 +808,17 @@ vts_client_wait_sync(struct vts_client *client, const char *id, const struct vts
 VTS_CLIENT_API const struct vts_client_result *
 vts_client_run_sync(struct vts_client *client, const char *id, const struct vts_client_call *call);
 VTS_CLIENT_API const struct vts_client_result *
+vts_client_resume_sync(struct vts_client *client, const char *token,
+                       const struct vts_client_call *call);
+VTS_CLIENT_API const struct vts_client_result *
 vts_client_cancel_sync(struct vts_client *client, const char *id,
                        const struct vts_client_call *call);
 VTS_CLIENT_API const struct vts_client_result *
 vts_client_list_sync(struct vts_client *client, const struct vts_client_query *query,
                      const struct vts_client_call *call);
+VTS_CLIENT_API const struct vts_client_result *
+vts_client_watch_sync(struct vts_client *client, const struct vts_client_query *query,
+                      const struct vts_client_call *call);
 
 /* ---- version --------------------------------------------------------------------------------- */
 

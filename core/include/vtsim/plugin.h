@@ -457,8 +457,8 @@ static inline vts_ms vts_sample(struct vts_job *job, const struct vts_delay *del
  *
  * Noted, and carried out after the hook returned. Elsewhere they do nothing but log a warning. */
 
-/* Calls wake() after this span (below 0: at once; beyond VTS_TIME_END: then). Replaces an earlier
- * wake: a job has one at most. */
+/* Calls wake() after this span (below 0: at once; beyond VTS_TIME_END: then; either with a warning).
+ * Replaces an earlier wake: a job has one at most. */
 static inline void vts_wake_after(struct vts_job *job, vts_ms span)
 {
     job->host->wake_after(job, span);
@@ -492,7 +492,7 @@ static inline void vts_complete(struct vts_job *job, const char *json)
 }
 
 /* Ends the job as failed. `code` is a short word for programs (at most 255 bytes), `message` for
- * people (cut at 64 KiB); broken UTF-8 is mended. NULL: "error" and "the job failed". */
+ * people (cut at 64 KiB); broken UTF-8 is mended, with a warning. NULL: "error" and "the job failed". */
 static inline void vts_fail(struct vts_job *job, const char *code, const char *message)
 {
     (job->host->fail)(job, code, message); /* cmocka.h has a macro of this name */
