@@ -221,21 +221,21 @@ static void put(struct reader *reader, int byte)
 
 /* Notes that a line is broken, and why. */
 VTS_PRINTF(3, 4)
-static void broken(struct reader *reader, struct place place, const char *format, ...)
+static void broken(struct reader *reader, const struct place *place, const char *format, ...)
 {
     const char *slash = strrchr(reader->path, '/');
     size_t used = strlen(reader->told);
     char why[160];
     va_list args;
 
-    if (reader->broken++ >= TELL_MAX)
-        return;
     va_start(args, format);
-    vsnprintf(why, sizeof(why), format, args);
+    /* The analyzer loses sight of va_start here. */
+    vsnprintf(why, sizeof(why), format, args); /* NOLINT(clang-analyzer-valist.Uninitialized) */
     va_end(args);
-    snprintf(reader->told + used, sizeof(reader->told) - used,
-             "%s%.40s:%" PRIu64 ":%" PRIu64 ": %s", used ? "; " : "",
-             slash ? slash + 1 : reader->path, place.line, place.column, why);
+    if (reader->broken++ < TELL_MAX)
+        snprintf(reader->told + used, sizeof(reader->told) - used,
+                 "%s%.40s:%" PRIu64 ":%" PRIu64 ": %s", used ? "; " : "",
+                 slash ? slash + 1 : reader->path, place->line, place->column, why);
 }
 
 /* Text as messages quote it: short, and without control characters. */
@@ -270,7 +270,7 @@ static enum after read_quoted(struct reader *reader, struct place begin)
     for (;;) {
         byte = next_byte(reader);
         if (byte == EOF) {
-            broken(reader, begin, "the quote that opens here is never closed");
+            broken(reader, &begin, "the quote that opens here is never closed");
             return AFTER_ERROR;
         }
         if (byte == '"') {
@@ -279,7 +279,7 @@ static enum after read_quoted(struct reader *reader, struct place begin)
                 break;
         }
         if (reader->length - reader->fields[reader->count - 1].at >= FIELD_MAX || byte == '\0') {
-            broken(reader, begin, byte ? "a field of more than 65536 bytes" : "a NUL byte");
+            broken(reader, &begin, byte ? "a field of more than 65536 bytes" : "a NUL byte");
             return AFTER_ERROR;
         }
         put(reader, byte);
@@ -288,7 +288,7 @@ static enum after read_quoted(struct reader *reader, struct place begin)
         byte = next_byte(reader);
     if (byte == ',' || byte == '\n' || byte == EOF)
         return after_of(byte);
-    broken(reader, reader->place,
+    broken(reader, &reader->place,
            "something stands behind a closed quote; a quote within quotes is written twice");
     return AFTER_ERROR;
 }
@@ -304,7 +304,7 @@ static enum after read_field(struct reader *reader)
     if (byte == EOF && reader->count == 0)
         return AFTER_FILE;
     if (reader->count == FIELDS_MAX) {
-        broken(reader, reader->place, "more than %d fields", FIELDS_MAX);
+        broken(reader, &reader->place, "more than %d fields", FIELDS_MAX);
         return AFTER_ERROR;
     }
     field = &reader->fields[reader->count++];
@@ -313,7 +313,8 @@ static enum after read_field(struct reader *reader)
         return read_quoted(reader, field->place);
     for (; byte != ',' && byte != '\n' && byte != EOF; byte = next_byte(reader)) {
         if (byte == '\0' || reader->length - field->at >= FIELD_MAX) {
-            broken(reader, reader->place, byte ? "a field of more than 65536 bytes" : "a NUL byte");
+            broken(reader, &reader->place,
+                   byte ? "a field of more than 65536 bytes" : "a NUL byte");
             return AFTER_ERROR;
         }
         put(reader, byte);
@@ -568,7 +569,7 @@ static bool read_span(struct reader *reader, const struct columns *columns, enum
         if (from == START_MS ? read_number(text, 1, VTS_TIME_END, &moments[i])
                              : read_moment(text, &moments[i]))
             continue;
-        broken(reader, reader->fields[fields[i]].place,
+        broken(reader, &reader->fields[fields[i]].place,
                from == START_MS
                    ? "%s is no number of milliseconds"
                    : "%s is no moment; write 2026-01-01T12:00:00Z, or seconds since 1970",
@@ -578,7 +579,7 @@ static bool read_span(struct reader *reader, const struct columns *columns, enum
     *duration = moments[1] - moments[0];
     if (*duration >= 0 && *duration <= DURATION_MAX)
         return true;
-    broken(reader, reader->fields[fields[1]].place,
+    broken(reader, &reader->fields[fields[1]].place,
            *duration < 0 ? "the job ends before it starts" : "the job takes more than 34 years");
     return false;
 }
@@ -604,7 +605,7 @@ static bool read_duration(struct reader *reader, const struct columns *columns, 
             ? read_time(text, duration)
             : read_number(text, column == DURATION_S ? 1000 : 1, DURATION_MAX, duration))
         return true;
-    broken(reader, reader->fields[columns->at[column]].place, wrong[column], quote(text).text);
+    broken(reader, &reader->fields[columns->at[column]].place, wrong[column], quote(text).text);
     return false;
 }
 
@@ -637,7 +638,7 @@ static bool read_failure(struct reader *reader, const struct columns *columns, s
     if (number == SIZE_MAX)
         reader->no_memory = true;
     else if (number >= (1u << OUTCOME_BITS) - FAILED)
-        broken(reader, reader->fields[0].place, "more than 16 million different errors");
+        broken(reader, &reader->fields[0].place, "more than 16 million different errors");
     *outcome = FAILED + number;
     return number < (1u << OUTCOME_BITS) - FAILED;
 }
@@ -654,7 +655,7 @@ static bool read_outcome(struct reader *reader, const struct columns *columns, s
     else if (strcasecmp(word, "failed") == 0 || strcasecmp(word, "error") == 0)
         return read_failure(reader, columns, data, outcome);
     else {
-        broken(reader, reader->fields[columns->at[OUTCOME]].place,
+        broken(reader, &reader->fields[columns->at[OUTCOME]].place,
                "%s is no outcome; write completed, failed or cancelled", quote(word).text);
         return false;
     }
@@ -667,7 +668,7 @@ static void read_line(struct reader *reader, const struct columns *columns, stru
     uint64_t outcome;
 
     if (reader->count != columns->count) {
-        broken(reader, reader->fields[0].place,
+        broken(reader, &reader->fields[0].place,
                "the number of its fields is %zu, that of the first line's is %zu", reader->count,
                columns->count);
         return;

@@ -366,7 +366,10 @@ struct instance *instance_again_bare(const struct instance *like, struct vts_err
 {
     struct part part;
 
-    take_part(like->canonical.bytes, like->canonical.bytes + like->own_length, &part);
+    if (!take_part(like->canonical.bytes, like->canonical.bytes + like->own_length, &part)) {
+        vts_error_set(error, VTS_ERR_DAMAGED, "its text cannot be understood");
+        return NULL;
+    }
     return reopen(like->base.plugin, &part, false, error);
 }
 

@@ -447,8 +447,10 @@ enum record_act engine_poll(struct engine_work *work, const struct record *old, 
     if (work->instance)
         advance(work, now);
     /* Filters stand around a behaviour that cannot be called, too. */
-    if ((instance && filters_poll(work, instance, polls, now)) || !work->instance ||
-        !instance->base.plugin->poll)
+    if (instance && filters_poll(work, instance, polls, now))
+        return work->moved ? keep(work) : RECORD_LEAVE;
+    instance = work->instance;
+    if (!instance || !instance->base.plugin->poll)
         return work->moved ? keep(work) : RECORD_LEAVE;
     /* A hook that does not count writes to a copy: what was due is kept without it. */
     if (!instance->base.counts_polls && work->moved && keep(work) != RECORD_PUT)

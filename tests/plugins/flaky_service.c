@@ -286,10 +286,9 @@ static void answers_get_slower_with_load(void **state)
 static void settings_that_cannot_be(void **state)
 {
     (void)state;
-    refuses(
-        flaky_service_LTX_vts_plugin, "outage_every = 1m\noutage_for = 2m",
-        "settings:3: [filter flaky_service] outage_for: an outage lasts longer than the time "
-        "from one to the next, which is outage_every = 60000 ms");
+    refuses(flaky_service_LTX_vts_plugin, "outage_every = 1m\noutage_for = 2m",
+            "settings:3: [filter flaky_service] outage_for: an outage lasts longer than the time "
+            "from one to the next, which is outage_every = 60000 ms");
     refuses(
         flaky_service_LTX_vts_plugin, "error_rate = 1.5",
         "settings:2: [filter flaky_service] error_rate: \"1.5\" is out of range; write a number "

@@ -206,14 +206,12 @@ static void files_that_are_none(void **state)
     refuses_csv("duration_s,code,error_code\n1,a,b\n",
                 "FILE: the columns 2 and 3 of its first line mean the same: \"error_code\"");
     assert_null(vts_harness_create(replay_LTX_vts_plugin, "file = /nowhere/jobs.csv", 1, &error));
-    assert_string_equal(
-        error.message,
-        "settings:2: [behaviour replay] file: /nowhere/jobs.csv cannot be read: No "
-        "such file or directory");
+    assert_string_equal(error.message,
+                        "settings:2: [behaviour replay] file: /nowhere/jobs.csv cannot be read: No "
+                        "such file or directory");
     assert_null(vts_harness_create(replay_LTX_vts_plugin, "file = /tmp", 1, &error));
-    assert_string_equal(
-        error.message,
-        "settings:2: [behaviour replay] file: /tmp cannot be read: Is a directory");
+    assert_string_equal(error.message,
+                        "settings:2: [behaviour replay] file: /tmp cannot be read: Is a directory");
     assert_null(vts_harness_create(replay_LTX_vts_plugin, "", 1, &error));
     assert_string_equal(error.message,
                         "settings:1: [behaviour replay] file: it is required, and not given (PATH: "
