@@ -53,14 +53,14 @@ install(FILES ${PROJECT_SOURCE_DIR}/config/vtsimd.ini
 install(FILES ${PROJECT_SOURCE_DIR}/core/man/vtsimd.8 DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 install(FILES ${PROJECT_SOURCE_DIR}/core/man/vtsim-script.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES ${PROJECT_SOURCE_DIR}/client/cli/vtsim.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES ${PROJECT_SOURCE_DIR}/client/vtsim-client.3
-              ${PROJECT_SOURCE_DIR}/tests/harness/vtsim-harness.3
-        DESTINATION ${CMAKE_INSTALL_MANDIR}/man3)
+foreach(page client/vtsim-client.3 tests/harness/vtsim-harness.3)
+    install(FILES ${PROJECT_SOURCE_DIR}/${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man3)
+endforeach()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
               ${PROJECT_SOURCE_DIR}/CHANGELOG.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 # What README.md and the pages behind it lead to, where their links expect it.
-foreach(page config/vtsimd.ini core/README.md core/store/README.md core/man/vtsim-script.5
+foreach(page config/vtsimd.ini core/README.md core/store/README.md
              core/include/vtsim/plugin.h plugins/README.md
              client/README.md client/include/vtsim/client.h tests/harness/include/vtsim/harness.h
              tests/clients/README.md)

@@ -18,19 +18,15 @@ static const struct {
     const char *name;
     enum command command;
     int least, most; /* words behind it */
-    const char *missing;
-} commands[] = {
-    {"start", COMMAND_START, 1, 1, "which job? right is vtsim start ID"},
-    {"status", COMMAND_STATUS, 1, 1, "which job? right is vtsim status ID"},
-    {"wait", COMMAND_WAIT, 1, INT_MAX, "which job? right is vtsim wait ID..."},
-    {"run", COMMAND_RUN, 1, INT_MAX, "which job? right is vtsim run ID..."},
-    {"resume", COMMAND_RESUME, 1, INT_MAX, "which token? right is vtsim resume TOKEN..."},
-    {"list", COMMAND_LIST, 0, 0, ""},
-    {"cancel", COMMAND_CANCEL, 1, 1, "which job? right is vtsim cancel ID"},
-    {"new-behaviour", COMMAND_NEW_BEHAVIOUR, 1, 2,
-     "which name? right is vtsim new-behaviour NAME [DIR]"}};
-
-#define COMMAND_NAMES "start, status, wait, run, resume, list, cancel, new-behaviour"
+    const char *takes;
+} commands[] = {{"start", COMMAND_START, 1, 1, "ID"},
+                {"status", COMMAND_STATUS, 1, 1, "ID"},
+                {"wait", COMMAND_WAIT, 1, INT_MAX, "ID..."},
+                {"run", COMMAND_RUN, 1, INT_MAX, "ID..."},
+                {"resume", COMMAND_RESUME, 1, INT_MAX, "TOKEN..."},
+                {"list", COMMAND_LIST, 0, 0, ""},
+                {"cancel", COMMAND_CANCEL, 1, 1, "ID"},
+                {"new-behaviour", COMMAND_NEW_BEHAVIOUR, 1, 2, "NAME [DIR]"}};
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
@@ -50,7 +46,7 @@ enum {
     WATCH
 };
 
-/* Options that mean nothing for some commands. Those that make a plan come first: settle_plan. */
+/* Options that mean nothing for most commands. */
 #define WAITING  (1u << COMMAND_WAIT | 1u << COMMAND_RUN | 1u << COMMAND_RESUME)
 #define STARTING (1u << COMMAND_START)
 #define ASKING   (~(1u << COMMAND_NEW_BEHAVIOUR))
@@ -59,7 +55,11 @@ static const struct {
     const char *name;
     unsigned int commands; /* one bit each */
     const char *commands_text;
-} narrow_options[] = {{'i', "interval", WAITING, "wait, run and resume"},
+} narrow_options[] = {{'u', "url", ASKING, "commands that ask a server"},
+                      {'t', "timeout", ASKING, "commands that ask a server"},
+                      {REQUEST_TIMEOUT, "request-timeout", ASKING, "commands that ask a server"},
+                      {JSON, "json", ASKING, "commands that ask a server"},
+                      {'i', "interval", WAITING, "wait, run and resume"},
                       {FACTOR, "factor", WAITING, "wait, run and resume"},
                       {MAX_INTERVAL, "max-interval", WAITING, "wait, run and resume"},
                       {JITTER, "jitter", WAITING, "wait, run and resume"},
@@ -69,11 +69,7 @@ static const struct {
                       {MAX_ERRORS, "max-errors", WAITING | STARTING, "start, wait, run and resume"},
                       {TRACE, "trace", WAITING | STARTING, "start, wait, run and resume"},
                       {STATE, "state", 1u << COMMAND_LIST, "list"},
-                      {WATCH, "watch", 1u << COMMAND_LIST, "list"},
-                      {'u', "url", ASKING, "commands that ask a server"},
-                      {'t', "timeout", ASKING, "commands that ask a server"},
-                      {REQUEST_TIMEOUT, "request-timeout", ASKING, "commands that ask a server"},
-                      {JSON, "json", ASKING, "commands that ask a server"}};
+                      {WATCH, "watch", 1u << COMMAND_LIST, "list"}};
 
 enum { NARROW_OPTIONS = sizeof(narrow_options) / sizeof(narrow_options[0]) };
 
@@ -113,8 +109,8 @@ void arguments_help(void)
         "  list             list the jobs (vtsimd only)\n"
         "  cancel ID        ask to stop a job (vtsimd only)\n"
         "  new-behaviour NAME [DIR]\n"
-        "                   write a project for a behaviour of your own, with its test, into the\n"
-        "                   folder DIR (default: NAME); asks no server\n"
+        "                   write a project for a behaviour of your own, with its test, into\n"
+        "                   the folder DIR (default: NAME); asks no server\n"
         "\n"
         "Options, anywhere on the line; -- before an ID that begins with a dash:\n"
         "  -u, --url URL           the server (default $VTSIM_URL, else http://127.0.0.1:5000)\n"
@@ -227,14 +223,22 @@ static bool check_state(const char *state)
                  state);
 }
 
-/* The bit of a narrow option; 0 for the others. */
+/* Where a narrow option stands; NARROW_OPTIONS for the others. */
+static unsigned int narrow_index(int option)
+{
+    unsigned int i = 0;
+
+    while (i < NARROW_OPTIONS && narrow_options[i].option != option)
+        i++;
+    return i;
+}
+
+/* Its bit; 0 for the others. */
 static unsigned int note(int option)
 {
-    for (unsigned int i = 0; i < NARROW_OPTIONS; i++) {
-        if (narrow_options[i].option == option)
-            return 1u << i;
-    }
-    return 0;
+    unsigned int i = narrow_index(option);
+
+    return i < NARROW_OPTIONS ? 1u << i : 0;
 }
 
 static bool read_backoff(struct arguments *arguments, const char *value)
@@ -327,6 +331,8 @@ static bool read_option(struct arguments *arguments, int option, const char *val
     }
 }
 
+#define COMMAND_NAMES "start, status, wait, run, resume, list, cancel, new-behaviour"
+
 static bool read_command(struct arguments *arguments, int count, char **words)
 {
     if (!count)
@@ -336,13 +342,18 @@ static bool read_command(struct arguments *arguments, int count, char **words)
             continue;
         arguments->command = commands[i].command;
         if (count - 1 < commands[i].least)
-            return wrong("%s: %s", words[0], commands[i].missing);
+            return wrong("%s: which %s? right is vtsim %s %s", words[0],
+                         commands[i].command == COMMAND_RESUME          ? "token"
+                         : commands[i].command == COMMAND_NEW_BEHAVIOUR ? "name"
+                                                                        : "job",
+                         words[0], commands[i].takes);
         if (count - 1 > commands[i].most)
             return wrong("%s: \"%s\" is too much", words[0], words[count - 1]);
         arguments->id = words[1]; /* NULL behind the last one */
         arguments->ids = words + 1;
         arguments->id_count = (size_t)count - 1;
-        arguments->folder = count > 2 ? words[2] : NULL;
+        if (arguments->command == COMMAND_NEW_BEHAVIOUR && count > 2)
+            arguments->folder = words[2];
         return true;
     }
     return wrong("unknown command \"%s\"; right are " COMMAND_NAMES, words[0]);
@@ -374,7 +385,7 @@ static bool settle_plan(struct arguments *arguments, unsigned int given)
             continue;
         if (options->plan)
             return wrong("--%s: is part of --backoff, which was given, too",
-                         narrow_options[i].name);
+                         narrow_options[narrow_index(exponential[i])].name);
         options->cost_ms = 0;
     }
     if (options->initial_ms > options->cap_ms) {

@@ -31,7 +31,8 @@ enum command {
 
 struct arguments {
     enum command command;
-    const char *id;   /* the first of them, or new-behaviour's name; NULL for list, help, version */
+    const char
+        *id; /* the first of them; of new-behaviour: its name; NULL for list, help and version */
     char *const *ids; /* of wait and run: all; of resume: tokens */
     size_t id_count;
     const char *folder;  /* of new-behaviour; NULL: called as it is */

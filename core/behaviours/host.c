@@ -52,6 +52,10 @@ static struct json_object *input_member(struct hook *hook, const char *path)
     const char *dot;
     size_t length;
 
+    if (!path) {
+        warn(hook, INSTANCE_WARN_NULL, "it asked for the input at NULL: there is nothing");
+        return NULL;
+    }
     if (!hook->input_root && hook->input)
         hook->input_root = json_tokener_parse(hook->input);
     for (at = hook->input_root; at; path = dot + 1) {
@@ -109,6 +113,10 @@ static vts_ms host_sample(struct vts_job *job, const struct vts_delay *delay)
 {
     double span = 0;
 
+    if (!delay) {
+        warn(hook_of(job), INSTANCE_WARN_NULL, "it drew from the delay NULL: it is 0");
+        return 0;
+    }
     switch ((enum vts_distribution)delay->distribution) {
     case VTS_FIXED:
         span = (double)delay->a;
@@ -160,10 +168,15 @@ static void host_wake_after(struct vts_job *job, vts_ms span)
 
     if (!may_act(hook))
         return;
-    if (span < 0)
+    if (span < 0) {
+        warn(hook, INSTANCE_WARN_WAKE, "it asked for a wake in the past: it comes at once");
         span = 0;
+    } else if (span > VTS_TIME_END - hook->now) {
+        warn(hook, INSTANCE_WARN_WAKE, "it asked for a wake after the end of time: it comes then");
+        span = VTS_TIME_END - hook->now;
+    }
     hook->has_wake = true;
-    hook->wake_at = span > VTS_TIME_END - hook->now ? VTS_TIME_END : hook->now + span;
+    hook->wake_at = hook->now + span;
 }
 
 static void host_wait(struct vts_job *job, uint32_t what)
@@ -247,6 +260,7 @@ static void copy_text(struct hook *hook, struct text *to, const char *from, size
         text_add(to, from, valid);
         if (valid == length)
             break;
+        warn(hook, INSTANCE_WARN_UTF8, "a text that is not UTF-8 was mended");
         if (to->length + sizeof(mend) - 1 <= limit)
             text_add(to, mend, sizeof(mend) - 1);
         from += valid + 1;
@@ -331,13 +345,16 @@ static void host_bend(struct vts_job *job, const struct vts_answer *given)
     struct vts_answer answer = {0};
     const char *wrong;
     char message[96];
-    size_t size = given->size < sizeof(answer) ? given->size : sizeof(answer);
 
     if (hook->kind != HOOK_ADMIT && hook->kind != HOOK_START && hook->kind != HOOK_POLL) {
         warn(hook, INSTANCE_WARN_BEND, "it bent an answer where there is none");
         return;
     }
-    memcpy(&answer, given, size);
+    if (!given) {
+        warn(hook, INSTANCE_WARN_NULL, "it bent an answer with NULL: it was left as it is");
+        return;
+    }
+    memcpy(&answer, given, given->size < sizeof(answer) ? given->size : sizeof(answer));
     answer.size = sizeof(answer);
     wrong =
         given->size < offsetof(struct vts_answer, retry_after) ? "no size" : unsendable(&answer);
@@ -411,6 +428,24 @@ static bool host_parse_delay(const struct vts_instance *instance, const char *te
     return options_delay(text, delay, error);
 }
 
+/* ---- open ---- */
+
+static void host_stamp(struct vts_instance *base, const char *stamp)
+{
+    struct instance *instance = (struct instance *)base;
+
+    if (!instance->opening || base->plugin->kind == VTS_FILTER)
+        return;
+    text_reset(&instance->stamp);
+    for (; *stamp && instance->stamp.length < INSTANCE_STAMP; stamp++)
+        text_add(&instance->stamp, *stamp > ' ' && *stamp <= '~' ? stamp : "?", 1);
+}
+
+static const char *host_stamped(const struct vts_instance *base)
+{
+    return ((const struct instance *)base)->stamped;
+}
+
 const struct vts_host host_table = {
     .abi = VTS_ABI,
     .size = sizeof(struct vts_host),
@@ -437,6 +472,8 @@ const struct vts_host host_table = {
     .instance_log = host_instance_log,
     .parse_time = host_parse_time,
     .parse_delay = host_parse_delay,
+    .stamp = host_stamp,
+    .stamped = host_stamped,
 };
 
 void hook_run(struct hook *hook, void (*function)(struct vts_job *))

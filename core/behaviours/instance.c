@@ -9,6 +9,9 @@
 #include "../config/options.h"
 #include "host.h"
 
+/* No option can be called so. */
+#define STAMP "@stamp="
+
 static const struct vts_option no_options[] = {VTS_OPTIONS_END};
 
 static const struct vts_option *table_of(const struct vts_plugin *plugin)
@@ -30,9 +33,11 @@ static void release(struct instance *instance)
     if (instance->settings)
         options_free(table_of(instance->base.plugin), instance->settings);
     free(instance->settings);
+    free((void *)instance->filters);
     free(instance->base.data);
     free(instance->name);
     text_finish(&instance->canonical);
+    text_finish(&instance->stamp);
     pthread_mutex_destroy(&instance->serial);
     free(instance);
 }
@@ -54,9 +59,26 @@ static struct instance *allocate(const char *name, const struct vts_plugin *plug
         release(instance);
         return NULL;
     }
+    instance->hears_polls = plugin->poll != NULL;
+    instance->stream = rng_hash(name, strlen(name), 0);
     instance->base.name = instance->name;
     instance->base.settings = instance->settings;
     return instance;
+}
+
+/* Whether what open() said of jobs can be. A filter keeps nothing with a job and moves none. */
+static bool check_opened(const struct vts_instance *base, struct vts_error *error)
+{
+    if (base->plugin->kind == VTS_FILTER && (base->state_size > 0 || base->counts_polls))
+        return vts_error_set(error, VTS_ERR_INVALID,
+                             "the plugin is a filter, and its open asked for %s",
+                             base->state_size > 0 ? "state for each job: filters have none"
+                                                  : "counts_polls: filters move no job");
+    if (base->state_size > VTS_STATE_MAX)
+        return vts_error_set(error, VTS_ERR_INVALID,
+                             "the plugin wants %zu bytes of state for each job, 65536 is the most",
+                             base->state_size);
+    return true;
 }
 
 static bool open_plugin(struct instance *instance, struct ini_section *section, const char *label,
@@ -66,14 +88,13 @@ static bool open_plugin(struct instance *instance, struct ini_section *section, 
     struct vts_error error = {.code = VTS_ERR_INVALID,
                               .message = "the plugin refused its settings"};
 
+    instance->opening = true;
     if (plugin->open && !plugin->open(&instance->base, &error)) {
         options_report(section, label, &error, problems);
         return false;
     }
-    if (instance->base.state_size > VTS_STATE_MAX) {
-        vts_error_set(&error, VTS_ERR_INVALID,
-                      "the plugin wants %zu bytes of state for each job, 65536 is the most",
-                      instance->base.state_size);
+    instance->opening = false;
+    if (!check_opened(&instance->base, &error)) {
         options_report(section, label, &error, problems);
         if (plugin->close)
             plugin->close(&instance->base);
@@ -82,43 +103,116 @@ static bool open_plugin(struct instance *instance, struct ini_section *section, 
     return true;
 }
 
-struct instance *instance_create(const char *name, const struct vts_plugin *plugin,
-                                 struct ini_section *section, struct problems *problems)
+/* What else it is made of than its settings becomes a part of what it is. */
+static bool add_stamp(struct instance *instance)
 {
+    const char *stamp = instance->stamp.length > 0 ? instance->stamp.bytes : instance->stamped;
+
+    instance->hollow = instance->stamped && instance->stamp.length == 0;
+    if (stamp)
+        text_printf(&instance->canonical, STAMP "%s%c", stamp, 0);
+    instance->stamped = NULL;
+    return !instance->canonical.failed && !instance->stamp.failed;
+}
+
+/* `stamped`: see struct instance. */
+static struct instance *create(const char *name, const struct vts_plugin *plugin,
+                               struct ini_section *section, const char *stamped,
+                               struct problems *problems)
+{
+    const char *kind = plugin->kind == VTS_FILTER ? "filter" : "behaviour";
     struct instance *instance = allocate(name, plugin);
     struct text *canonical;
     char label[300];
     bool good;
 
     if (!instance) {
-        problems_add(problems, NULL, "behaviour", NULL, "no memory for \"%s\"", name);
+        problems_add(problems, NULL, kind, NULL, "no memory for \"%s\"", name);
         return NULL;
     }
-    snprintf(label, sizeof(label), "behaviour %s", name);
+    snprintf(label, sizeof(label), "%s %s", kind, name);
     /* The state's version is no part of it: a job of another version has to find its instance, to be told
      * what is the matter. */
     canonical = &instance->canonical;
     text_printf(canonical, "%s%c%s%c", name, 0, plugin->name, 0);
     good = options_read(table_of(plugin), instance->settings, section, label, canonical, problems);
-    if (good && canonical->failed) {
-        problems_add(problems, NULL, label, NULL, "no memory");
-        good = false;
+    instance->stamped = stamped;
+    if (!good || !open_plugin(instance, section, label, problems)) {
+        release(instance);
+        return NULL;
     }
-    instance->hash = good ? rng_hash(canonical->bytes, canonical->length, 0) : 0;
-    if (good && open_plugin(instance, section, label, problems))
-        return instance;
-    release(instance);
-    return NULL;
+    if (!add_stamp(instance)) {
+        problems_add(problems, NULL, label, NULL, "no memory");
+        instance_destroy(instance);
+        return NULL;
+    }
+    instance->hash = rng_hash(canonical->bytes, canonical->length, 0);
+    instance->own_length = canonical->length;
+    return instance;
 }
 
-/* The settings of a canonical text as a section. */
-static bool read_canonical(struct ini *ini, const char *at, const char *end,
-                           struct problems *problems)
+struct instance *instance_create(const char *name, const struct vts_plugin *plugin,
+                                 struct ini_section *section, struct problems *problems)
+{
+    return create(name, plugin, section, NULL, problems);
+}
+
+bool instance_put_filters(struct instance *instance, const struct instance *const *filters,
+                          size_t count)
+{
+    size_t i;
+
+    if (count == 0)
+        return true;
+    instance->filters = calloc(count, sizeof(*filters));
+    if (!instance->filters)
+        return false;
+    for (i = 0; i < count; i++) {
+        text_add(&instance->canonical, "", 1);
+        text_add(&instance->canonical, filters[i]->canonical.bytes, filters[i]->canonical.length);
+        instance->filters[i] = filters[i];
+        instance->hears_polls |= filters[i]->hears_polls;
+    }
+    instance->filter_count = count;
+    instance->hash = rng_hash(instance->canonical.bytes, instance->canonical.length, 0);
+    return !instance->canonical.failed;
+}
+
+/* ---- opened again ---- */
+
+/* One part of a canonical text: a behaviour's own, or a filter's. */
+struct part {
+    const char *name, *plugin, *settings, *end;
+    const char *stamp; /* or NULL */
+};
+
+/* Takes the part that begins at `at`: two texts, settings, and the end or an empty text. NULL where that is
+ * not what stands there, else where the next one begins. */
+static const char *take_part(const char *at, const char *end, struct part *part)
+{
+    part->name = at;
+    part->plugin = at < end ? at + strlen(at) + 1 : end;
+    part->settings = part->plugin < end ? part->plugin + strlen(part->plugin) + 1 : end;
+    if (part->plugin >= end || !*part->plugin || !*part->name)
+        return NULL;
+    part->stamp = NULL;
+    for (at = part->settings; at < end && *at; at += strlen(at) + 1)
+        if (strncmp(at, STAMP, strlen(STAMP)) == 0)
+            part->stamp = at + strlen(STAMP);
+    part->end = at;
+    return at == end ? end : at + 1 < end ? at + 1 : NULL;
+}
+
+/* The settings of a part as a section. */
+static bool read_part(struct ini *ini, const struct part *part, struct problems *problems)
 {
     struct text line = TEXT_INIT;
+    const char *at = part->settings;
     bool good = true;
 
-    for (; good && at < end; at += strlen(at) + 1) {
+    for (; good && at < part->end; at += strlen(at) + 1) {
+        if (strncmp(at, STAMP, strlen(STAMP)) == 0)
+            continue;
         text_reset(&line);
         text_printf(&line, "behaviour stored/%s", at);
         good = !line.failed && ini_set(ini, line.bytes, problems);
@@ -127,25 +221,25 @@ static bool read_canonical(struct ini *ini, const char *at, const char *end,
     return good;
 }
 
-/* Opens a plugin with the settings of a canonical text. NULL, with the reason, where they would come out
- * otherwise. */
-static struct instance *reopen(const struct vts_plugin *plugin, const char *canonical,
-                               size_t length, struct vts_error *error)
+/* Opens a plugin with the settings of a part: for jobs that are there (`hollow`), or for new ones, too. NULL,
+ * with the reason, where it would come out otherwise. */
+static struct instance *reopen(const struct vts_plugin *plugin, const struct part *part,
+                               bool hollow, struct vts_error *error)
 {
-    const char *settings = canonical + strlen(canonical) + 1;
     struct problems problems = PROBLEMS_INIT;
     struct instance *instance = NULL;
     struct ini ini = {0};
 
-    settings += strlen(settings) + 1; /* the plugin's name */
-    if (read_canonical(&ini, settings, canonical + length, &problems))
-        instance =
-            instance_create(canonical, plugin, ini_section(&ini, "behaviour", "stored"), &problems);
+    if (read_part(&ini, part, &problems))
+        instance = create(part->name, plugin, ini_section(&ini, "behaviour", "stored"),
+                          hollow ? part->stamp : NULL, &problems);
     if (!instance) {
         vts_error_set(error, VTS_ERR_INVALID, "%.400s",
                       problems.lines.length > 0 ? problems.lines.bytes : "no memory");
-    } else if (instance->hash != rng_hash(canonical, length, 0)) {
-        vts_error_set(error, VTS_ERR_INVALID, "its plugin has other options now");
+    } else if (instance->hash != rng_hash(part->name, (size_t)(part->end - part->name), 0)) {
+        vts_error_set(error, VTS_ERR_INVALID,
+                      part->stamp ? "its plugin has other options now, or has read something else"
+                                  : "its plugin has other options now");
         instance_destroy(instance);
         instance = NULL;
     }
@@ -154,23 +248,133 @@ static struct instance *reopen(const struct vts_plugin *plugin, const char *cano
     return instance;
 }
 
-struct instance *instance_revive(const struct plugins *plugins, const char *canonical,
-                                 size_t length, struct vts_error *error)
+/* Gives a set the filter, if it lacks it. */
+static const struct instance *add_filter(struct instances *instances,
+                                         const struct vts_plugin *plugin, const struct part *part,
+                                         struct vts_error *error)
 {
-    const char *end = canonical + length, *plugin_name = memchr(canonical, 0, length);
+    struct instance *filter = reopen(plugin, part, false, error);
+
+    return filter ? instances_add(instances, filter) : NULL;
+}
+
+/* What one part's plugin is: looked up, or that which it was opened from before. */
+struct origin {
+    const struct plugins *plugins;
+    const struct instance *like; /* where there are no plugins */
+};
+
+static const struct vts_plugin *plugin_of(const struct origin *origin, const struct part *part,
+                                          size_t filter, struct vts_error *error)
+{
     const struct vts_plugin *plugin;
 
-    if (length == 0 || end[-1] != '\0' || ++plugin_name == end) {
+    if (!origin->plugins)
+        return origin->like->filters[filter]->base.plugin;
+    plugin = plugins_find(origin->plugins, part->plugin, error);
+    if (plugin && plugin->kind != VTS_FILTER) {
+        vts_error_set(error, VTS_ERR_INVALID, "the plugin \"%s\" is no filter any more",
+                      part->plugin);
+        plugin = NULL;
+    }
+    return plugin;
+}
+
+/* Puts those filters around it whose parts begin at `at`. False, with the reason, where one cannot be
+ * opened. */
+static bool reopen_filters(struct instance *instance, const struct origin *origin,
+                           struct instances *instances, const char *at, const char *end,
+                           struct vts_error *error)
+{
+    const struct instance *filters[INSTANCE_FILTERS];
+    const struct vts_plugin *plugin;
+    struct part part;
+    size_t count = 0;
+    bool good = true;
+
+    while (good && at < end) {
+        at = take_part(at, end, &part);
+        good = at && count < INSTANCE_FILTERS;
+        if (!good) {
+            vts_error_set(error, VTS_ERR_DAMAGED, "its text cannot be understood");
+            break;
+        }
+        plugin = plugin_of(origin, &part, count, error);
+        filters[count] = plugin ? add_filter(instances, plugin, &part, error) : NULL;
+        good = filters[count] != NULL;
+        count += good;
+    }
+    if (good && !instance_put_filters(instance, filters, count))
+        good = vts_error_set(error, VTS_ERR_MEMORY, "no memory");
+    if (good)
+        instance->filters_in = instances;
+    while (!good && count > 0)
+        instances_release(instances, filters[--count]);
+    return good;
+}
+
+/* Opens a whole canonical text again, the behaviour from this plugin. */
+static struct instance *reopen_all(const struct vts_plugin *plugin, const struct origin *origin,
+                                   struct instances *instances, const char *canonical,
+                                   size_t length, struct vts_error *error)
+{
+    const char *end = canonical + length, *next;
+    struct instance *instance;
+    struct part part;
+
+    next = take_part(canonical, end, &part);
+    instance = next ? reopen(plugin, &part, origin->plugins != NULL, error) : NULL;
+    if (instance && !reopen_filters(instance, origin, instances, next, end, error)) {
+        instance_destroy(instance);
+        instance = NULL;
+    }
+    return instance;
+}
+
+struct instance *instance_revive(const struct plugins *plugins, struct instances *instances,
+                                 const char *canonical, size_t length, struct vts_error *error)
+{
+    const struct origin origin = {.plugins = plugins};
+    const struct vts_plugin *plugin;
+    struct part part;
+
+    if (length == 0 || canonical[length - 1] != '\0' ||
+        !take_part(canonical, canonical + length, &part)) {
         vts_error_set(error, VTS_ERR_DAMAGED, "its text cannot be understood");
         return NULL;
     }
-    plugin = plugins_find(plugins, plugin_name, error);
-    return plugin ? reopen(plugin, canonical, length, error) : NULL;
+    plugin = plugins_find(plugins, part.plugin, error);
+    if (plugin && plugin->kind != VTS_BEHAVIOUR) {
+        vts_error_set(error, VTS_ERR_INVALID, "the plugin \"%s\" is no behaviour any more",
+                      part.plugin);
+        plugin = NULL;
+    }
+    return plugin ? reopen_all(plugin, &origin, instances, canonical, length, error) : NULL;
 }
 
-struct instance *instance_again(const struct instance *like, struct vts_error *error)
+struct instance *instance_again(const struct instance *like, struct instances *instances,
+                                struct vts_error *error)
 {
-    return reopen(like->base.plugin, like->canonical.bytes, like->canonical.length, error);
+    const struct origin origin = {.like = like};
+
+    return reopen_all(like->base.plugin, &origin, instances, like->canonical.bytes,
+                      like->canonical.length, error);
+}
+
+struct instance *instance_again_bare(const struct instance *like, struct vts_error *error)
+{
+    struct part part;
+
+    take_part(like->canonical.bytes, like->canonical.bytes + like->own_length, &part);
+    return reopen(like->base.plugin, &part, false, error);
+}
+
+static void let_filters_go(const struct instance *instance)
+{
+    size_t i;
+
+    for (i = 0; instance->filters_in && i < instance->filter_count; i++)
+        instances_release(instance->filters_in, instance->filters[i]);
 }
 
 void instance_destroy(struct instance *instance)
@@ -179,49 +383,6 @@ void instance_destroy(struct instance *instance)
         return;
     if (instance->base.plugin->close)
         instance->base.plugin->close(&instance->base);
+    let_filters_go(instance);
     release(instance);
-}
-
-static _Atomic(struct instance *) *bucket_of(const struct instances *instances, uint64_t hash)
-{
-    return (_Atomic(struct instance *) *)&instances->buckets[hash % INSTANCE_BUCKETS];
-}
-
-const struct instance *instances_hashed(const struct instances *instances, uint64_t hash)
-{
-    const struct instance *instance = atomic_load(bucket_of(instances, hash));
-
-    while (instance && instance->hash != hash)
-        instance = instance->next;
-    return instance;
-}
-
-/* Two threads may add the same one at once: then there are two, and the first that is found serves. */
-const struct instance *instances_add(struct instances *instances, struct instance *instance)
-{
-    _Atomic(struct instance *) *bucket = bucket_of(instances, instance->hash);
-    const struct instance *there = instances_hashed(instances, instance->hash);
-
-    if (there) {
-        instance_destroy(instance);
-        return there;
-    }
-    instance->next = atomic_load(bucket);
-    while (!atomic_compare_exchange_weak(bucket, &instance->next, instance))
-        ;
-    return instance;
-}
-
-void instances_finish(struct instances *instances)
-{
-    struct instance *instance, *next;
-    size_t i;
-
-    for (i = 0; i < INSTANCE_BUCKETS; i++) {
-        for (instance = atomic_load(&instances->buckets[i]); instance; instance = next) {
-            next = instance->next;
-            instance_destroy(instance);
-        }
-        atomic_store(&instances->buckets[i], NULL);
-    }
 }

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <ltdl.h>
 #include <stdlib.h>
@@ -61,6 +62,11 @@ static bool check_hooks(const struct vts_plugin *plugin, struct vts_error *error
             return vts_error_set(error, VTS_ERR_LOAD,
                                  "%s is a filter: it can have the hooks admit and poll alone",
                                  plugin->name);
+        if (plugin->state_size > 0)
+            return vts_error_set(error, VTS_ERR_LOAD,
+                                 "%s is a filter, and wants %zu bytes of state for each job: "
+                                 "filters have none",
+                                 plugin->name, plugin->state_size);
         return true;
     }
     if (plugin->kind != VTS_BEHAVIOUR)
@@ -102,14 +108,15 @@ bool plugin_check(const struct vts_plugin *plugin, const char *name, struct vts_
 static bool check_file(const char *path, struct vts_error *error)
 {
     unsigned char magic[4] = {0};
-    FILE *file = fopen(path, "rb");
-    size_t got;
+    /* A pipe would wait for somebody to write to it. */
+    int file = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ssize_t got;
 
-    if (!file)
+    if (file < 0)
         return vts_error_set(error, VTS_ERR_LOAD, "%s cannot be read: %s", path, strerror(errno));
-    got = fread(magic, 1, sizeof(magic), file);
-    fclose(file);
-    if (got != sizeof(magic) || memcmp(magic, "\177ELF", sizeof(magic)) != 0)
+    got = read(file, magic, sizeof(magic));
+    close(file);
+    if (got != (ssize_t)sizeof(magic) || memcmp(magic, "\177ELF", sizeof(magic)) != 0)
         return vts_error_set(error, VTS_ERR_LOAD, "%s is not a module: it is no ELF file", path);
     return true;
 }

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The server's own sections, [server] and [rule NAME], and what no section may be. Knows which keys
- * there are; what they do is the business of the rooms above. */
+ * The server's own section, and what no section may be ([rule NAME]: see rules.c). Knows which keys there are; what they do is the business of the rooms above. */
 #include "config.h"
 
 #include <arpa/inet.h>
 #include <stdlib.h>
 
 #define SERVER struct server_settings
-#define RULE   struct rule_settings
 
 /* Order and wording are those of config/vtsimd.ini, and a test compares the defaults. */
 const struct vts_option config_server_options[] = {
@@ -17,11 +15,17 @@ const struct vts_option config_server_options[] = {
     VTS_OPTION_(
         VTS_TEXT, const char *, SERVER, behaviour, "fixed_delay", 1, 255, NULL,
         "the behaviour of a job that no rule claims: a [behaviour NAME], or a plugin's name"),
+    VTS_OPTION_LIST(SERVER, filter, "",
+                    "filters around every behaviour, one a line: a [filter NAME], or a plugin's "
+                    "name; the first is asked first"),
     VTS_OPTION_INT(SERVER, workers, "0", 0, 256, "threads that serve; 0: one for each processor"),
     VTS_OPTION_INT(SERVER, seed, "1", 0, 0,
                    "what chance starts from: the same seed, the same fates"),
     VTS_OPTION_INT(SERVER, max_jobs, "10000000", 1, 1000000000,
                    "jobs held at one time; a start beyond them is answered 503"),
+    VTS_OPTION_INT(SERVER, max_instances, "10000", 1, 1000000,
+                   "sets of options that starts may give and jobs have at one time; a start with one "
+                   "more is answered 503"),
     VTS_OPTION_TIME(SERVER, keep_ended, "1h", "how long an ended job can still be asked about"),
     VTS_OPTION_INT(SERVER, max_body, "1048576", 1, 1073741824, "bytes of a request's body"),
     VTS_OPTION_TIME_BETWEEN(SERVER, idle_timeout, "60s", 10, 86400000,
@@ -38,14 +42,6 @@ const struct vts_option config_server_options[] = {
     VTS_OPTION_CHOICE(SERVER, log_level, "debug|info|warning|error", "info",
                       "the least that is logged to standard error"),
     VTS_OPTION_CHOICE(SERVER, log_format, "text|json", "text", "how a line of the log is written"),
-    VTS_OPTIONS_END};
-
-const struct vts_option config_rule_options[] = {
-    VTS_OPTION_(VTS_TEXT, const char *, RULE, job_id, "*", 1, 255, NULL,
-                "which jobs: a pattern of the job's id, where * stands for any text and ? for one "
-                "character"),
-    VTS_OPTION_(VTS_TEXT, const char *, RULE, behaviour, NULL, 1, 255, NULL,
-                "their behaviour: a [behaviour NAME], or a plugin's name"),
     VTS_OPTIONS_END};
 
 /* ---- the address ----------------------------------------------------------------------------- */
@@ -188,14 +184,9 @@ static void read_rules(struct config *config, struct problems *problems)
     }
     for (size_t i = 0; i < config->ini.count; i++) {
         struct ini_section *section = config->ini.sections[i];
-        struct config_rule *rule;
 
-        if (strcmp(section->kind, "rule") != 0)
-            continue;
-        rule = &config->rules[config->rule_count++];
-        rule->name = section->name;
-        options_read(config_rule_options, &rule->settings, section, ini_title(section).text, NULL,
-                     problems);
+        if (strcmp(section->kind, "rule") == 0)
+            config_read_rule(&config->rules[config->rule_count++], section, problems);
     }
 }
 
@@ -209,7 +200,8 @@ static void check_names(struct ini *ini, struct problems *problems)
     for (size_t i = 0; i < ini->count; i++) {
         struct ini_section *section = ini->sections[i];
         bool single = !strcmp(section->kind, "server") || !strcmp(section->kind, "store");
-        bool named = !strcmp(section->kind, "behaviour") || !strcmp(section->kind, "rule");
+        bool named = !strcmp(section->kind, "behaviour") || !strcmp(section->kind, "filter") ||
+                     !strcmp(section->kind, "rule");
 
         ini_where(section, NULL, 0, where, sizeof(where));
         if (single && section->name)
@@ -250,7 +242,7 @@ void config_finish(struct config *config)
 {
     options_free(config_server_options, &config->server);
     for (size_t i = 0; i < config->rule_count; i++)
-        options_free(config_rule_options, &config->rules[i].settings);
+        config_free_rule(&config->rules[i]);
     free(config->rules);
     ini_finish(&config->ini);
     *config = (struct config){0};
@@ -258,7 +250,7 @@ void config_finish(struct config *config)
 
 static void report_section(const struct ini_section *section, struct problems *problems)
 {
-    static const char *const kinds[] = {"server", "store", "behaviour", "rule", NULL};
+    static const char *const kinds[] = {"server", "store", "behaviour", "filter", "rule", NULL};
     const char *near = text_nearest(section->kind, kinds);
     struct ini_title title = ini_title(section);
     char where[4200];
@@ -266,15 +258,15 @@ static void report_section(const struct ini_section *section, struct problems *p
     ini_where(section, NULL, 0, where, sizeof(where));
     for (size_t i = 0; kinds[i]; i++)
         if (!strcmp(kinds[i], section->kind))
-            return; /* a behaviour that could not be made: its own problem was told */
+            return; /* one that could not be made: its own problem was told */
     if (near)
         problems_add(problems, where, title.text, NULL,
                      "unknown kind of section; did you mean [%s%s]?", near,
                      near[0] == 's' ? "" : " NAME");
     else
         problems_add(problems, where, title.text, NULL,
-                     "unknown kind of section; write [server], [store], [behaviour NAME] or "
-                     "[rule NAME]");
+                     "unknown kind of section; write [server], [store], [behaviour NAME], "
+                     "[filter NAME] or [rule NAME]");
 }
 
 void config_report_unknown(const struct config *config, struct problems *problems)

@@ -10,11 +10,13 @@
 
 /* [server] */
 struct server_settings {
-    const char *listen;    /* ADDR:PORT, checked; see config.host and config.port */
-    const char *behaviour; /* for a job that no rule claims */
-    int64_t workers;       /* 0: one a processor */
+    const char *listen;     /* ADDR:PORT, checked; see config.host and config.port */
+    const char *behaviour;  /* for a job that no rule claims */
+    struct vts_list filter; /* around every behaviour, the outermost first */
+    int64_t workers;        /* 0: one a processor */
     int64_t seed;
     int64_t max_jobs;
+    int64_t max_instances;
     vts_ms keep_ended;
     int64_t max_body; /* bytes */
     vts_ms idle_timeout;
@@ -26,16 +28,28 @@ struct server_settings {
     int log_format;              /* 0 text, 1 json */
 };
 
-/* [rule NAME]: jobs whose id matches the glob get this behaviour; the first rule that matches wins.
- */
+/* [rule NAME]: jobs whose id matches the glob, and all that the conditions below ask for, get this behaviour;
+ * the first rule that matches wins. */
 struct rule_settings {
     const char *job_id;
     const char *behaviour;
+    struct vts_list filter; /* around that behaviour, inside of the server's */
+};
+
+/* `input.video.language = es`, `header.x-tenant = acme*`: further conditions, all of which must be met. */
+enum rule_source { RULE_INPUT, RULE_HEADER };
+
+struct rule_condition {
+    enum rule_source source;
+    const char *name;    /* "video.language", "x-tenant"; owned by the ini, */
+    const char *pattern; /* as this is */
 };
 
 struct config_rule {
     const char *name; /* owned by the ini */
     struct rule_settings settings;
+    struct rule_condition *conditions;
+    size_t condition_count;
 };
 
 struct config {
@@ -50,8 +64,9 @@ struct config {
 /* Reads `file` (NULL: none) and then the settings of the command line, in their order. All problems
  * are collected; false where there are some. What could not be read is then 0 or NULL (in rules,
  * too), and config_finish frees the rest in any case.
- * Sections of the kind "behaviour", which all have a name, are left for the room behaviours/ to read;
- * that the behaviours which [server] and the rules name are there is its business, too. */
+ * Sections of the kinds "behaviour" and "filter", which all have a name, are left for the room behaviours/
+ * to read; that the behaviours and filters which [server] and the rules name are there is its business,
+ * too. */
 bool config_read(struct config *config, const char *file, const char *const *assignments,
                  size_t assignment_count, struct problems *problems);
 void config_finish(struct config *config);
@@ -63,6 +78,12 @@ void config_report_unknown(const struct config *config, struct problems *problem
 /* ADDR:PORT, [v6]:PORT, localhost:PORT (127.0.0.1); a host name is none. False, with a message, where
  * it is none. `host` is without brackets. */
 bool config_address(const char *text, char *host, size_t size, int *port, struct vts_error *error);
+
+/* One [rule NAME] section, into a zeroed rule. False where there was a problem; config_free_rule in any
+ * case. */
+bool config_read_rule(struct config_rule *rule, struct ini_section *section,
+                      struct problems *problems);
+void config_free_rule(struct config_rule *rule);
 
 /* The server's own sections, for --describe. */
 extern const struct vts_option config_server_options[];

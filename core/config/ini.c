@@ -235,6 +235,8 @@ const char *ini_where(const struct ini_section *section, const struct ini_entry 
 {
     if (!section)
         snprintf(buffer, size, "%s", "");
+    else if (section->given)
+        snprintf(buffer, size, "%s", section->file);
     else if (entry ? entry->overridden || !entry->lines : section->line == 0)
         snprintf(buffer, size, "-s");
     else if (!entry)
@@ -655,53 +657,104 @@ static const char *split_assignment(const char *text, struct assignment *assignm
     return "is no setting; write SECTION/KEY=VALUE, such as server/workers=2";
 }
 
-/* The lines of a value as a file's would be: without indentation, none of them empty. */
-static char *clean_value(const char *value, size_t *lines)
+/* The lines of a value as a file's would be: without indentation, none of them empty. `places`, where it is
+ * not NULL, has room for all lines there are, and gets where each began. */
+static char *clean_value(const char *value, size_t *lines, struct ini_place *places)
 {
     struct text text = TEXT_INIT;
+    uint32_t number = 0;
 
     *lines = 1;
+    if (places)
+        places[0] = (struct ini_place){1, 1};
     while (*value) {
         size_t size = strcspn(value, "\n"), length = size;
         const char *line = trim(value, &length);
 
+        number++;
         if (length && text.length) {
             text_puts(&text, "\n");
             ++*lines;
         }
+        if (length && places)
+            places[*lines - 1] = (struct ini_place){number, (uint32_t)(line - value) + 1};
         text_add(&text, line, length);
         value += size + (value[size] == '\n');
     }
     return text_take(&text);
 }
 
-static bool set_value(struct ini *ini, const struct assignment *assignment)
+/* The entry of this key, made where there is none, with the section. */
+static struct ini_entry *make_entry(struct ini *ini, const char *kind, const char *name,
+                                    const char *key, bool given)
 {
-    const char *name = *assignment->heading.name ? assignment->heading.name : NULL;
-    struct ini_section *section = find_section(ini, assignment->heading.kind, name);
+    struct ini_section *section = find_section(ini, kind, name);
     struct ini_entry *entry;
-    size_t lines;
-    char *value = clean_value(assignment->value, &lines);
 
-    if (!value)
-        return false;
-    if (!section)
-        section = add_section(ini, assignment->heading.kind, name, 0);
-    entry = section ? find_entry(section, assignment->key) : NULL;
+    if (!section) {
+        section = add_section(ini, kind, name, 0);
+        if (section)
+            section->given = given;
+    }
+    entry = section ? find_entry(section, key) : NULL;
     if (section && !entry)
-        entry = add_entry(section, assignment->key, strlen(assignment->key));
-    if (!entry) {
+        entry = add_entry(section, key, strlen(key));
+    return entry;
+}
+
+/* Takes the value over, and the places. */
+static bool set_entry(struct ini_entry *entry, char *value, size_t lines, struct ini_place *places)
+{
+    if (!entry || !value) {
         free(value);
+        free(places);
         return false;
     }
     free(entry->value);
     free(entry->places);
     entry->value = value;
-    entry->places = NULL;
+    entry->places = places;
     entry->lines = lines;
     entry->overridden = true;
     entry->damaged = false;
     return true;
+}
+
+static bool set_value(struct ini *ini, const struct assignment *assignment)
+{
+    const char *name = *assignment->heading.name ? assignment->heading.name : NULL;
+    size_t lines;
+    char *value = clean_value(assignment->value, &lines, NULL);
+
+    if (!value)
+        return false;
+    return set_entry(make_entry(ini, assignment->heading.kind, name, assignment->key, false), value,
+                     lines, NULL);
+}
+
+static size_t count_lines(const char *value)
+{
+    size_t lines = 1;
+
+    while ((value = strchr(value, '\n'))) {
+        value++;
+        lines++;
+    }
+    return lines;
+}
+
+bool ini_put(struct ini *ini, const char *kind, const char *name, const char *key,
+             const char *value)
+{
+    struct ini_place *places = calloc(count_lines(value), sizeof(*places));
+    size_t lines = 1;
+    char *clean = places ? clean_value(value, &lines, places) : NULL;
+
+    if (!clean) {
+        free(places);
+        return false;
+    }
+    return set_entry(make_entry(ini, kind, name, key, true), clean, lines, places);
 }
 
 bool ini_set(struct ini *ini, const char *assignment, struct problems *problems)

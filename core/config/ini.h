@@ -33,7 +33,8 @@ struct ini_place {
 struct ini_entry {
     char *key;
     char *value;              /* lines joined by \n; NUL-terminated, valid UTF-8 */
-    struct ini_place *places; /* one for each line of the value; NULL where overridden */
+    struct ini_place *places; /* one for each line of the value: in the file, or where the section was
+                               * given, in the value as it was; NULL where overridden */
     size_t lines;             /* at least 1 */
     bool used;                /* somebody asked for it: what is left unused is unknown */
     bool overridden;          /* came from the command line: it has no places */
@@ -46,6 +47,7 @@ struct ini_section {
     struct ini_entry *entries;
     size_t count;
     const char *file; /* as it is named in messages; owned by the ini; "" where there is none */
+    bool given;       /* made by ini_put: `file` is not one, and has no lines */
     bool used;
 };
 
@@ -67,6 +69,11 @@ bool ini_read_file(struct ini *ini, const char *path, struct problems *problems)
  * the section where there is none; replaces what was there. There are no comments in it; its lines
  * are treated as those of a file. An ini that was not read from anything is zeroed before. */
 bool ini_set(struct ini *ini, const char *assignment, struct problems *problems);
+
+/* Sets one value that comes from neither a file nor the command line; ini->file (which ini_finish frees) is
+ * how messages call where it comes from. The rest as for ini_set. False where there was no memory. */
+bool ini_put(struct ini *ini, const char *kind, const char *name, const char *key,
+             const char *value);
 
 void ini_finish(struct ini *ini);
 /* Frees a section that was taken out of its ini. */

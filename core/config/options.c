@@ -238,23 +238,28 @@ void options_report(const struct ini_section *section, const char *name,
 {
     const struct ini_entry *entry = *error->key ? peek_entry(section, error->key) : NULL;
     const char *key = *error->key ? error->key : NULL;
-    uint32_t line = error->line ? error->line : 1;
+    uint32_t line = error->line ? error->line : 1, own_line = line;
+    uint32_t column = error->column;
     char where[4200], place[64] = "";
     size_t used;
 
     ini_where(section, entry, line, where, sizeof(where));
     used = strlen(where);
-    if (entry && error->column && entry->overridden && entry->lines > 1)
+    if (entry && column && entry->overridden && entry->places && line <= entry->lines) {
+        column += entry->places[line - 1].column - 1;
+        line = entry->places[line - 1].line;
+    }
+    if (entry && column && entry->overridden && (entry->lines > 1 || line > 1))
         snprintf(place, sizeof(place), " (at line %u, column %u of the value)", (unsigned int)line,
-                 (unsigned int)error->column);
-    else if (entry && error->column && entry->overridden)
-        snprintf(place, sizeof(place), " (at column %u of the value)", (unsigned int)error->column);
+                 (unsigned int)column);
+    else if (entry && column && entry->overridden)
+        snprintf(place, sizeof(place), " (at column %u of the value)", (unsigned int)column);
     else if (entry && error->column && line <= entry->lines)
         snprintf(where + used, sizeof(where) - used, ":%u",
                  (unsigned int)(entry->places[line - 1].column + error->column - 1));
     problems_add(problems, where, name, key, "%s%s", error->message, place);
     if (entry && error->column)
-        show_line(entry->value, line, error->column, problems);
+        show_line(entry->value, own_line, error->column, problems);
 }
 
 /* The keys that may stand in a section: those of the table, and those that somebody else has asked

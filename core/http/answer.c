@@ -27,8 +27,8 @@ static const char *http_date(vts_ms moment, char *buffer, size_t size)
 
 const char *answer_features(const struct worker *worker)
 {
-    static const char with_wait[] = "batch, wait, idempotency-key, progress, cancel";
-    static const char without[] = "batch, idempotency-key, progress, cancel";
+    static const char with_wait[] = "batch, wait, idempotency-key, options, progress, cancel";
+    static const char without[] = "batch, idempotency-key, options, progress, cancel";
 
     return worker->server->config->server.max_wait >= 1000 ? with_wait : without;
 }

@@ -111,7 +111,7 @@ static void tell_job(struct batch_item *item, const struct job *job)
         tell_error(item, status, retry_after, message);
         return;
     }
-    job_json(&item->told, call->port->service, job, call->store.polls, call->store.now, bent);
+    job_json(&item->told, job, call->told, call->store.polls, call->store.now, bent);
     if (retry_after >= 0 && item->told.length > 0) {
         item->told.length--;
         text_printf(&item->told, ", \"retry_after\": %lld}", (long long)retry_after);
@@ -154,6 +154,7 @@ static void item_done(struct service_call *call)
     /* Of a hundred jobs only what is told of them is kept. */
     text_finish(&call->record);
     text_finish(&call->word);
+    service_call_let_go(call);
     one_less(item->batch);
 }
 

@@ -85,6 +85,7 @@ void exchange_end(struct exchange *exchange)
     if (exchange->own)
         exchange->own_free(exchange->own);
     exchange->own = NULL;
+    service_call_let_go(&exchange->call);
     forget_if_large(&exchange->answer.body);
     forget_if_large(&exchange->call.record);
     forget_if_large(&exchange->input);
@@ -304,11 +305,20 @@ int exchange_refused(const struct exchange *exchange, const struct service_call 
         text_printf(message, "there are as many jobs as max_jobs allows (%lld)",
                     (long long)exchange->worker->server->config->server.max_jobs);
         return 503;
+    case SERVICE_FULL:
+        *retry_after = 1;
+        text_printf(message,
+                    "jobs have as many sets of options as max_instances allows (%lld): those that "
+                    "they have can be given; new ones again when all jobs of one are over and "
+                    "forgotten",
+                    (long long)exchange->worker->server->config->server.max_instances);
+        return 503;
     case SERVICE_STRANGE: /* to come again does not help */
     case SERVICE_DONE:
         text_puts(message, "the job's record cannot be understood: it was left as it is");
         return 503;
     case SERVICE_REFUSED:
+    case SERVICE_WRONG:
     case SERVICE_BUSY:
         break;
     }

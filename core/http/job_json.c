@@ -42,10 +42,9 @@ static void take_back(struct job *job, enum vts_state state)
     job->result = job->code = job->message = (struct bytes){0};
 }
 
-void job_json(struct text *body, const struct service *service, const struct job *job,
+void job_json(struct text *body, const struct job *job, const struct instance *instance,
               uint64_t polls, vts_ms now, const struct vts_answer *bent)
 {
-    const char *behaviour = service_behaviour_name(service, job->instance);
     struct job earlier;
 
     if (bent && bent->state) {
@@ -57,8 +56,8 @@ void job_json(struct text *body, const struct service *service, const struct job
     text_json(body, job->id.at, job->id.length);
     add_words(body, job, bent);
     text_printf(body, ", \"progress\": %.6g, \"behaviour\": ", job_progress(job, now));
-    if (behaviour)
-        text_json(body, behaviour, strlen(behaviour));
+    if (instance)
+        text_json(body, instance->name, strlen(instance->name));
     else
         text_puts(body, "null");
     add_moment(body, "created_at", job->created_at);

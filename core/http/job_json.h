@@ -7,8 +7,9 @@
 
 #include "../service/service.h"
 
-/* Adds the object. Where `bent` is not NULL, its word is told instead of the true one, or none. */
-void job_json(struct text *body, const struct service *service, const struct job *job,
+/* Adds the object. `instance` is the job's, NULL where that is not there any more. Where `bent` is not NULL, its
+ * word is told instead of the true one, or none. */
+void job_json(struct text *body, const struct job *job, const struct instance *instance,
               uint64_t polls, vts_ms now, const struct vts_answer *bent);
 
 #endif

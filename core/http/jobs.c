@@ -25,7 +25,7 @@ static void answer_job(struct exchange *exchange)
         exchange_refusal(exchange);
         return;
     }
-    job_json(&exchange->answer.body, call->port->service, &job, call->store.polls, call->store.now,
+    job_json(&exchange->answer.body, &job, call->told, call->store.polls, call->store.now,
              call->bent ? &call->answer : NULL);
     exchange_answer(exchange);
 }
@@ -100,7 +100,7 @@ static void post_done(struct exchange *exchange)
 
 static bool members_known(struct exchange *exchange)
 {
-    static const char *const known[] = {"id", "behaviour", "input", NULL};
+    static const char *const known[] = {"id", "behaviour", "options", "input", NULL};
     const char *nearest;
     size_t i;
 
@@ -117,7 +117,8 @@ static bool members_known(struct exchange *exchange)
                            nearest);
         else
             exchange_error(exchange, 400,
-                           "unknown member \"%.64s\": a job takes id, behaviour and input", key);
+                           "unknown member \"%.64s\": a job takes id, behaviour, options and input",
+                           key);
         return false;
     }
     return true;
@@ -135,51 +136,6 @@ static bool make_id(struct exchange *exchange)
     }
     snprintf(id, sizeof(id), "job-%016llx", (unsigned long long)number);
     return request_take_id(exchange, "id", id, strlen(id));
-}
-
-static bool take_behaviour(struct exchange *exchange)
-{
-    const struct service_port *port = exchange->worker->port;
-    struct json_object *name;
-
-    exchange->call.instance = service_behaviour(port, exchange->call.store.id);
-    if (!json_object_object_get_ex(exchange->body, "behaviour", &name))
-        return true;
-    if (!json_object_is_type(name, json_type_string)) {
-        exchange_error(exchange, 400, "behaviour is not a string");
-        return false;
-    }
-    exchange->call.instance = service_behaviour_named(port, json_object_get_string(name),
-                                                      (size_t)json_object_get_string_len(name));
-    if (!exchange->call.instance)
-        exchange_error(
-            exchange, 400,
-            "there is no behaviour \"%.64s\": name a [behaviour] section of the INI file "
-            "or a plugin that needs no settings",
-            json_object_get_string(name));
-    return exchange->call.instance != NULL;
-}
-
-static bool take_input(struct exchange *exchange)
-{
-    struct json_object *input;
-    const char *bytes;
-    size_t length;
-
-    if (!json_object_object_get_ex(exchange->body, "input", &input))
-        return true;
-    if (!request_numbers_fit(exchange))
-        return false;
-    bytes = json_object_to_json_string_length(input, JSON_C_TO_STRING_PLAIN, &length);
-    text_reset(&exchange->input);
-    if (bytes)
-        text_add(&exchange->input, bytes, length);
-    if (!bytes || exchange->input.failed) {
-        exchange_error(exchange, 503, "no memory for the input");
-        return false;
-    }
-    exchange->call.input = (struct bytes){exchange->input.bytes, exchange->input.length};
-    return true;
 }
 
 /* The id for a start with a key: always the same, so that a repeat finds the job by it. That two keys get
@@ -223,7 +179,7 @@ void jobs_post(struct exchange *exchange)
     if (!(has_id    ? request_body_id(exchange, "id")
           : has_key ? id_of_key(exchange)
                     : make_id(exchange)) ||
-        !take_behaviour(exchange) || !take_input(exchange))
+        !request_behaviour(exchange) || !request_input(exchange))
         return;
     exchange->call.want_job = true;
     if (has_id && has_key)
@@ -240,13 +196,14 @@ struct listing {
     size_t rows;
 };
 
-static void list_row(struct service_list *list, const struct job *job, uint64_t polls, vts_ms now)
+static void list_row(struct service_list *list, const struct job *job,
+                     const struct instance *instance, uint64_t polls, vts_ms now)
 {
     struct listing *listing = (struct listing *)list;
     struct text *body = &listing->exchange->answer.body;
 
     text_puts(body, listing->rows++ ? ", " : "");
-    job_json(body, list->port->service, job, polls, now, NULL);
+    job_json(body, job, instance, polls, now, NULL);
     if (body->length > PAGE_BYTES)
         list->store.limit = 0; /* the page is full */
 }

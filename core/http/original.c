@@ -18,12 +18,12 @@ static void start_done(struct exchange *exchange)
     exchange_answer(exchange);
 }
 
+/* Members that are not known are ignored here. */
 void original_start(struct exchange *exchange)
 {
-    if (!request_body(exchange) || !request_body_id(exchange, "job_id"))
-        return;
-    exchange->call.instance = service_behaviour(exchange->worker->port, exchange->call.store.id);
-    exchange_call(exchange, service_start, start_done);
+    if (request_body(exchange) && request_body_id(exchange, "job_id") &&
+        request_behaviour(exchange) && request_input(exchange))
+        exchange_call(exchange, service_start, start_done);
 }
 
 static void status_done(struct exchange *exchange)

@@ -358,6 +358,30 @@ bool request_numbers_fit(struct exchange *exchange)
     return true;
 }
 
+/* ---- what is asked for ---- */
+
+bool request_input(struct exchange *exchange)
+{
+    struct json_object *input;
+    const char *bytes;
+    size_t length;
+
+    if (!json_object_object_get_ex(exchange->body, "input", &input))
+        return true;
+    if (!request_numbers_fit(exchange))
+        return false;
+    bytes = json_object_to_json_string_length(input, JSON_C_TO_STRING_PLAIN, &length);
+    text_reset(&exchange->input);
+    if (bytes)
+        text_add(&exchange->input, bytes, length);
+    if (!bytes || exchange->input.failed) {
+        exchange_error(exchange, 503, "no memory for the input");
+        return false;
+    }
+    exchange->call.input = (struct bytes){exchange->input.bytes, exchange->input.length};
+    return true;
+}
+
 /* ---- ids ---- */
 
 bool request_id_good(struct exchange *exchange, const char *what, const char *id, size_t length)

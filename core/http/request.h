@@ -35,6 +35,15 @@ bool request_numbers_fit(struct exchange *exchange);
 /* Whether these bytes can be a job's id. `what` names it in messages. */
 bool request_id_good(struct exchange *exchange, const char *what, const char *id, size_t length);
 
+/* Takes the body's member `input`, where it has one, as the job's. */
+bool request_input(struct exchange *exchange);
+
+/* asked.c: what rules can look at, of a request whose body and id were read; as long as the exchange is. */
+struct asked request_asked(const struct exchange *exchange);
+
+/* The field of a value at the end of a way, as struct asked wants it. */
+bool request_field(struct json_object *value, const char *way, struct asked_field *field);
+
 /* Checks and takes the job's id. */
 bool request_take_id(struct exchange *exchange, const char *what, const char *id, size_t length);
 
@@ -48,5 +57,9 @@ bool request_key(struct exchange *exchange, bool *given);
 
 /* The member `name` of the body, which must be a string and a valid id. */
 bool request_body_id(struct exchange *exchange, const char *name);
+
+/* behaviour.c: the behaviour of the job that the body is to start, by its members `behaviour` and `options`.
+ * The call holds it then. */
+bool request_behaviour(struct exchange *exchange);
 
 #endif

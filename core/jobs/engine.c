@@ -8,6 +8,7 @@
 
 #include "../base/log.h"
 #include "../base/rng.h"
+#include "filter.h"
 
 /* The streams of chance that a job has. The answers' stream is split again by the number of the poll,
  * the asks' by the number of the attempt. */
@@ -26,6 +27,7 @@ void engine_work_finish(struct engine_work *work)
     text_finish(&work->texts.message);
     text_finish(&work->texts.word);
     text_finish(&work->plugin_state);
+    text_finish(&work->word);
 }
 
 static bool alive(const struct job *job)
@@ -122,15 +124,6 @@ static void run_hook(struct engine_work *work, enum hook_kind kind,
         job->draws = hook->draws;
     if (hook->no_memory)
         work->err = VTS_ERR_MEMORY;
-}
-
-static void note_answer(struct engine_work *work, const struct hook *hook)
-{
-    if (!hook->has_bend)
-        return;
-    work->bent = true;
-    work->refused = hook->refused;
-    work->answer = hook->bend;
 }
 
 /* Carries out what a hook noted. */
@@ -344,10 +337,10 @@ static bool admitted(struct engine_work *work, vts_ms now)
     if (job->asks < UINT16_MAX)
         job->asks++;
     job->last_at = now;
-    if (plugin->admit) {
+    if (!filters_admit(work, work->instance, job->asks, now) && plugin->admit) {
         run_hook(work, HOOK_ADMIT, plugin->admit, job->asks, now, &hook);
         if (hook.refused)
-            note_answer(work, &hook);
+            answer_add(work, &hook);
     }
     return !work->refused;
 }
@@ -380,7 +373,7 @@ enum record_act engine_start(struct engine_work *work, const struct record *old,
     job->state = VTS_RUNNING;
     job->created_at = job->started_at = now;
     run_hook(work, HOOK_START, instance->base.plugin->start, 0, now, &hook);
-    note_answer(work, &hook);
+    answer_add(work, &hook);
     apply(work, &hook);
     check_settled(work, HOOK_START, now);
     advance(work, now);
@@ -417,21 +410,21 @@ enum record_act engine_poll(struct engine_work *work, const struct record *old, 
 
     begin(work);
     /* Most polls tell nothing new: nothing is due, and nobody wants to hear of the poll. */
-    if (instance && !instance->base.plugin->poll && (state_ended(old->state) || old->wake_at > now))
+    if (instance && !instance->hears_polls && (state_ended(old->state) || old->wake_at > now))
         return RECORD_LEAVE;
     if (!load(work, old, now))
         return RECORD_LEAVE;
-    instance = work->instance;
-    if (!instance)
-        return work->moved ? keep(work) : RECORD_LEAVE;
-    advance(work, now);
-    if (!instance->base.plugin->poll)
+    if (work->instance)
+        advance(work, now);
+    /* Filters stand around a behaviour that cannot be called, too. */
+    if ((instance && filters_poll(work, instance, polls, now)) || !work->instance ||
+        !instance->base.plugin->poll)
         return work->moved ? keep(work) : RECORD_LEAVE;
     /* A hook that does not count writes to a copy: what was due is kept without it. */
     if (!instance->base.counts_polls && work->moved && keep(work) != RECORD_PUT)
         return RECORD_LEAVE;
     run_hook(work, HOOK_POLL, instance->base.plugin->poll, polls, now, &hook);
-    note_answer(work, &hook);
+    answer_add(work, &hook);
     if (!instance->base.counts_polls)
         return work->moved ? RECORD_PUT : RECORD_LEAVE;
     if (noted_anything(&hook) || state_changed(work)) {

@@ -4,7 +4,11 @@
  * their own moment, and leaves the new record in the work's `next`: no sockets, no store, no locks, no
  * time of its own. So a function can be run again on a newer record, and a test needs nothing else.
  *
- * Before anything else a call carries out the wakes that are due by `now`, each at its own moment. */
+ * Before anything else a call carries out the wakes that are due by `now`, each at its own moment.
+ *
+ * The filters around a behaviour are asked before it is: for a start before its admit, for a poll before
+ * its poll. Where one of them answers in the service's place, the behaviour is not asked: it is as if the
+ * request had never reached it, but that its number was counted. */
 #ifndef VTSIM_JOBS_ENGINE_H
 #define VTSIM_JOBS_ENGINE_H
 
@@ -32,13 +36,13 @@ struct engine_work {
     bool refused;             /* the start was refused, by `answer` */
     bool ended;               /* the job ended in this call */
     bool moved;               /* something of it changed */
-    struct vts_answer answer; /* valid until the next call; its word is texts.word's */
+    struct vts_answer answer; /* valid until the next call; its word is `word` */
 
     /* Used inside. */
     struct job job;
     const struct instance *instance;
     struct hook_texts texts;
-    struct text plugin_state;
+    struct text plugin_state, word;
     char id[RECORD_ID_MAX + 1];
 };
 

@@ -87,6 +87,12 @@ bool record_id_valid(const char *id, size_t length);
 
 double job_progress(const struct job *job, vts_ms now);
 
+/* What it waits for: enum vts_wait_for, or'ed. */
+static inline unsigned int record_waits(const struct record *record)
+{
+    return record->flags & (VTS_FOR_POLL | VTS_FOR_SLOT | VTS_FOR_EVER);
+}
+
 static inline bool state_ended(int state) { return state >= VTS_COMPLETED; }
 
 /* "asked", "queued", "running", "completed", "failed", "cancelled"; NULL for another number. */

@@ -45,62 +45,31 @@ void assignment_release(struct assignment *assignment)
     free(assignment);
 }
 
+void assignment_serve(struct assignment *assignment)
+{
+    assignment_hold(assignment);
+    atomic_fetch_add(&assignment->servers, 1);
+}
+
+void assignment_retire(struct assignment *assignment)
+{
+    if (assignment && atomic_fetch_sub(&assignment->servers, 1) == 1)
+        behaviours_finish(&assignment->behaviours);
+    assignment_release(assignment);
+}
+
 /* ---- which behaviour ---- */
 
-/* How many bytes the character at `at` has; 0 at the end. */
-static size_t character(const char *at)
-{
-    size_t length = *at != '\0';
-
-    while (length > 0 && ((unsigned char)at[length] & 0xC0) == 0x80)
-        length++;
-    return length;
-}
-
-/* `*` stands for any text, `?` for one character. Not fnmatch(3), which knows more signs than rules have
- * and takes a byte for a character. */
-static bool matches(const char *pattern, const char *text)
-{
-    const char *star = NULL, *again = NULL;
-
-    while (*text) {
-        if (*pattern == '*') {
-            star = pattern++;
-            again = text;
-        } else if (*pattern == '?') {
-            pattern++;
-            text += character(text);
-        } else if (*pattern == *text) {
-            pattern++;
-            text++;
-        } else if (star) {
-            pattern = star + 1;
-            again += character(again);
-            text = again;
-        } else {
-            return false;
-        }
-    }
-    return pattern[strspn(pattern, "*")] == '\0';
-}
-
-const struct instance *assignment_for(const struct assignment *assignment, struct bytes id)
+const struct instance *assignment_for(const struct assignment *assignment,
+                                      const struct asked *asked)
 {
     const struct config *config = &assignment->config;
     const char *name = config->server.behaviour;
-    char text[RECORD_ID_MAX + 1];
-    size_t i;
+    size_t rule = rules_match(config, asked);
 
-    if (config->rule_count > 0) {
-        memcpy(text, id.at, id.length);
-        text[id.length] = '\0';
-    }
-    for (i = 0; i < config->rule_count; i++)
-        if (matches(config->rules[i].settings.job_id, text)) {
-            name = config->rules[i].settings.behaviour;
-            break;
-        }
-    return behaviours_named(&assignment->behaviours, name, strlen(name));
+    return rule < config->rule_count
+               ? behaviours_ruled(&assignment->behaviours, config, rule)
+               : behaviours_named(&assignment->behaviours, name, strlen(name));
 }
 
 /* ---- what a new reading does not change ---- */
@@ -112,7 +81,8 @@ static void compare(const struct vts_option *table, const char *section, const v
 
     for (; table && table->type != VTS_OPTION_END_TYPE; table++) {
         if (strcmp(section, "server") == 0 &&
-            (strcmp(table->key, "behaviour") == 0 || strcmp(table->key, "plugin_path") == 0))
+            (strcmp(table->key, "behaviour") == 0 || strcmp(table->key, "filter") == 0 ||
+             strcmp(table->key, "plugin_path") == 0))
             continue;
         text_reset(&was);
         text_reset(&is);

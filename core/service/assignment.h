@@ -11,13 +11,14 @@
 #include "../behaviours/behaviours.h"
 #include "../jobs/record.h"
 #include "../store/open.h"
+#include "rules.h"
 
 struct assignment {
     struct config config;
     struct plugins plugins;
     struct behaviours behaviours;
     struct store_choice store;
-    atomic_size_t holders;
+    atomic_size_t holders, servers; /* see assignment_serve */
 };
 
 /* Reads the file (NULL: none) and the command line's settings, loads plugins, opens behaviours and
@@ -30,8 +31,14 @@ struct assignment *assignment_read(const char *file, const char *const *assignme
 void assignment_hold(struct assignment *assignment);
 void assignment_release(struct assignment *assignment); /* NULL is allowed */
 
-/* The behaviour for a job of this id: that of the first rule that matches, else the server's. */
-const struct instance *assignment_for(const struct assignment *assignment, struct bytes id);
+/* Holds it so as to give its behaviours to new jobs. When the last that does so lets it go, its behaviours are
+ * taken back, though others may hold it for its settings: what no job names is freed then. */
+void assignment_serve(struct assignment *assignment);
+void assignment_retire(struct assignment *assignment); /* NULL is allowed */
+
+/* The behaviour for a job that is asked for: that of the first rule that matches, else the server's. */
+const struct instance *assignment_for(const struct assignment *assignment,
+                                      const struct asked *asked);
 
 /* Adds a line for each thing that has changed and that a new reading cannot change: settings that are read
  * at the start alone, plugins that are loaded. */

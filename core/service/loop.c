@@ -21,6 +21,7 @@ static void run(struct service_port *port)
     struct timeval wait;
 
     waits_run(port);
+    instances_reclaim(&port->service->instances);
     wait_us = next == RECORD_NEVER ? -1 : clock_wait_us(clock, next);
     if (wait_us < 0) {
         evtimer_del(port->timer);

@@ -20,7 +20,9 @@ static enum record_act move_due(void *arg, size_t port, const struct record *old
     enum record_act act;
 
     work->next = next;
+    instances_enter(&service->instances, port);
     act = engine_advance(work, old, now);
+    instances_leave(&service->instances, port);
     if (act == RECORD_PUT && ((const struct record *)next->bytes)->state != old->state)
         waits_tell(service, (struct bytes){old->id, old->id_length});
     if (work->err != VTS_OK)
@@ -29,14 +31,14 @@ static enum record_act move_due(void *arg, size_t port, const struct record *old
     return act;
 }
 
-/* The newest reading of the configuration, held for the caller. */
+/* The newest reading of the configuration, held for the caller, who gives its behaviours to jobs. */
 static struct assignment *latest(struct service *service)
 {
     struct assignment *assignment;
 
     pthread_mutex_lock(&service->lock);
     assignment = atomic_load(&service->latest);
-    assignment_hold(assignment);
+    assignment_serve(assignment);
     pthread_mutex_unlock(&service->lock);
     return assignment;
 }
@@ -47,20 +49,54 @@ static struct instance *make_again(struct service *service, struct bytes text)
 {
     struct assignment *assignment = latest(service);
     struct vts_error error;
-    struct instance *instance = instance_revive(&assignment->plugins, text.at, text.length, &error);
+    struct instance *instance =
+        instance_revive(&assignment->plugins, &service->instances, text.at, text.length, &error);
 
-    assignment_release(assignment);
+    assignment_retire(assignment);
     if (!instance)
         log_line(VTS_WARNING, "store", "behaviour %s of stored jobs cannot be used any more: %s",
                  text.length > 0 ? text.at : "", error.message);
     return instance;
 }
 
-static bool knows_instance(void *arg, uint64_t hash)
-{
-    const struct service *service = arg;
+/* ---- which instances are used ---- */
 
-    return instances_hashed(&service->instances, hash) != NULL;
+static bool record_names(void *arg, size_t port, uint64_t hash)
+{
+    struct service *service = arg;
+
+    return instances_named(&service->instances, port, hash);
+}
+
+static void record_names_no_more(void *arg, size_t port, uint64_t hash)
+{
+    struct service *service = arg;
+
+    instances_unnamed(&service->instances, port, hash);
+}
+
+static bool hold_instance(void *arg, size_t port, uint64_t hash)
+{
+    struct service *service = arg;
+
+    return instances_hold(&service->instances, port, hash) != NULL;
+}
+
+/* One that was held. */
+static void release_instance(void *arg, size_t port, uint64_t hash)
+{
+    struct service *service = arg;
+
+    instances_unnamed(&service->instances, port, hash);
+}
+
+/* Nobody uses it any more. */
+static void instance_left(void *arg, uint64_t hash)
+{
+    struct service *service = arg;
+
+    if (service->store)
+        store_forget_instance(service->store, hash);
 }
 
 /* An instance of another vtsimd on the same store. */
@@ -75,22 +111,19 @@ static bool learn_instance(void *arg, uint64_t hash, struct bytes text)
         instance_destroy(instance);
         instance = NULL;
     }
-    if (instance)
-        instances_add(&service->instances, instance);
-    return instance != NULL;
+    if (!instance)
+        return false;
+    instances_release(&service->instances, instances_add(&service->instances, instance));
+    return true;
 }
 
 /* One of an earlier vtsimd on this store. */
 static void revive(void *arg, uint64_t hash, struct bytes text)
 {
     struct service *service = arg;
-    struct instance *instance;
 
-    if (instances_hashed(&service->instances, hash))
-        return;
-    instance = make_again(service, text);
-    if (instance)
-        instances_add(&service->instances, instance);
+    if (!instances_hashed(&service->instances, hash))
+        learn_instance(arg, hash, text);
 }
 
 static bool init_ports(struct service *service)
@@ -106,7 +139,8 @@ static bool init_ports(struct service *service)
         service->ports[i].store = store_port(service->store, i);
         engine_work_init(&service->ports[i].work, &service->engine);
         service->ports[i].waits = waits_create();
-        good = good && service->ports[i].waits;
+        service->ports[i].choices = choices_create();
+        good = good && service->ports[i].waits && service->ports[i].choices;
     }
     return good;
 }
@@ -122,7 +156,11 @@ bool service_init(struct service *service, const struct service_parts *parts,
                                     .seed = (uint64_t)set->seed,
                                     .due = move_due,
                                     .ring = service_port_ring,
-                                    .knows = knows_instance,
+                                    .named = record_names,
+                                    .unnamed = record_names_no_more,
+                                    .max_instances = (uint64_t)set->max_instances,
+                                    .hold = hold_instance,
+                                    .release = release_instance,
                                     .learn = learn_instance,
                                     .arg = service,
                                     .log_level = (enum vts_level)set->log_level,
@@ -133,15 +171,22 @@ bool service_init(struct service *service, const struct service_parts *parts,
     service->clock = parts->clock;
     service->port_count = parts->ports;
     service->ports = calloc(parts->ports, sizeof(*service->ports));
-    if (!service->ports)
+    if (!service->ports || !instances_init(&service->instances, parts->ports)) {
+        free(service->ports);
         return vts_error_set(error, VTS_ERR_MEMORY, "no memory for %zu workers", parts->ports);
+    }
     service->store = store_open(&parts->assignment->store, &options, error);
     if (!service->store) {
+        instances_finish(&service->instances);
         free(service->ports);
         return false;
     }
+    service->instances.most = (uint64_t)set->max_instances;
+    service->instances.keeps_idle = service->store->ops->shared;
+    service->instances.left = instance_left;
+    service->instances.arg = service;
     pthread_mutex_init(&service->lock, NULL);
-    assignment_hold(parts->assignment);
+    assignment_serve(parts->assignment);
     atomic_init(&service->latest, parts->assignment);
     behaviours_publish(&parts->assignment->behaviours, &service->instances);
     if (!init_ports(service))
@@ -160,10 +205,11 @@ void service_finish(struct service *service)
         service_port_detach(&service->ports[i]);
         engine_work_finish(&service->ports[i].work);
         waits_destroy(service->ports[i].waits);
-        assignment_release(service->ports[i].assignment);
+        choices_destroy(service->ports[i].choices);
+        assignment_retire(service->ports[i].assignment);
     }
+    assignment_retire(atomic_load(&service->latest));
     store_destroy(service->store);
-    assignment_release(atomic_load(&service->latest));
     instances_finish(&service->instances);
     pthread_mutex_destroy(&service->lock);
     free(service->ports);
@@ -175,11 +221,11 @@ void service_assign(struct service *service, struct assignment *next)
     size_t i;
 
     behaviours_publish(&next->behaviours, &service->instances);
-    assignment_hold(next);
+    assignment_serve(next);
     pthread_mutex_lock(&service->lock);
     before = atomic_exchange(&service->latest, next);
     pthread_mutex_unlock(&service->lock);
-    assignment_release(before);
+    assignment_retire(before);
     for (i = 0; i < service->port_count; i++)
         service_port_ring(service, i);
 }
@@ -191,25 +237,18 @@ void service_port_take_assignment(struct service_port *port)
     if (atomic_load(&port->service->latest) == before)
         return;
     port->assignment = latest(port->service);
-    assignment_release(before);
+    assignment_retire(before);
 }
 
-const struct instance *service_behaviour(const struct service_port *port, struct bytes id)
+const struct instance *service_behaviour(const struct service_port *port, const struct asked *asked)
 {
-    return assignment_for(port->assignment, id);
+    return assignment_for(port->assignment, asked);
 }
 
 const struct instance *service_behaviour_named(const struct service_port *port, const char *name,
                                                size_t length)
 {
     return behaviours_named(&port->assignment->behaviours, name, length);
-}
-
-const char *service_behaviour_name(const struct service *service, uint64_t hash)
-{
-    const struct instance *instance = instances_hashed(&service->instances, hash);
-
-    return instance ? instance->name : NULL;
 }
 
 void service_count(const struct service *service, uint64_t counts[VTS_CANCELLED + 1])
@@ -230,8 +269,31 @@ void service_call_init(struct service_call *call) { memset(call, 0, sizeof(*call
 
 void service_call_finish(struct service_call *call)
 {
+    service_call_let_go(call);
     text_finish(&call->word);
     text_finish(&call->record);
+}
+
+static void hold(struct service_call *call, const struct instance **place,
+                 const struct instance *instance)
+{
+    const struct instance *before = *place;
+
+    *place = instance;
+    if (before)
+        instances_release(&call->port->service->instances, before);
+}
+
+void call_start_with(struct service_call *call, const struct instance *instance)
+{
+    hold(call, &call->held, instance);
+    call->instance = instance;
+}
+
+void service_call_let_go(struct service_call *call)
+{
+    hold(call, &call->held, NULL);
+    hold(call, &call->told, NULL);
 }
 
 bool service_job(const struct service_call *call, struct job *job)
@@ -257,6 +319,9 @@ static void copy_record(struct service_call *call, const struct record *record)
     text_reset(&call->record);
     if (!call->want_job)
         return;
+    if (!call->told || call->told->hash != record->instance)
+        hold(call, &call->told,
+             instances_hold(&call->port->service->instances, call->port->index, record->instance));
     if (!call->spare_input || !record_read(record, record->size, &job)) {
         text_add(&call->record, record, record->size);
         return;
@@ -281,6 +346,7 @@ static void take_outcome(struct service_call *call, const struct engine_work *wo
     call->state = (enum vts_state)record->state;
     call->changed = old && old->state != record->state;
     call->wake_at = record->wake_at;
+    call->waits = record_waits(record);
     copy_record(call, record);
     call->result = work->err == VTS_ERR_EXISTS    ? SERVICE_EXISTS
                    : work->refused                ? SERVICE_REFUSED
@@ -368,7 +434,9 @@ static enum record_act move_with(
     if (!there(call, old))
         return RECORD_LEAVE;
     work->next = next;
+    instances_enter(&call->port->service->instances, call->port->index);
     act = move(work, old, store);
+    instances_leave(&call->port->service->instances, call->port->index);
     take_outcome(call, work, old, kept(act, old, next));
     return act;
 }
@@ -414,13 +482,15 @@ static void call_done(struct store_call *store)
     struct service_call *call = call_of(store);
 
     if (store->err != VTS_OK)
-        call->result = store->err == VTS_ERR_LIMIT     ? SERVICE_LIMIT
+        call->result = store->err == VTS_ERR_LIMIT
+                           ? store->instance_refused ? SERVICE_FULL : SERVICE_LIMIT
                        : store->err == VTS_ERR_DAMAGED ? SERVICE_STRANGE
                                                        : SERVICE_BUSY;
     if (call->result >= SERVICE_LIMIT)
         call->bent = false;
     if (call->changed)
         waits_tell(call->port->service, call->store.id);
+    instances_reclaim(&call->port->service->instances);
     if (call->wait.active)
         wait_looked(call);
     else
@@ -445,8 +515,13 @@ static void enter_new(struct service_call *call,
 {
     const struct text *canonical = &call->instance->canonical;
 
+    if (call->held != call->instance) {
+        instances_use(call->instance);
+        call_start_with(call, call->instance);
+    }
     call->store.instance = call->instance->hash;
     call->store.instance_text = (struct bytes){canonical->bytes, canonical->length};
+    call->store.instance_limited = atomic_load(&call->instance->published) == 0;
     enter(call, fn, false);
 }
 
@@ -464,12 +539,15 @@ static bool list_row(struct store_list *store, const struct record *record, uint
                      vts_ms now)
 {
     struct service_list *list = (struct service_list *)store;
+    struct instances *instances = &list->port->service->instances;
     struct job job;
 
     if (record->state == VTS_ASKED || (list->state >= 0 && record->state != list->state) ||
         !record_read(record, record->size, &job))
         return false;
-    list->row(list, &job, polls, now);
+    instances_enter(instances, list->port->index);
+    list->row(list, &job, instances_hashed(instances, job.instance), polls, now);
+    instances_leave(instances, list->port->index);
     return true;
 }
 

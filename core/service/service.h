@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
+#include "../behaviours/overlay.h"
 #include "../jobs/engine.h"
 #include "assignment.h"
 
@@ -25,6 +26,7 @@ struct service_port {
     struct store_port *store;
     struct engine_work work;
     struct waits *waits; /* watch.c's */
+    struct choices *choices; /* choice.c's */
     /* loop.c's: carries out what is due. */
     struct event_base *base; /* NULL: not attached */
     struct event *timer, *bell;
@@ -50,7 +52,9 @@ enum service_result {
     SERVICE_KEY_USED,  /* the start's key was given with another body before */
     SERVICE_NOT_FOUND, /* no such job */
     SERVICE_LIMIT,     /* as many jobs as allowed */
+    SERVICE_FULL,      /* as many sets of options as allowed */
     SERVICE_STRANGE,   /* the job's record cannot be understood, and is left as it is */
+    SERVICE_WRONG,     /* what the client says of the behaviour */
     SERVICE_BUSY       /* no memory, or the store cannot write or be reached */
 };
 
@@ -74,7 +78,8 @@ struct service_call {
 
     /* Given. */
     struct service_port *port;
-    const struct instance *instance; /* start: which behaviour */
+    const struct instance *instance; /* start: which behaviour; the port's assignment gives it, or the
+                                      * call holds it */
     struct bytes input;              /* start: JSON, or none */
     struct bytes idempotency;        /* start: as in struct job, or none */
     bool want_job;                   /* copy the job, for service_job, */
@@ -88,18 +93,23 @@ struct service_call {
     struct vts_answer answer;
     struct text word;   /* answer.word's bytes */
     struct text record; /* where wanted */
+    const struct instance *told; /* the job's, where the job was wanted; NULL: it is not there any more */
 
     struct service_wait wait;
     /* Used inside. */
+    const struct instance *held; /* a start's: the call is a user of it, and of `told` */
     bool changed; /* the job's state is another one than before */
     vts_ms wake_at;
+    unsigned int waits; /* what the job waits for: enum vts_wait_for, or'ed */
 };
 
 struct service_list {
     struct store_list store; /* first */
     struct service_port *port;
     int state; /* only jobs in this state; -1: all */
-    void (*row)(struct service_list *list, const struct job *job, uint64_t polls, vts_ms now);
+    /* `instance` is NULL where the job's is not there any more. */
+    void (*row)(struct service_list *list, const struct job *job, const struct instance *instance,
+                uint64_t polls, vts_ms now);
     void (*done)(struct service_list *list);
 };
 
@@ -119,21 +129,38 @@ void service_finish(struct service *service);
  * loop comes round. Jobs that are alive go on as they were. From the main thread, while the workers run. */
 void service_assign(struct service *service, struct assignment *next);
 
-/* The behaviour for a job of this id. And the one of this name, for jobs that name their own; NULL where
- * there is none. And the name of the one that a job carries. */
-const struct instance *service_behaviour(const struct service_port *port, struct bytes id);
+/* The behaviour for a job that is asked for. And the one of this name, for jobs that name their own (no rule
+ * is asked then); NULL where there is none. Valid as long as the port's assignment. */
+const struct instance *service_behaviour(const struct service_port *port,
+                                         const struct asked *asked);
 const struct instance *service_behaviour_named(const struct service_port *port, const char *name,
                                                size_t length);
-const char *service_behaviour_name(const struct service *service, uint64_t hash);
+
+/* What a client says of the behaviour of a job that it starts. */
+struct service_wish {
+    struct bytes name;     /* or none */
+    struct bytes options;  /* all of them as one text, by which they are known again; none: not given */
+    struct setting *settings; /* and one by one */
+    size_t setting_count;
+};
+
+/* Finds or makes the behaviour of a start, and lets the call hold it: the usual one, or that which the client
+ * names, in either case with the client's options laid over. SERVICE_DONE; SERVICE_WRONG, with `message`
+ * saying what and what would be right; SERVICE_FULL. */
+enum service_result service_choose(struct service_call *call, const struct instance *usual,
+                                   const struct service_wish *wish, struct text *message);
 
 /* How many jobs are in each state; what kind of store holds them, and whether it can be used. */
 void service_count(const struct service *service, uint64_t counts[VTS_CANCELLED + 1]);
 const char *service_store_kind(const struct service *service);
 enum store_state service_store_state(const struct service *service);
 
-/* Make a call ready; free what it holds. The caller sets id, port, done and what is said above. */
+/* Make a call ready; free what it has, and let the instances go that it holds. The caller sets id, port, done
+ * and what is said above. */
 void service_call_init(struct service_call *call);
 void service_call_finish(struct service_call *call);
+/* Lets those go alone: the call can be used for another job. */
+void service_call_let_go(struct service_call *call);
 
 /* A start that repeats an earlier one, by the same key and with the same body, is done, and changes nothing:
  * the job is told as it is. */
@@ -174,6 +201,13 @@ void service_port_ring(void *service, size_t port);
 
 /* Sees how the job is and carries out what is due; no poll. */
 void service_look(struct service_call *call);
+
+/* The call starts a job of this instance, of which it is a user already, and holds it. */
+void call_start_with(struct service_call *call, const struct instance *instance);
+
+/* choice.c. NULL where there was no memory. */
+struct choices *choices_create(void);
+void choices_destroy(struct choices *choices);
 
 /* watch.c. NULL where there was no memory. */
 struct waits *waits_create(void);

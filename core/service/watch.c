@@ -126,6 +126,11 @@ void wait_looked(struct service_call *call)
     if (!wait->seen)
         wait->state = call->state;
     wait->seen = true;
+    /* A job that the next poll moves would wait for its client, and its client for it. */
+    if (!state_ended(call->state) && (call->waits & VTS_FOR_POLL)) {
+        wait->last = true;
+        wait->applied = false;
+    }
     if (!wait->last && call->result == SERVICE_DONE && !call->bent && !state_ended(call->state) &&
         call->state == wait->state) {
         if (wait->again) {

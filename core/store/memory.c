@@ -3,7 +3,8 @@
  * The memory store: records in stripes, each with a table by id, a heap by what is due, and one lock.
  *
  * A stripe's lock guards all of that stripe; a thread holds at most one, takes no other lock inside but
- * that of a `.serial` instance (in fn), and calls neither `done` nor `ring` while it holds it.
+ * that of a `.serial` instance (in fn) and that of the set of instances (in `named` and `unnamed`), and calls
+ * neither `done` nor `ring` while it holds it.
  *
  * The table's buckets are taken by the upper bits of the id's hash, so the order of all records by
  * (hash, id) stays the same when a table grows: a listing goes on where it stopped. */
@@ -237,9 +238,25 @@ static void tell_changed(const struct memory *memory, size_t port, const struct 
         memory->hooks.changed(memory->hooks.arg, port, id_of(node), record, node->polls);
 }
 
+static bool name(const struct memory *memory, size_t port, uint64_t instance)
+{
+    const struct store_options *options = &memory->options;
+
+    return !options->named || options->named(options->arg, port, instance);
+}
+
+static void unname(const struct memory *memory, size_t port, uint64_t instance)
+{
+    const struct store_options *options = &memory->options;
+
+    if (options->unnamed)
+        options->unnamed(options->arg, port, instance);
+}
+
 static void drop(struct memory *memory, size_t port, struct stripe *stripe, struct node **link)
 {
     struct node *node = *link;
+    uint64_t instance = record_of(node)->instance;
 
     tell_changed(memory, port, node, NULL);
     heap_remove(stripe, node);
@@ -249,6 +266,7 @@ static void drop(struct memory *memory, size_t port, struct stripe *stripe, stru
     free(node);
     atomic_fetch_sub(&memory->count, 1);
     table_fit(stripe);
+    unname(memory, port, instance);
 }
 
 /* Takes one more record into the count, if there may be one more. */
@@ -261,13 +279,15 @@ static bool claim(struct memory *memory)
 }
 
 /* The link is where the node goes. The caller has claimed its place, and fits the table afterwards. */
-static enum vts_err insert(struct memory *memory, struct stripe *stripe, struct node **link,
-                           const void *record, size_t length)
+static enum vts_err insert(struct memory *memory, size_t port, struct stripe *stripe,
+                           struct node **link, const void *record, size_t length)
 {
     struct node *node = heap_reserve(stripe) ? malloc(sizeof(*node) + length) : NULL;
 
-    if (!node)
+    if (!node || !name(memory, port, ((const struct record *)record)->instance)) {
+        free(node);
         return VTS_ERR_MEMORY;
+    }
     *node = (struct node){.heap_at = NOT_DUE};
     memcpy(record_of(node), record, length);
     *link = node;
@@ -277,25 +297,43 @@ static enum vts_err insert(struct memory *memory, struct stripe *stripe, struct 
     return VTS_OK;
 }
 
-static enum vts_err replace(struct memory *memory, struct stripe *stripe, struct node **link,
-                            const struct text *next)
+/* Gives the node another size. */
+static bool resize(struct stripe *stripe, struct node **link, size_t length)
 {
     struct node *node = *link;
 
-    if (!heap_reserve(stripe))
+    if (length == record_of(node)->size)
+        return true;
+    node = realloc(node, sizeof(*node) + length);
+    if (!node)
+        return false;
+    *link = node;
+    if (node->heap_at != NOT_DUE)
+        stripe->heap[node->heap_at].node = node;
+    return true;
+}
+
+static enum vts_err replace(struct memory *memory, size_t port, struct stripe *stripe,
+                            struct node **link, const struct text *next)
+{
+    uint64_t before = record_of(*link)->instance;
+    uint64_t now = ((const struct record *)next->bytes)->instance;
+    struct node *node;
+
+    if (!heap_reserve(stripe) || (now != before && !name(memory, port, now)))
         return VTS_ERR_MEMORY;
-    if (next->length != record_of(node)->size) {
-        node = realloc(node, sizeof(*node) + next->length);
-        if (!node)
-            return VTS_ERR_MEMORY;
-        *link = node;
-        if (node->heap_at != NOT_DUE)
-            stripe->heap[node->heap_at].node = node;
+    if (!resize(stripe, link, next->length)) {
+        if (now != before)
+            unname(memory, port, now);
+        return VTS_ERR_MEMORY;
     }
+    node = *link;
     stripe->states[record_of(node)->state]--;
     memcpy(record_of(node), next->bytes, next->length);
     stripe->states[record_of(node)->state]++;
     heap_place(stripe, node, record_due(record_of(node), memory->options.keep_ended));
+    if (now != before)
+        unname(memory, port, before);
     return VTS_OK;
 }
 
@@ -313,11 +351,11 @@ static enum vts_err carry_out(struct memory *memory, size_t port, struct stripe 
         return VTS_OK;
     }
     if (*link) {
-        err = replace(memory, stripe, link, next);
+        err = replace(memory, port, stripe, link, next);
     } else if (!claim(memory)) {
         err = VTS_ERR_LIMIT;
     } else {
-        err = insert(memory, stripe, link, next->bytes, next->length);
+        err = insert(memory, port, stripe, link, next->bytes, next->length);
         if (err != VTS_OK)
             atomic_fetch_sub(&memory->count, 1);
     }
@@ -581,7 +619,7 @@ enum vts_err memory_restore(struct store *store, const struct record *record, ui
 
     pthread_mutex_lock(&stripe->lock);
     link = find(stripe, hash, id);
-    err = *link ? VTS_ERR_EXISTS : insert(memory, stripe, link, record, record->size);
+    err = *link ? VTS_ERR_EXISTS : insert(memory, 0, stripe, link, record, record->size);
     if (err == VTS_OK) {
         (*link)->polls = polls < POLLS_MAX ? (uint32_t)polls : POLLS_MAX;
         atomic_fetch_add(&memory->count, 1);

@@ -204,8 +204,8 @@ static bool prepare(struct redis *redis, struct vts_error *error)
     const uint16_t one = 1;
 
     snprintf(redis->fingerprint, sizeof(redis->fingerprint),
-             "seed %llu, record format %d, %s-endian", (unsigned long long)redis->options.seed,
-             RECORD_FORMAT, *(const uint8_t *)&one ? "little" : "big");
+             "seed %llu, record format %d, layout %d, %s-endian",
+             (unsigned long long)redis->options.seed, RECORD_FORMAT, REDIS_LAYOUT, *(const uint8_t *)&one ? "little" : "big");
     return redis_server_parse(&redis->server, redis->settings.url, error) &&
            make_ports(redis, error) &&
            (redis_make_keys(redis) || vts_error_set(error, VTS_ERR_MEMORY, "no memory")) &&

@@ -16,8 +16,10 @@
  * replica has claimed, by Redis's own time until which they are its; `polls` one by poll count, and `ids`
  * one without scores, which is the order of listings; `states` the number of records in each state, and
  * in `n` that of all changes, and in `born` what they were given when the prefix was new: random, so that
- * who finds another there knows that all was emptied meanwhile. `instances` is a hash, `fingerprint` a string. A change of any of them but
- * a poll count is made by a script that compares the stamp first.
+ * who finds another there knows that all was emptied meanwhile. `instances` is a hash of texts by an instance's
+ * hash in hexadecimal digits, and `uses` one of the numbers of records that name it: the text comes with the
+ * first and goes with the last. `fingerprint` is a string. A change of any of them but a poll count is made by
+ * a script that compares the stamp first.
  *
  * Threads. A port belongs to its worker, its connection included. The ports share what is set before
  * there are workers, and a few atomics. */
@@ -37,6 +39,9 @@
 #define REDIS_REFUSAL_US 5000000 /* how long a refusal is told as the store's state */
 #define REDIS_TICK_MS    250     /* how often a vtsimd looks for what is due, at the least */
 
+/* How things are kept, beside the records: vtsimds of another one must not touch them. */
+#define REDIS_LAYOUT 2
+
 struct redis_settings {
     const char *url, *prefix;
     vts_ms timeout;
@@ -55,11 +60,14 @@ enum redis_key {
     KEY_POLLS,
     KEY_IDS,
     KEY_STATES,
+    KEY_INSTANCES,
+    KEY_USES,
     SCRIPT_KEYS, /* those above are given to each script */
-    KEY_INSTANCES = SCRIPT_KEYS,
-    KEY_FINGERPRINT,
+    KEY_FINGERPRINT = SCRIPT_KEYS,
     REDIS_KEYS
 };
+
+#define REDIS_SCRIPT_KEYS "8" /* their number, as a script is told it */
 
 enum redis_script {
     SCRIPT_PUT,
@@ -72,7 +80,9 @@ enum redis_script {
 
 /* Commands that are sent often: all but their last arguments is written once. */
 enum redis_command {
-    COMMAND_PUT, /* id, stamp that it must have, stamp and record, due moment, most records, fresh */
+    COMMAND_PUT, /* id, stamp that it must have, stamp and record, due moment, most records, fresh,
+                  * its instance's text (or none, where it should be there), most instances (or none:
+                  * then none is kept) */
     COMMAND_DROP,        /* id, stamp */
     COMMAND_PLACE,       /* id, stamp, due moment */
     COMMAND_CLAIM,       /* now, lease, most */
@@ -82,7 +92,6 @@ enum redis_command {
     COMMAND_POLL_ANYHOW, /* id */
     COMMAND_POLLS,       /* id */
     COMMAND_INSTANCE,    /* hash */
-    COMMAND_KEEP,        /* hash, text: of an instance, if it is not there */
     REDIS_COMMANDS
 };
 
@@ -109,6 +118,7 @@ struct redis_op {
     bool there, poll_missed, refused;
     int tries;
     uint64_t wanted;           /* an instance */
+    bool sure; /* an instance's text was said to be there and was not: it comes along next time */
     vts_ms due;                /* of what is being put */
     size_t asked, taken, seen; /* a listing's */
     char own_id[];
@@ -155,7 +165,7 @@ struct redis_port {
     uint64_t missing
         [REDIS_TOLD]; /* instances that were looked for in vain, and until when they are not */
     int64_t missing_us[REDIS_TOLD]; /* looked for again */
-    uint64_t kept[REDIS_KEPT];      /* instances that this connection has seen kept */
+    uint64_t kept[REDIS_KEPT];      /* instances whose texts were there when last seen */
     struct redis_counts counts;
 };
 
@@ -280,8 +290,10 @@ void redis_update(struct store_port *port, struct store_call *call);
 const struct record *redis_record(const char *value, size_t length, struct bytes id);
 /* Tells, once, that a record is strange. */
 void redis_tell_strange(struct redis_port *port, struct bytes id);
-/* Whether the instance is there, or was looked for in vain. */
-bool redis_instance_known(struct redis_port *port, uint64_t instance);
+/* Whether the instance is there, and held until it is released; or was looked for in vain. */
+enum redis_held { HELD, HELD_IN_VAIN, NOT_HELD };
+enum redis_held redis_instance_hold(struct redis_port *port, uint64_t instance);
+void redis_instance_release(struct redis_port *port, uint64_t instance, enum redis_held held);
 /* Takes what was found. */
 void redis_instance_found(struct redis_port *port, uint64_t instance, const redisReply *reply);
 bool redis_instance_fetch(struct redis_op *op, uint64_t instance, redisCallbackFn *fn);

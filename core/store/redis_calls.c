@@ -98,13 +98,26 @@ void redis_tell_strange(struct redis_port *port, struct bytes id)
 
 /* ---- instances of others ---- */
 
-bool redis_instance_known(struct redis_port *port, uint64_t instance)
+enum redis_held redis_instance_hold(struct redis_port *port, uint64_t instance)
 {
     const struct store_options *options = &redis_of(port)->options;
     size_t slot = instance % REDIS_TOLD;
 
-    return !options->knows || options->knows(options->arg, instance) ||
-           (port->missing[slot] == instance && port->missing_us[slot] > redis_now_us());
+    if (!options->hold)
+        return HELD_IN_VAIN;
+    if (options->hold(options->arg, port->index, instance))
+        return HELD;
+    return port->missing[slot] == instance && port->missing_us[slot] > redis_now_us()
+               ? HELD_IN_VAIN
+               : NOT_HELD;
+}
+
+void redis_instance_release(struct redis_port *port, uint64_t instance, enum redis_held held)
+{
+    const struct store_options *options = &redis_of(port)->options;
+
+    if (held == HELD)
+        options->release(options->arg, port->index, instance);
 }
 
 void redis_instance_found(struct redis_port *port, uint64_t instance, const redisReply *reply)
@@ -140,6 +153,27 @@ static void on_instance(struct redisAsyncContext *link, void *answer, void *arg)
 
 /* ---- the record's turn ---- */
 
+static uint64_t *kept_slot(struct redis_port *port, uint64_t instance)
+{
+    return &port->kept[instance % REDIS_KEPT];
+}
+
+/* The instance that a call's record names goes with it, unless it was there the last time. */
+static void add_instance(const struct redis_op *op, struct bytes arguments[2], char most[24])
+{
+    const struct store_options *options = &redis_of(op->port)->options;
+    const struct store_call *call = op->call;
+    uint64_t limit;
+
+    arguments[0] = arguments[1] = (struct bytes){"", 0};
+    if (!call || !call->instance_text.at)
+        return;
+    limit = call->instance_limited ? options->max_instances : UINT64_C(1) << 52;
+    arguments[1] = (struct bytes){most, (size_t)snprintf(most, 24, "%llu", (unsigned long long)limit)};
+    if (op->sure || *kept_slot(op->port, call->instance) != call->instance)
+        arguments[0] = call->instance_text;
+}
+
 static void put(struct redis_op *op, const struct text *next, bool fresh)
 {
     struct redis_port *port = op->port;
@@ -147,8 +181,8 @@ static void put(struct redis_op *op, const struct text *next, bool fresh)
     const struct record *record = (const struct record *)(const void *)next->bytes;
     vts_ms due = record_due(record, redis->options.keep_ended);
     uint64_t stamp = rng_draw(port->chance, port->draws++);
-    char moment[24], most[24];
-    struct bytes arguments[6] = {op->id, {op->stamp, op->there ? REDIS_STAMP : 0}};
+    char moment[24], most[24], instances[24];
+    struct bytes arguments[8] = {op->id, {op->stamp, op->there ? REDIS_STAMP : 0}};
 
     text_reset(&port->value);
     text_add(&port->value, &stamp, REDIS_STAMP);
@@ -166,6 +200,7 @@ static void put(struct redis_op *op, const struct text *next, bool fresh)
     arguments[4].length = (size_t)snprintf(most, sizeof(most), "%llu",
                                            (unsigned long long)redis->options.max_records);
     arguments[5] = (struct bytes){fresh ? "1" : "0", 1};
+    add_instance(op, arguments + 6, instances);
     op->due = due;
     send_or_finish(op, COMMAND_PUT, arguments, on_put);
     if (port->value.room > VALUE_KEPT) {
@@ -244,14 +279,19 @@ static void move_call(struct redis_op *op, const struct record *record)
 static void move(struct redis_op *op, const char *value, size_t length)
 {
     const struct record *record = value ? redis_record(value, length, op->id) : NULL;
+    uint64_t instance = record ? record->instance : 0;
+    enum redis_held held = HELD_IN_VAIN;
+    struct redis_port *port = op->port;
 
     if (value && !record) {
         redis_tell_strange(op->port, op->id);
         finish(op, VTS_ERR_DAMAGED);
         return;
     }
-    if (record && !redis_instance_known(op->port, record->instance)) {
-        if (!redis_instance_fetch(op, record->instance, on_instance))
+    if (record)
+        held = redis_instance_hold(op->port, instance);
+    if (held == NOT_HELD) {
+        if (!redis_instance_fetch(op, instance, on_instance))
             finish(op, VTS_ERR_BUSY);
         return;
     }
@@ -262,11 +302,20 @@ static void move(struct redis_op *op, const char *value, size_t length)
         move_call(op, record);
     else
         move_due(op, record);
+    redis_instance_release(port, instance, held);
 }
 
 /* ---- answers ---- */
 
-/* {1, counts}: done; {0, the record that is there now}: another came first; {2}: as many as allowed. */
+/* The text of the call's instance is there now. */
+static void note_kept(struct redis_op *op)
+{
+    if (op->call && op->call->instance_text.at)
+        *kept_slot(op->port, op->call->instance) = op->call->instance;
+}
+
+/* {1, counts}: done; {0, the record that is there now}: another came first; {2}: as many records as allowed;
+ * {3}: the instance's text should be there, and is not; {4}: as many instances as allowed. */
 static void on_put(struct redisAsyncContext *link, void *answer, void *arg)
 {
     struct redis_op *op = arg;
@@ -283,14 +332,20 @@ static void on_put(struct redisAsyncContext *link, void *answer, void *arg)
         redis_accepted(port);
         if (op->due != RECORD_NEVER)
             redis_plan(port, op->due);
+        note_kept(op);
         finish(op, VTS_OK);
+    } else if (what == 3 && !op->sure) {
+        op->sure = true;
+        read_again(op);
     } else if (what == 0 && ++op->tries <= TRIES_MOST) {
         if (more && more->type == REDIS_REPLY_STRING)
             move(op, more->str, (size_t)more->len);
         else
             move(op, NULL, 0);
     } else {
-        finish(op, what == 2 ? VTS_ERR_LIMIT : VTS_ERR_BUSY);
+        if (op->call)
+            op->call->instance_refused = what == 4;
+        finish(op, what == 2 || what == 4 ? VTS_ERR_LIMIT : VTS_ERR_BUSY);
     }
 }
 
@@ -346,46 +401,13 @@ static void on_record(struct redisAsyncContext *link, void *answer, void *arg)
 
 /* ---- the door ---- */
 
-static uint64_t *kept_slot(struct redis_port *port, uint64_t instance)
-{
-    return &port->kept[instance % REDIS_KEPT];
-}
-
-static void on_kept(struct redisAsyncContext *link, void *answer, void *arg)
-{
-    struct redis_op *op = arg;
-    const redisReply *reply = answer;
-
-    /* The op is seen to when the record's answer comes, as in on_polls. */
-    if (!reply) {
-        redis_link_ended(link);
-    } else if (reply->type == REDIS_REPLY_INTEGER) {
-        *kept_slot(op->port, op->call->instance) = op->call->instance;
-    } else {
-        op->refused = true;
-        redis_refused(op->port, reply);
-    }
-}
-
-/* The instance that the call's record will name goes ahead of it, once on each connection. */
-static bool keep_instance(struct redis_op *op)
-{
-    const struct store_call *call = op->call;
-    char field[17];
-    struct bytes arguments[2] = {{field, 16}, call->instance_text};
-
-    if (!call->instance_text.at || *kept_slot(op->port, call->instance) == call->instance)
-        return true;
-    snprintf(field, sizeof(field), "%016llx", (unsigned long long)call->instance);
-    return redis_send(op, COMMAND_KEEP, arguments, on_kept);
-}
-
 void redis_update(struct store_port *base, struct store_call *call)
 {
     struct redis_port *port = (struct redis_port *)base;
     struct redis_op *op = NULL;
 
     call->polls = 0;
+    call->instance_refused = false;
     if (redis_link_open(port)) {
         op = redis_op_create(port, call->id, false);
         if (!op) {
@@ -400,8 +422,7 @@ void redis_update(struct store_port *base, struct store_call *call)
         return;
     }
     op->call = call;
-    if (keep_instance(op) &&
-        redis_send(op, call->is_poll ? COMMAND_POLL : COMMAND_POLLS, &op->id, on_polls))
+    if (redis_send(op, call->is_poll ? COMMAND_POLL : COMMAND_POLLS, &op->id, on_polls))
         send_or_finish(op, COMMAND_GET, &op->id, on_record);
     else
         finish(op, VTS_ERR_BUSY);

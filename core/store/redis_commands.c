@@ -2,12 +2,33 @@
  *
  * The Redis store's keys, its scripts, and how a command is written down. Knows no connection.
  *
- * Each script gets the same six keys. A record's state is the byte behind stamp, size and format. */
+ * Each script gets the same eight keys. A record's state is the byte behind stamp, size and format, and its
+ * instance the eight behind state and flags. */
 #include "redis.h"
 
 _Static_assert(offsetof(struct record, state) == 6, "the scripts read the state there");
 
-#define SCRIPT_HEAD "local jobs, due, leased, polls, ids, states = unpack(KEYS)\n"
+_Static_assert(offsetof(struct record, instance) == 8, "and the instance there");
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define HASH_BYTES "string.reverse(string.sub(record, 17, 24))"
+#else
+#define HASH_BYTES "string.sub(record, 17, 24)"
+#endif
+
+#define SCRIPT_HEAD "local jobs, due, leased, polls, ids, states, instances, uses = unpack(KEYS)\n"
+
+/* An instance is counted by the records that name it, and goes with the last of them. */
+#define SCRIPT_INSTANCES                                                                           \
+    "local function instance_of(record)\n"                                                         \
+    "  return (string.gsub(" HASH_BYTES ", '.', function(c)\n"                                      \
+    "    return string.format('%02x', string.byte(c)) end))\n"                                     \
+    "end\n"                                                                                        \
+    "local function unname(instance)\n"                                                            \
+    "  if redis.call('HINCRBY', uses, instance, -1) > 0 then return end\n"                         \
+    "  redis.call('HDEL', uses, instance)\n"                                                       \
+    "  redis.call('HDEL', instances, instance)\n"                                                  \
+    "end\n"
 
 #define SCRIPT_COUNTS "redis.call('HMGET', states, 'n', 0, 1, 2, 3, 4, 5, 'born')"
 
@@ -15,16 +36,24 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
     /* The record comes last: a key of the wrong type must not leave a change half made.
      * A refused start (state 0) has no poll count: who asks for it is told that there is no such job. */
     [SCRIPT_PUT] =
-        SCRIPT_HEAD "local id, stamp, new, moment = ARGV[1], ARGV[2], ARGV[3], ARGV[4]\n"
+        SCRIPT_HEAD SCRIPT_INSTANCES
+                    "local id, stamp, new, moment = ARGV[1], ARGV[2], ARGV[3], ARGV[4]\n"
                     "local old = redis.call('HGET', jobs, id)\n"
                     "if (old and string.sub(old, 1, 8) or '') ~= stamp then return {0, old} end\n"
-                    "local state, was = string.byte(new, 15), 0\n"
-                    "if old then\n"
-                    "  was = string.byte(old, 15)\n"
-                    "else\n"
-                    "  if redis.call('HLEN', jobs) >= tonumber(ARGV[5]) then return {2} end\n"
-                    "  redis.call('ZADD', ids, 0, id)\n"
+                    "local state, was = string.byte(new, 15), old and string.byte(old, 15) or 0\n"
+                    "local name, before = instance_of(new), old and instance_of(old)\n"
+                    "local text = nil\n"
+                    "if not old and redis.call('HLEN', jobs) >= tonumber(ARGV[5]) then return {2} "
                     "end\n"
+                    "if name ~= before and ARGV[8] ~= '' and\n"
+                    "    redis.call('HEXISTS', instances, name) == 0 then\n"
+                    "  if ARGV[7] == '' then return {3} end\n"
+                    "  if redis.call('HLEN', instances) >= tonumber(ARGV[8]) then return {4} end\n"
+                    "  text = ARGV[7]\n"
+                    "end\n"
+                    "if name ~= before then redis.call('HINCRBY', uses, name, 1) end\n"
+                    "if text then redis.call('HSET', instances, name, text) end\n"
+                    "if not old then redis.call('ZADD', ids, 0, id) end\n"
                     "if state == 0 then redis.call('ZREM', polls, id)\n"
                     "elseif was == 0 or ARGV[6] == '1' then redis.call('ZADD', polls, 0, id) end\n"
                     "if moment == '' then redis.call('ZREM', due, id) else redis.call('ZADD', due, "
@@ -36,10 +65,12 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
                     "  redis.call('HINCRBY', states, 'n', 1)\n"
                     "end\n"
                     "redis.call('HSET', jobs, id, new)\n"
+                    "if before and name ~= before then unname(before) end\n"
                     "return {1, " SCRIPT_COUNTS "}\n",
 
     [SCRIPT_DROP] =
-        SCRIPT_HEAD "local id = ARGV[1]\n"
+        SCRIPT_HEAD SCRIPT_INSTANCES
+                    "local id = ARGV[1]\n"
                     "local old = redis.call('HGET', jobs, id)\n"
                     "if not old or string.sub(old, 1, 8) ~= ARGV[2] then return {0, old} end\n"
                     "redis.call('HDEL', jobs, id)\n"
@@ -49,6 +80,7 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
                     "redis.call('ZREM', leased, id)\n"
                     "redis.call('HINCRBY', states, string.byte(old, 15), -1)\n"
                     "redis.call('HINCRBY', states, 'n', 1)\n"
+                    "unname(instance_of(old))\n"
                     "return {1, " SCRIPT_COUNTS "}\n",
 
     [SCRIPT_PLACE] =
@@ -107,6 +139,7 @@ static const char *const key_names[REDIS_KEYS] = {
     [KEY_IDS] = "ids",
     [KEY_STATES] = "states",
     [KEY_INSTANCES] = "instances",
+    [KEY_USES] = "uses",
     [KEY_FINGERPRINT] = "fingerprint",
 };
 
@@ -126,9 +159,9 @@ bool redis_make_keys(struct redis *redis)
 /* ---- commands ---- */
 
 static const int arguments_of[REDIS_COMMANDS] = {
-    [COMMAND_PUT] = 6,   [COMMAND_DROP] = 2,     [COMMAND_PLACE] = 3, [COMMAND_CLAIM] = 3,
+    [COMMAND_PUT] = 8,   [COMMAND_DROP] = 2,     [COMMAND_PLACE] = 3, [COMMAND_CLAIM] = 3,
     [COMMAND_PAGE] = 2,  [COMMAND_GET] = 1,      [COMMAND_POLL] = 1,  [COMMAND_POLL_ANYHOW] = 1,
-    [COMMAND_POLLS] = 1, [COMMAND_INSTANCE] = 1, [COMMAND_KEEP] = 2,
+    [COMMAND_POLLS] = 1, [COMMAND_INSTANCE] = 1,
 };
 
 /* A length as the protocol has it: "$5\r\n". */
@@ -170,7 +203,7 @@ static void script_head(const struct redis *redis, struct text *out, enum redis_
     text_printf(out, "*%d\r\n", 3 + SCRIPT_KEYS + arguments);
     add_string(out, "EVALSHA");
     add_string(out, redis->shas[script]);
-    add_string(out, "6");
+    add_string(out, REDIS_SCRIPT_KEYS);
     for (key = 0; key < SCRIPT_KEYS; key++)
         add_key(redis, out, (enum redis_key)key);
 }
@@ -204,7 +237,6 @@ bool redis_make_heads(struct redis *redis)
     plain_head(redis, COMMAND_POLL_ANYHOW, "ZADD", KEY_POLLS, anyhow);
     plain_head(redis, COMMAND_POLLS, "ZSCORE", KEY_POLLS, NULL);
     plain_head(redis, COMMAND_INSTANCE, "HGET", KEY_INSTANCES, NULL);
-    plain_head(redis, COMMAND_KEEP, "HSETNX", KEY_INSTANCES, NULL);
     for (command = 0; command < REDIS_COMMANDS; command++)
         if (redis->heads[command].failed)
             return false;

@@ -80,28 +80,11 @@ static void on_instance(struct redisAsyncContext *link, void *answer, void *arg)
     ask(op);
 }
 
-/* Fetches the first instance that is not known; the page is asked for again then. */
-static bool fetch_instance(struct redis_op *op, const redisReply *rows)
-{
-    const struct record *record;
-    size_t row;
-
-    for (row = 0; row < rows->elements; row += 3) {
-        record = record_of(rows, row);
-        if (!record || redis_instance_known(op->port, record->instance))
-            continue;
-        if (!redis_instance_fetch(op, record->instance, on_instance))
-            finish(op, VTS_ERR_BUSY);
-        return true;
-    }
-    return false;
-}
-
-static void tell_row(struct redis_op *op, const redisReply *rows, size_t row)
+static void tell_row(struct redis_op *op, const redisReply *rows, size_t row,
+                     const struct record *record)
 {
     const struct store_options *options = &redis_of(op->port)->options;
     const redisReply *id = rows->element[row];
-    const struct record *record = record_of(rows, row);
     struct store_list *list = op->list;
     uint64_t polls = redis_polls(rows->element[row + 2]);
     vts_ms now = clock_now(options->clock);
@@ -125,6 +108,30 @@ static void tell_row(struct redis_op *op, const redisReply *rows, size_t row)
 static bool is_full(const struct redis_op *op)
 {
     return op->taken >= op->list->limit || op->seen >= op->list->scan;
+}
+
+/* Tells rows until the page is full, from *row on. False where it has to wait for an instance: what is left of
+ * the page is asked for again then. */
+static bool tell_rows(struct redis_op *op, const redisReply *rows, size_t *row)
+{
+    struct redis_port *port = op->port;
+    const struct record *record;
+    enum redis_held held;
+    uint64_t instance;
+
+    for (*row = 0; *row < rows->elements && !is_full(op); *row += 3) {
+        record = record_of(rows, *row);
+        instance = record ? record->instance : 0;
+        held = record ? redis_instance_hold(port, instance) : HELD_IN_VAIN;
+        if (held == NOT_HELD) {
+            if (!redis_instance_fetch(op, instance, on_instance))
+                finish(op, VTS_ERR_BUSY);
+            return false;
+        }
+        tell_row(op, rows, *row, record);
+        redis_instance_release(port, instance, held);
+    }
+    return true;
 }
 
 static bool is_page(const redisReply *reply)
@@ -155,10 +162,8 @@ static void on_page(struct redisAsyncContext *link, void *answer, void *arg)
         return;
     }
     rows = reply->element[1];
-    if (op->port->detaching || fetch_instance(op, rows))
+    if (op->port->detaching || !tell_rows(op, rows, &row))
         return;
-    for (row = 0; row < rows->elements && !is_full(op); row += 3)
-        tell_row(op, rows, row);
     list->more = reply->element[0]->integer != 0 || row < rows->elements;
     if (list->more && !is_full(op))
         ask(op);

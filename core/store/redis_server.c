@@ -156,7 +156,7 @@ static void claim_words(const struct redis *redis, struct redis_words *words)
 
     add_string(words, "EVALSHA");
     add_string(words, redis->shas[SCRIPT_CLAIM]);
-    add_string(words, "6");
+    add_string(words, REDIS_SCRIPT_KEYS);
     for (key = 0; key < SCRIPT_KEYS; key++)
         add_key(redis, words, (enum redis_key)key);
     add_string(words, "0");
@@ -267,7 +267,7 @@ static bool check_type(const struct redis *redis, size_t key, const redisReply *
     static const char *const types[REDIS_KEYS] = {
         [KEY_JOBS] = "hash",      [KEY_DUE] = "zset",           [KEY_LEASED] = "zset",
         [KEY_POLLS] = "zset",     [KEY_IDS] = "zset",           [KEY_STATES] = "hash",
-        [KEY_INSTANCES] = "hash", [KEY_FINGERPRINT] = "string",
+        [KEY_INSTANCES] = "hash", [KEY_USES] = "hash",          [KEY_FINGERPRINT] = "string",
     };
 
     if (reply->type == REDIS_REPLY_STATUS &&

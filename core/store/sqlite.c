@@ -9,8 +9,8 @@
  * not committed yet waits for it as well. While the file cannot be written, `failing` lets no change in:
  * what waits gets VTS_ERR_BUSY, what is written already stays queued and is tried again.
  *
- * Threads. `lock` guards the queue; it is taken inside a stripe's lock of the memory store, and nothing
- * is taken inside it. A port's waiting calls belong to its worker; the writer only rings, and holds `bells`
+ * Threads. `lock` guards the queue; it is taken inside a stripe's lock of the memory store and inside that of
+ * the set of instances, and nothing is taken inside it. A port's waiting calls belong to its worker; the writer only rings, and holds `bells`
  * meanwhile, so that no port is detached under its hand. The file is the writer's from its start to its
  * end. */
 #include <errno.h>
@@ -480,6 +480,23 @@ static void *run_writer(void *arg)
 
 /* ---- instances ---- */
 
+/* Comes behind the last change of a job that named it, and before the first of one that will. */
+static void sqlite_forget_instance(struct store *store, uint64_t hash)
+{
+    struct sqlite *sqlite = (struct sqlite *)store;
+    _Atomic uint64_t *kept = &sqlite->kept[hash % KEPT];
+    struct change *change = malloc(sizeof(*change));
+    uint64_t was = hash;
+
+    atomic_compare_exchange_strong(kept, &was, 0);
+    if (!change) /* it stays until the next start */
+        return;
+    *change = (struct change){.kind = CHANGE_FORGET, .instance = hash};
+    pthread_mutex_lock(&sqlite->lock);
+    enqueue(sqlite, change);
+    pthread_mutex_unlock(&sqlite->lock);
+}
+
 static bool sqlite_each_instance(struct store *store, store_instance_fn *fn, void *arg,
                                  struct vts_error *error)
 {
@@ -554,6 +571,7 @@ static const struct store_ops sqlite_ops = {
     .attach = sqlite_attach,
     .detach = sqlite_detach,
     .each_instance = sqlite_each_instance,
+    .forget_instance = sqlite_forget_instance,
 };
 
 struct restorer {
@@ -562,25 +580,34 @@ struct restorer {
     bool no_memory;
 };
 
-static bool restore(void *arg, struct bytes id, const struct record *record, size_t size,
-                    uint64_t polls)
+/* One that is left as it is. It names its instance, which stays in the file with it. */
+static bool keep_strange(struct sqlite *sqlite, const struct sqlite_row *row)
+{
+    const struct store_options *options = &sqlite->options;
+
+    return add_strange(sqlite, row->id) &&
+           (!options->named || options->named(options->arg, 0, row->instance));
+}
+
+static bool restore(void *arg, const struct sqlite_row *row)
 {
     struct restorer *restorer = arg;
+    struct bytes id = row->id;
     struct job job;
 
-    if (!record_read(record, size, &job)) {
+    if (!record_read(row->record, row->size, &job)) {
         log_line(VTS_ERROR, "sqlite",
                  "the record of job %.*s in %s cannot be understood: the job is answered 503, the "
                  "others are served",
                  (int)id.length, id.at, restorer->sqlite->settings.path);
-        if (!add_strange(restorer->sqlite, id))
+        if (!keep_strange(restorer->sqlite, row))
             restorer->no_memory = true;
         return true;
     }
     if (job.id.length != id.length || memcmp(job.id.at, id.at, id.length) != 0)
         return false;
     restorer->count++;
-    if (memory_restore(restorer->sqlite->memory, record, polls) == VTS_ERR_MEMORY)
+    if (memory_restore(restorer->sqlite->memory, row->record, row->polls) == VTS_ERR_MEMORY)
         restorer->no_memory = true;
     return true;
 }

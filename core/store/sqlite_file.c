@@ -208,6 +208,7 @@ static bool prepare_all(struct sqlite_file *file, struct vts_error *error)
            prepare(file,
                    "INSERT OR REPLACE INTO instance (hash, behaviour, text) VALUES (?1, ?2, ?3)",
                    &file->instance, error) &&
+           prepare(file, "DELETE FROM instance WHERE hash = ?1", &file->forget, error) &&
            prepare(file, "BEGIN IMMEDIATE", &file->begin, error) &&
            prepare(file, "COMMIT", &file->commit, error) &&
            prepare(file, "ROLLBACK", &file->rollback, error);
@@ -291,6 +292,7 @@ void sqlite_file_close(struct sqlite_file *file)
     sqlite3_finalize(file->drop);
     sqlite3_finalize(file->polls);
     sqlite3_finalize(file->instance);
+    sqlite3_finalize(file->forget);
     sqlite3_finalize(file->begin);
     sqlite3_finalize(file->commit);
     sqlite3_finalize(file->rollback);
@@ -320,9 +322,7 @@ static bool read_row(sqlite3_stmt *row, struct text *aligned)
     return sum_of(bytes, size) == sqlite3_column_int64(row, 2);
 }
 
-bool sqlite_file_each(struct sqlite_file *file,
-                      bool (*fn)(void *arg, struct bytes id, const struct record *record,
-                                 size_t size, uint64_t polls),
+bool sqlite_file_each(struct sqlite_file *file, bool (*fn)(void *arg, const struct sqlite_row *row),
                       void *arg, struct vts_error *error)
 {
     struct text aligned = TEXT_INIT;
@@ -330,22 +330,25 @@ bool sqlite_file_each(struct sqlite_file *file,
     int result;
     bool good = true;
 
-    if (!prepare(file, "SELECT record, polls, sum, id FROM job", &statement, error))
+    if (!prepare(file, "SELECT record, polls, sum, id, instance FROM job", &statement, error))
         return false;
     while (good && (result = sqlite3_step(statement)) == SQLITE_ROW) {
-        struct bytes id = {(const char *)sqlite3_column_text(statement, 3),
-                           (size_t)sqlite3_column_bytes(statement, 3)};
+        struct sqlite_row row = {.id = {(const char *)sqlite3_column_text(statement, 3),
+                                        (size_t)sqlite3_column_bytes(statement, 3)},
+                                 .polls = (uint64_t)sqlite3_column_int64(statement, 1),
+                                 .instance = (uint64_t)sqlite3_column_int64(statement, 4)};
 
-        good = read_row(statement, &aligned) && !aligned.failed && id.at &&
-               fn(arg, id, (const struct record *)aligned.bytes, aligned.length,
-                  (uint64_t)sqlite3_column_int64(statement, 1));
+        good = read_row(statement, &aligned) && !aligned.failed && row.id.at;
+        row.record = (const struct record *)aligned.bytes;
+        row.size = aligned.length;
+        good = good && fn(arg, &row);
         if (!good && aligned.failed)
             vts_error_set(error, VTS_ERR_MEMORY, "no memory to read the jobs");
         else if (!good)
             vts_error_set(error, VTS_ERR_DAMAGED,
                           "%s is damaged (the record of job %.300s): it "
                           "was left as it is",
-                          file->path, id.at ? id.at : "");
+                          file->path, row.id.at ? row.id.at : "");
     }
     if (good && result != SQLITE_DONE)
         good = failed(file, "cannot be read", error);
@@ -407,6 +410,9 @@ static sqlite3_stmt *bind_change(struct sqlite_file *file, const struct change *
     case CHANGE_POLLS:
         sqlite3_bind_int64(file->polls, 2, (int64_t)change->polls);
         return bind_id(file->polls, change);
+    case CHANGE_FORGET:
+        sqlite3_bind_int64(file->forget, 1, (int64_t)change->instance);
+        return file->forget;
     case CHANGE_INSTANCE:
         break;
     }

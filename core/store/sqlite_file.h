@@ -14,7 +14,7 @@ struct sqlite_settings {
     int durability; /* 0 process, 1 power */
 };
 
-enum change_kind { CHANGE_PUT, CHANGE_DROP, CHANGE_POLLS, CHANGE_INSTANCE };
+enum change_kind { CHANGE_PUT, CHANGE_DROP, CHANGE_POLLS, CHANGE_INSTANCE, CHANGE_FORGET };
 
 /* One thing to be written. */
 struct change {
@@ -22,7 +22,7 @@ struct change {
     enum change_kind kind;
     uint64_t number;
     uint64_t polls;    /* of a put, and of polls */
-    uint64_t instance; /* the hash of an instance */
+    uint64_t instance; /* the hash of an instance that is kept or forgotten */
     size_t size;       /* of the record, or of the instance's text; 0 where there is neither */
     size_t id_length;
     _Alignas(8) char record[]; /* or text; the id behind it */
@@ -31,7 +31,7 @@ struct change {
 struct sqlite_file {
     const char *path; /* the settings' */
     sqlite3 *db;
-    sqlite3_stmt *put, *drop, *polls, *instance, *begin, *commit, *rollback;
+    sqlite3_stmt *put, *drop, *polls, *instance, *forget, *begin, *commit, *rollback;
     int lock_fd; /* open as long as the file is: holds the lock against other vtsimds */
 };
 
@@ -45,11 +45,17 @@ void sqlite_file_close(struct sqlite_file *file);
  * a file that has none is fine. (sqlite_log.c) */
 bool sqlite_log_check(const char *path, bool *empty, struct vts_error *error);
 
-/* Tells all records, aligned, with their ids and poll counts; `fn` says false where id and record do not
- * belong together. False where the file cannot be read, or is damaged. */
-bool sqlite_file_each(struct sqlite_file *file,
-                      bool (*fn)(void *arg, struct bytes id, const struct record *record,
-                                 size_t size, uint64_t polls),
+/* A job as the file has it: its record, aligned, and what else stands in its row. */
+struct sqlite_row {
+    struct bytes id;
+    const struct record *record;
+    size_t size;
+    uint64_t polls, instance;
+};
+
+/* Tells all jobs; `fn` says false where id and record do not belong together. False where the file cannot be
+ * read, or is damaged. */
+bool sqlite_file_each(struct sqlite_file *file, bool (*fn)(void *arg, const struct sqlite_row *row),
                       void *arg, struct vts_error *error);
 
 /* All was read and found good: from here on the file is written. Keeps the seed in it; *before is the one

@@ -34,6 +34,7 @@ struct store_call {
      * again, which is kept no later than the record. No text: nothing is kept. */
     uint64_t instance;
     struct bytes instance_text;
+    bool instance_limited; /* one of those of which there may be max_instances */
 
     /* Run with nobody else at the record. `old` is NULL where the store has no such record. Leaves a
      * changed record in `next` and says RECORD_PUT. Can be run again on a newer record: it touches
@@ -45,10 +46,12 @@ struct store_call {
     /* Set by the store before fn: max(clock, the record's last event), and the number of polls. */
     vts_ms now;
     uint64_t polls;
-    /* Set before done: VTS_OK; VTS_ERR_LIMIT (as many jobs as allowed), VTS_ERR_MEMORY,
+    /* Set before done: VTS_OK; VTS_ERR_LIMIT (as many jobs as allowed, or, with `instance_refused`, as many
+     * instances), VTS_ERR_MEMORY,
      * VTS_ERR_BUSY (the store cannot write or be reached: try again; a change may yet be kept),
      * VTS_ERR_DAMAGED (the record cannot be understood, and is left as it is; fn was not run). */
     enum vts_err err;
+    bool instance_refused;
 
     struct store_waiting waiting; /* the store's own */
 };
@@ -86,11 +89,19 @@ struct store_options {
     /* The port has something to do earlier than its last store_run_due said: call that again. Called
      * from any thread, with no lock of the store held. */
     void (*ring)(void *arg, size_t port);
-    /* For a store that others write to as well: whether the instance of a record is there, and the text
-     * of one that was not, as store_each_instance tells it (false: it cannot be used). Called on the
-     * port's thread. NULL: nobody asks. */
-    bool (*knows)(void *arg, uint64_t hash);
+    /* For a store of this process alone: a record names this instance from now on, or no longer. Called with
+     * nobody else at the record, on the port's thread or before there are workers, and may be called inside
+     * of locks of the store. `named` is false where there was no memory; the record is not taken then. NULL:
+     * nobody asks. */
+    bool (*named)(void *arg, size_t port, uint64_t hash);
+    void (*unnamed)(void *arg, size_t port, uint64_t hash);
+    /* For a store that others write to as well, on the port's thread: whether the instance of a record is
+     * there, which then stays until it is released as often; and the text of one that was not, as
+     * store_each_instance tells it (false: it cannot be used). NULL: nobody asks. */
+    bool (*hold)(void *arg, size_t port, uint64_t hash);
+    void (*release)(void *arg, size_t port, uint64_t hash);
     bool (*learn)(void *arg, uint64_t hash, struct bytes text);
+    uint64_t max_instances; /* of which it keeps texts: one more of the limited is refused */
     void *arg;
 
     enum vts_level log_level; /* for stores that are modules: log_setup's */
@@ -122,6 +133,7 @@ struct store_ops {
     void (*detach)(struct store_port *port);
     bool (*each_instance)(struct store *store, store_instance_fn *fn, void *arg,
                           struct vts_error *error);
+    void (*forget_instance)(struct store *store, uint64_t hash);
 };
 
 /* Every store begins with this. */
@@ -206,6 +218,14 @@ static inline bool store_each_instance(struct store *store, store_instance_fn *f
                                        struct vts_error *error)
 {
     return !store->ops->each_instance || store->ops->each_instance(store, fn, arg, error);
+}
+
+/* No record names the instance any more, and none will but by a call that comes with its text: it need not be
+ * kept. From any thread, inside of locks of the caller's and in a record's turn. */
+static inline void store_forget_instance(struct store *store, uint64_t hash)
+{
+    if (store->ops->forget_instance)
+        store->ops->forget_instance(store, hash);
 }
 
 /* As it was when the store was last used; from any thread. */

@@ -107,18 +107,21 @@ static int describe_one(const struct plugins *plugins, const char *name)
         return EXIT_USAGE;
     }
     table = plugin->options ? plugin->options : none;
-    snprintf(section, sizeof(section), "behaviour my %s", plugin->name);
+    snprintf(section, sizeof(section), "%s my %s",
+             plugin->kind == VTS_FILTER ? "filter" : "behaviour", plugin->name);
     text_printf(&out, "%s: %s\n%s\n\n", plugin->name, plugin->summary ? plugin->summary : "",
                 path_of(plugins, plugin));
     options_describe(table, &out);
     describe_types(table, &out);
-    if (plugin->kind == VTS_FILTER) {
-        text_puts(&out, "\nA filter: this vtsimd cannot be told to use one yet.\n");
-    } else {
-        text_puts(&out, "\nReady to paste:\n\n");
-        options_paste(table, section, plugin->name, &out);
-        text_puts(&out, "\n");
-    }
+    if (plugin->kind == VTS_FILTER)
+        text_printf(
+            &out,
+            "\nA filter works where it is named: filter = my %s in [server], in a [behaviour "
+            "NAME] or in a [rule NAME].\n",
+            plugin->name);
+    text_puts(&out, "\nReady to paste:\n\n");
+    options_paste(table, section, plugin->name, &out);
+    text_puts(&out, "\n");
     fputs(out.failed ? "" : out.bytes, stdout);
     text_finish(&out);
     return EXIT_SUCCESS;

@@ -15,6 +15,10 @@
  * 6  The module's file: see module.h.
  * 7  Each option's fallback reads; its limits are taken and kept at both ends, and jobs keep the laws there.
  *
+ * A filter is tried around a behaviour of no ways of its own: law 1 is then that the same requests of the same
+ * job at the same moments get the same answers, and law 4 that no hook tries to move a job; the laws 2, 3 and
+ * 5 have nothing to say of it.
+ *
  * Hooks run in a forked child, so that one that crashes or never returns is a broken law and no more. Call
  * it while the process has one thread. */
 #ifndef VTSIM_TRIAL_LAWS_H

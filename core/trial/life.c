@@ -9,11 +9,12 @@
 
 #define POLLS       1000 /* of one life, at the most */
 #define POLLS_AFTER 20   /* after its end */
-#define ASKS        20   /* until a start that is refused is given up, a second apart */
+#define ASKS        20   /* until a start that is refused is given up */
 #define STRIKES     5    /* as often as a hook must have been slow, each time */
 #define RESTARTS                                                                                   \
     100 /* for slow hooks that were not so again; then the machine is too busy to tell */
 #define SECOND    1000
+#define PAUSE_MAX 86400000
 #define FEW_WAKES 200 /* for the rest, when jobs are known to have no end */
 
 /* ---- the trying ---- */
@@ -103,7 +104,10 @@ static void on_hook(void *arg, const struct probe_seen *seen)
     if (nonsense)
         tried_broken(tried, 5, seen->id, seen->moment, "hook %s asked for a progress %s",
                      seen->hook, nonsense);
-    if (seen->ended && (seen->warned & INSTANCE_WARN_ACT))
+    if (life_of_filter(tried) && (seen->warned & INSTANCE_WARN_ACT))
+        tried_broken(tried, 4, seen->id, seen->moment,
+                     "hook %s tried to move a job, which filters cannot", seen->hook);
+    else if (seen->ended && (seen->warned & INSTANCE_WARN_ACT))
         tried_broken(tried, 4, seen->id, seen->moment,
                      "hook %s tried to move a job that has ended%s", seen->hook,
                      strcmp(seen->hook, "poll") == 0 ? ": ask for vts_job_state(job) first" : "");
@@ -133,6 +137,21 @@ static struct life_event event_of(const struct job *job, enum trial_event event,
                                .state = (uint8_t)job->state};
 }
 
+/* Of all its members, and of none of what lies between them. */
+static uint64_t hash_of_answer(const struct vts_answer *answer)
+{
+    char text[500];
+    int length;
+
+    if (!answer)
+        return 0;
+    length = snprintf(text, sizeof(text), "%d %lld %d %lld %lld %d %d %d %s", (int)answer->status,
+                      (long long)answer->retry_after, answer->retry_after_date,
+                      (long long)answer->stall, (long long)answer->dribble, (int)answer->cut,
+                      (int)answer->body, (int)answer->state, answer->word ? answer->word : "");
+    return rng_hash(text, (size_t)length, 1);
+}
+
 static bool same_event(const struct life_event *a, const struct life_event *b)
 {
     return a->moment == b->moment && a->wake_at == b->wake_at && a->started_at == b->started_at &&
@@ -140,7 +159,8 @@ static bool same_event(const struct life_event *a, const struct life_event *b)
            a->progress.to == b->progress.to && a->progress.since == b->progress.since &&
            a->progress.span == b->progress.span && a->result == b->result && a->code == b->code &&
            a->message == b->message && a->draws == b->draws && a->waits == b->waits &&
-           a->asks == b->asks && a->event == b->event && a->state == b->state;
+           a->answer == b->answer && a->asks == b->asks && a->event == b->event &&
+           a->state == b->state;
 }
 
 static bool add_event(struct life *life, const struct life_event *event)
@@ -180,7 +200,11 @@ static void on_event(void *arg, struct trial_job *trial_job, const struct trial_
                      progress);
     life->progress = progress;
     /* A poll that does not count is none of its life, nor is what comes after its end. */
-    if ((seen->event == TRIAL_POLL && !life->trial->instance->base.counts_polls) ||
+    if (life_of_filter(tried)) {
+        event.answer = hash_of_answer(seen->answer);
+        event.status = seen->answer ? seen->answer->status : 0;
+    }
+    if ((seen->event == TRIAL_POLL && !life_counts_polls(tried)) ||
         (life->count > 0 && state_ended(life->events[life->count - 1].state)))
         return;
     if (!add_event(life, &event))
@@ -192,6 +216,16 @@ static void on_event(void *arg, struct trial_job *trial_job, const struct trial_
 }
 
 /* ---- running ---- */
+
+bool life_of_filter(const struct tried *tried)
+{
+    return tried->like->base.plugin->kind == VTS_FILTER;
+}
+
+bool life_counts_polls(const struct tried *tried)
+{
+    return tried->like->base.counts_polls || life_of_filter(tried);
+}
 
 bool life_trial(struct tried *tried, struct trial *trial, const struct instance *watched)
 {
@@ -258,6 +292,14 @@ static const char *input_of(const char *id)
                : NULL;
 }
 
+/* How long a client waits after a refusal: as it is told, or a second. */
+static vts_ms pause_after(const struct engine_work *work)
+{
+    vts_ms told = work->refused ? work->answer.retry_after : 0;
+
+    return told > SECOND && told < PAUSE_MAX ? told : SECOND;
+}
+
 void life_ask(struct life *life)
 {
     vts_ms at = TRIAL_START;
@@ -265,7 +307,7 @@ void life_ask(struct life *life)
 
     for (ask = 0; ask < ASKS && state_of(life) == VTS_ASKED && before(life); ask++) {
         after(life, trial_ask(life->trial, &life->job, life->id, input_of(life->id), at));
-        at += SECOND;
+        at += pause_after(&life->trial->work);
     }
 }
 
@@ -470,6 +512,8 @@ static void tell_event(const struct life *life, size_t index, struct text *out)
     }
     text_printf(out, "%s at ", names[event->event]);
     tell_moment(event->moment - TRIAL_START, out);
+    if (event->answer)
+        text_printf(out, " was answered by the filter (status %d) and", (int)event->status);
     text_printf(out, " left it %s",
                 event->state == VTS_ASKED ? "refused" : state_name(event->state));
     if (state_ended(event->state)) {

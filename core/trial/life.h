@@ -71,7 +71,9 @@ struct life_event {
     vts_ms moment, wake_at, started_at, ended_at;
     struct ramp progress;
     uint64_t result, code, message; /* hashes */
+    uint64_t answer;                /* of a filter's; 0: none */
     uint32_t draws, waits;
+    int32_t status; /* that it told */
     uint16_t asks;
     uint8_t event, state;
 };
@@ -89,6 +91,11 @@ struct life {
     bool cut;     /* at a bound, where another life like it is cut, too */
     bool stopped; /* somewhere: no time, no memory, a hook that was slow */
 };
+
+/* Whether what is tried is a filter: then polls and what they are answered belong to a life, too. */
+bool life_of_filter(const struct tried *tried);
+/* Whether a life hangs on its polls. */
+bool life_counts_polls(const struct tried *tried);
 
 /* Opens a trial whose events come to lives. */
 bool life_trial(struct tried *tried, struct trial *trial, const struct instance *watched);

@@ -158,6 +158,8 @@ static struct instance *open_with(struct tried *tried, const char *key, const ch
     at += strlen(at) + 1;
     at += strlen(at) + 1;
     for (; good && at < end; at += strlen(at) + 1) {
+        if (*at == '@')
+            continue; /* a stamp: it is made anew */
         equals = strchr(at, '=');
         snprintf(other, sizeof(other), "%.*s", (int)(equals - at), at);
         good = set(&ini, other, strcmp(other, key) == 0 ? value : equals + 1, problems);
@@ -176,7 +178,8 @@ static void run_jobs(struct tried *tried, const struct instance *instance)
 {
     tried_like(tried, instance);
     lives_try(tried, 1, JOBS);
-    restore_try(tried, 1, 1);
+    if (!life_of_filter(tried))
+        restore_try(tried, 1, 1);
     tried_like(tried, tried->laws->like);
     tried->seed = 0;
 }
@@ -194,7 +197,7 @@ static void try_value(struct tried *tried, const struct vts_option *option, cons
         if (others == OTHERS_GIVEN || must)
             instance = open_with(tried, option->key, value, others, &problems);
     }
-    if (instance && tried->probe.plugin.kind == VTS_BEHAVIOUR) {
+    if (instance) {
         tried->setting = setting;
         run_jobs(tried, instance);
         tried->setting = NULL;

@@ -63,7 +63,7 @@ static void try_polls(struct tried *tried, const struct lone *base,
     try_again(tried, base, "at first", &plan, "lived again");
     for (polls = LIFE_EVERY_SECOND; polls <= LIFE_RANDOM; polls++) {
         plan.polls = polls;
-        if (base->trial.instance->base.counts_polls)
+        if (life_counts_polls(tried))
             try_twice(tried, base->life.id, &plan);
         else
             try_again(tried, base, word_of(LIFE_UNPOLLED), &plan, word_of(polls));

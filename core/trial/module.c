@@ -110,18 +110,39 @@ static bool begins(const char *name, const char *const *beginnings)
 /* What sanitizers, coverage and the toolchain put into a module. */
 static bool is_toolchains(const char *name)
 {
-    static const char *const beginnings[] = {
-        "__asan_",        "__ubsan_",       "__tsan_",
-        "__lsan_",        "__msan_",        "__hwasan_",
-        "__sanitizer_",   "__sancov_",      "__odr_asan",
-        "_odr_asan_",     "__gcov",         "__llvm_",
-        "__gmon_start__", "_ITM_",          "__dso_handle",
-        "_DYNAMIC",       "__TMC_END__",    "_GLOBAL_OFFSET_TABLE_",
-        "__interceptor_", "__cyg_profile_", NULL};
-    size_t length = strlen("completed");
+    /* __unnamed_1 is what clang makes of a table of its address sanitizer's. */
+    static const char *const beginnings[] = {"__asan_",
+                                             "__ubsan_",
+                                             "__tsan_",
+                                             "__lsan_",
+                                             "__msan_",
+                                             "__hwasan_",
+                                             "__sanitizer_",
+                                             "__sancov_",
+                                             "__odr_asan",
+                                             "_odr_asan_",
+                                             "__gcov",
+                                             "__llvm_",
+                                             "__gmon_start__",
+                                             "_ITM_",
+                                             "__dso_handle",
+                                             "_DYNAMIC",
+                                             "__TMC_END__",
+                                             "_GLOBAL_OFFSET_TABLE_",
+                                             "__interceptor_",
+                                             "__cyg_profile_",
+                                             "__unnamed_",
+                                             "DW.ref.",
+                                             NULL};
 
-    return begins(name, beginnings) || (strncmp(name, "completed", length) == 0 &&
-                                        (name[length] == '\0' || name[length] == '.'));
+    return begins(name, beginnings);
+}
+
+/* The toolchain's start-up object has a static of a name that a plugin's might have, too. */
+static bool is_startups(const char *source, const char *name, const GElf_Sym *symbol)
+{
+    return strcmp(source, "crtstuff.c") == 0 && symbol->st_size == 1 &&
+           strncmp(name, "completed", strlen("completed")) == 0;
 }
 
 /* Whether libc or libm has it; what they depend on is the dynamic linker. */
@@ -148,6 +169,7 @@ struct look {
     Elf *elf;
     bool local; /* there are symbols that only this file sees */
     bool serial;
+    const char *source; /* whose local symbols are looked at */
     /* Names of each kind, with ", " between. */
     struct text banned[sizeof(bans) / sizeof(bans[0])], unknown, statics;
 };
@@ -204,7 +226,10 @@ static void look_at_defined(struct look *look, const char *name, const GElf_Sym 
 {
     int type = GELF_ST_TYPE(symbol->st_info);
 
-    if (symbol->st_size == 0 || is_toolchains(name) || type == STT_SECTION || type == STT_FILE)
+    if (type == STT_FILE)
+        look->source = name;
+    if (symbol->st_size == 0 || is_toolchains(name) || type == STT_SECTION || type == STT_FILE ||
+        is_startups(look->source, name, symbol))
         return;
     if (GELF_ST_BIND(symbol->st_info) == STB_LOCAL)
         look->local = true;
@@ -222,7 +247,7 @@ static void look_at_table(struct look *look, Elf_Scn *section, const GElf_Shdr *
 
     for (i = 1; i < count && gelf_getsym(data, (int)i, &symbol); i++) {
         name = elf_strptr(look->elf, head->sh_link, symbol.st_name);
-        if (!name || !*name)
+        if (!name || (!*name && GELF_ST_TYPE(symbol.st_info) != STT_FILE))
             continue;
         if (head->sh_type == SHT_DYNSYM && symbol.st_shndx == SHN_UNDEF)
             look_at_undefined(look, name, &symbol);
@@ -271,7 +296,7 @@ static void tell_all(struct look *look, struct text *out)
 
 void module_check(const char *path, bool serial, struct law_result *result)
 {
-    struct look look = {.serial = serial};
+    struct look look = {.serial = serial, .source = ""};
     int file = open(path, O_RDONLY | O_CLOEXEC);
     struct text found = TEXT_INIT;
 

@@ -3,6 +3,8 @@
  * Runs jobs of one behaviour event by event. See trial.h. */
 #include "trial.h"
 
+#include "stand.h"
+
 static void begin(struct trial *trial, uint64_t seed)
 {
     memset(trial, 0, sizeof(*trial));
@@ -11,22 +13,36 @@ static void begin(struct trial *trial, uint64_t seed)
     trial->work.next = &trial->next;
 }
 
-void trial_take(struct trial *trial, struct instance *instance, uint64_t seed)
+/* A filter is put around something that has jobs. */
+static bool add(struct trial *trial, struct instance *instance, struct vts_error *error)
+{
+    struct instance *stand;
+
+    trial->instance = instances_add(&trial->instances, instance);
+    if (instance->base.plugin->kind != VTS_FILTER)
+        return true;
+    trial->filter = trial->instance;
+    stand = stand_create(trial->filter, error);
+    if (stand)
+        trial->instance = instances_add(&trial->instances, stand);
+    return stand != NULL;
+}
+
+bool trial_take(struct trial *trial, struct instance *instance, uint64_t seed,
+                struct vts_error *error)
 {
     begin(trial, seed);
-    trial->instance = instances_add(&trial->instances, instance);
+    return add(trial, instance, error);
 }
 
 bool trial_init(struct trial *trial, const struct instance *like, uint64_t seed,
                 struct vts_error *error)
 {
-    struct instance *instance = instance_again(like, error);
+    struct instance *instance;
 
-    if (instance)
-        trial_take(trial, instance, seed);
-    else
-        begin(trial, seed);
-    return instance != NULL;
+    begin(trial, seed);
+    instance = instance_again(like, &trial->instances, error);
+    return instance && add(trial, instance, error);
 }
 
 void trial_finish(struct trial *trial)
@@ -34,6 +50,11 @@ void trial_finish(struct trial *trial)
     engine_work_finish(&trial->work);
     instances_finish(&trial->instances);
     text_finish(&trial->next);
+}
+
+const struct instance *trial_subject(const struct trial *trial)
+{
+    return trial->filter ? trial->filter : trial->instance;
 }
 
 void trial_job_reset(struct trial_job *job)

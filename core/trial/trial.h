@@ -34,8 +34,11 @@ struct trial_seen {
 };
 
 struct trial {
-    struct instances instances;      /* the one */
-    const struct instance *instance; /* it */
+    struct instances instances;      /* it, and the filters around it */
+    const struct instance *instance; /* the behaviour of its jobs */
+    const struct instance
+        *filter; /* a filter that is tried by itself, around a behaviour whose jobs take
+                                      * an hour each; else NULL */
     struct engine engine;
     struct engine_work work;
     struct text next;
@@ -49,8 +52,12 @@ struct trial {
 bool trial_init(struct trial *trial, const struct instance *like, uint64_t seed,
                 struct vts_error *error);
 /* The same with an instance of the caller's, which it takes over. */
-void trial_take(struct trial *trial, struct instance *instance, uint64_t seed);
+bool trial_take(struct trial *trial, struct instance *instance, uint64_t seed,
+                struct vts_error *error);
 void trial_finish(struct trial *trial);
+
+/* What is tried: the behaviour, or the filter. */
+const struct instance *trial_subject(const struct trial *trial);
 
 /* Events, each at its moment. All wakes that are due by then come first, each at its own. False where there
  * was no memory, or to a poll and a cancel there is no such job: it is as it was. Ask may be called again

@@ -51,7 +51,7 @@ static const struct fixed growing[] = {
     AT(vts_plugin, poll, 112),
     AT(vts_plugin, cancel, 120),
     AT(vts_plugin, finish, 128),
-    SIZE(vts_host, 192),
+    SIZE(vts_host, 208),
     AT(vts_host, abi, 0),
     AT(vts_host, size, 4),
     AT(vts_host, job_id, 8),
@@ -77,6 +77,8 @@ static const struct fixed growing[] = {
     AT(vts_host, instance_log, 168),
     AT(vts_host, parse_time, 176),
     AT(vts_host, parse_delay, 184),
+    AT(vts_host, stamp, 192),
+    AT(vts_host, stamped, 200),
     SIZE(vts_instance, 56),
     AT(vts_instance, host, 0),
     AT(vts_instance, plugin, 8),
@@ -207,7 +209,7 @@ static void nothing_behind_the_last_member(void **state)
     if (sizeof(void *) != 8)
         skip();
     assert_int_equal(sizeof(struct vts_plugin), offsetof(struct vts_plugin, finish) + 8);
-    assert_int_equal(sizeof(struct vts_host), offsetof(struct vts_host, parse_delay) + 8);
+    assert_int_equal(sizeof(struct vts_host), offsetof(struct vts_host, stamped) + 8);
 }
 
 int main(void)

@@ -63,6 +63,8 @@ static bool open_it(struct vts_instance *instance, struct vts_error *error)
 {
     struct vts_delay delay;
     vts_ms time;
+    if (!vts_stamped(instance))
+        vts_stamp(instance, "stamp");
     vts_instance_logf(instance, VTS_DEBUG, "open");
     if (!vts_parse_time(instance, "5s", &time, error) || !vts_parse_delay(instance, "5s", &delay, error))
         return false;

@@ -474,6 +474,52 @@ static void progress_that_cannot_be(void **state)
     instance_destroy(instance);
 }
 
+static void wake_in_the_past(struct vts_job *job) { vts_wake_after(job, -1); }
+static void wake_beyond_all_time(struct vts_job *job) { vts_wake_after(job, INT64_MAX); }
+static void wake_at_once(struct vts_job *job) { vts_wake_after(job, 0); }
+static void fail_in_latin1(struct vts_job *job) { vts_fail(job, "m\xFC\x64\x65", "m\xFC\x64\x65"); }
+static void fail_in_utf8(struct vts_job *job) { vts_fail(job, "m\xC3\xBC\x64\x65", NULL); }
+static void bend_to_nothing(struct vts_job *job) { vts_bend(job, NULL); }
+
+static void draw_from_nothing(struct vts_job *job) { assert_int_equal(vts_sample(job, NULL), 0); }
+
+static void read_at_nothing(struct vts_job *job)
+{
+    static const char fallback[] = "fallback";
+
+    assert_ptr_equal(vts_input_text(job, NULL, fallback), fallback);
+    assert_true(vts_input_number(job, NULL, 7) == 7);
+}
+
+static void other_nonsense_is_told(void **state)
+{
+    static const struct {
+        void (*call)(struct vts_job *);
+        unsigned int warned;
+    } cases[] = {
+        {wake_in_the_past, INSTANCE_WARN_WAKE},
+        {wake_beyond_all_time, INSTANCE_WARN_WAKE},
+        {wake_at_once, 0},
+        {fail_in_latin1, INSTANCE_WARN_UTF8},
+        {fail_in_utf8, 0},
+        {bend_to_nothing, INSTANCE_WARN_NULL},
+        {draw_from_nothing, INSTANCE_WARN_NULL},
+        {read_at_nothing, INSTANCE_WARN_NULL},
+    };
+    struct instance *instance = make(plain_LTX_vts_plugin());
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct hook hook = hook_with(instance, HOOK_START);
+
+        atomic_store(&instance->warned, 0);
+        hook_run(&hook, cases[i].call);
+        assert_int_equal(atomic_load(&instance->warned), cases[i].warned);
+        assert_false(hook.has_bend);
+    }
+    instance_destroy(instance);
+}
+
 /* ---- one hook at a time ---- */
 
 #define THREADS 4
@@ -555,6 +601,7 @@ int main(void)
         cmocka_unit_test(times_are_read_for_plugins),
         cmocka_unit_test(an_older_core_cannot_read_times),
         cmocka_unit_test(progress_that_cannot_be),
+        cmocka_unit_test(other_nonsense_is_told),
         cmocka_unit_test(a_serial_instance_is_called_one_hook_at_a_time),
         cmocka_unit_test(the_table_is_whole),
     };

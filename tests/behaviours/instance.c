@@ -104,6 +104,7 @@ struct settings {
     int64_t number;
     const char *words;
     struct vts_list lines;
+    const char *file;
 };
 
 static void sections_become_instances(void **state)
@@ -210,8 +211,9 @@ static void plugins_that_cannot_be_used(void **state)
         "and its folder in [server] plugin_path");
     assert_problem("[behaviour a]\nplugin = no_start\n",
                    "2: [behaviour a] plugin: no_start has no start hook: a behaviour needs one");
-    assert_problem("[behaviour a]\nplugin = sieve\n",
-                   "2: [behaviour a] plugin: \"sieve\" is a filter, not a behaviour");
+    assert_problem(
+        "[behaviour a]\nplugin = sieve\n",
+        "2: [behaviour a] plugin: \"sieve\" is a filter, not a behaviour: write [filter a]");
 }
 
 static void behaviours_that_are_not_there(void **state)
@@ -412,6 +414,103 @@ static void too_much_state(void **state)
     problems_finish(&problems);
 }
 
+/* ---- stamps ---- */
+
+static const char *stamp, *was_stamped;
+static size_t state_wanted;
+
+static bool on_stamped_open(struct vts_instance *instance, struct vts_error *error)
+{
+    (void)error;
+    was_stamped = vts_stamped(instance);
+    instance->state_size = state_wanted;
+    if (stamp)
+        vts_stamp(instance, stamp);
+    return true;
+}
+
+VTS_PLUGIN(stamper, .open = on_stamped_open, .start = on_start)
+VTS_PLUGIN(stamping_filter, .kind = VTS_FILTER, .open = on_stamped_open)
+
+static struct instance *stamped(const char *text, const struct vts_plugin *plugin)
+{
+    struct problems problems = PROBLEMS_INIT;
+    struct instance *instance;
+
+    stamp = text;
+    instance = instance_create("n", plugin, NULL, &problems);
+    assert_non_null(instance);
+    return instance;
+}
+
+/* What was read besides the settings is a part of what it is. */
+static void a_stamp_makes_another_instance(void **state)
+{
+    struct instance *none = stamped(NULL, stamper_LTX_vts_plugin());
+    struct instance *one = stamped("one", stamper_LTX_vts_plugin());
+    struct instance *other = stamped("two \n\xC3", stamper_LTX_vts_plugin());
+    char lengthy[301] = {0};
+    struct instance *cut = stamped(memset(lengthy, 'l', 300), stamper_LTX_vts_plugin());
+    static const char canonical[] = "n\0stamper\0@stamp=two???";
+
+    (void)state;
+    assert_true(none->hash != one->hash && one->hash != other->hash);
+    assert_int_equal(other->canonical.length, sizeof(canonical));
+    assert_memory_equal(other->canonical.bytes, canonical, sizeof(canonical));
+    assert_int_equal(cut->canonical.length, strlen("n.stamper.@stamp=.") + 200);
+    vts_stamp(&none->base, "too late");
+    assert_int_equal(none->stamp.length, 0);
+    assert_null(was_stamped);
+    assert_false(one->hollow);
+    instance_destroy(none);
+    instance_destroy(one);
+    instance_destroy(other);
+    instance_destroy(cut);
+    one = stamped("one", stamping_filter_LTX_vts_plugin());
+    other = stamped("two", stamping_filter_LTX_vts_plugin());
+    assert_true(one->hash == other->hash);
+    instance_destroy(one);
+    instance_destroy(other);
+}
+
+/* As it is looked for by name, that plugin must be a loaded one: here it takes another's place. */
+static void what_was_stamped_is_opened_again_for_its_jobs(void **state)
+{
+    struct loaded_plugin loaded = {.plugin = stamper_LTX_vts_plugin()};
+    struct plugins linked = {.loaded = &loaded, .loaded_count = 1};
+    struct instance *one = stamped("one", stamper_LTX_vts_plugin()), *hollow, *fresh;
+    struct instances instances = {0};
+    struct vts_error error = {0};
+
+    (void)state;
+    stamp = NULL;
+    hollow =
+        instance_revive(&linked, &instances, one->canonical.bytes, one->canonical.length, &error);
+    assert_non_null(hollow);
+    assert_true(hollow->hollow);
+    assert_true(hollow->hash == one->hash);
+    /* it gives way to one that new jobs can have, and that one to none */
+    assert_ptr_equal(instances_add(&instances, hollow), hollow);
+    fresh = stamped("one", stamper_LTX_vts_plugin());
+    assert_ptr_equal(instances_add(&instances, fresh), fresh);
+    assert_ptr_equal(instances_hashed(&instances, one->hash), fresh);
+    stamp = NULL;
+    hollow =
+        instance_revive(&linked, &instances, one->canonical.bytes, one->canonical.length, &error);
+    assert_ptr_equal(instances_add(&instances, hollow), fresh);
+    /* one that stamps all the same, and otherwise, is another */
+    stamp = "two";
+    assert_null(
+        instance_revive(&linked, &instances, one->canonical.bytes, one->canonical.length, &error));
+    assert_string_equal(error.message,
+                        "its plugin has other options now, or has read something else");
+    assert_null(instance_again(one, &instances, &error));
+    assert_string_equal(error.message,
+                        "its plugin has other options now, or has read something else");
+    instance_destroy(one);
+    instances_finish(&instances);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -429,6 +528,8 @@ int main(void)
         cmocka_unit_test(what_is_published_twice_is_one),
         cmocka_unit_test(what_was_not_opened_is_not_closed),
         cmocka_unit_test(too_much_state),
+        cmocka_unit_test(a_stamp_makes_another_instance),
+        cmocka_unit_test(what_was_stamped_is_opened_again_for_its_jobs),
     };
 
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

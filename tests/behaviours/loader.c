@@ -43,9 +43,10 @@ static const char *inside(const char *name)
 static int remove_folder(void **state)
 {
     static const char *const files[] = {
-        "text.so",     "empty.so",       "short.so",    "listed/quick.so",
-        "listed/note", "listed/text.so", "bin/program", "lib/vtsim/plugins/quick.so",
-        "link.so",     "server.ini"};
+        "text.so",         "empty.so",    "short.so",
+        "listed/quick.so", "pipe.so",     "listed/note",
+        "listed/text.so",  "bin/program", "lib/vtsim/plugins/quick.so",
+        "link.so",         "server.ini"};
     static const char *const folders[] = {"folder.so",         "listed",    "bin",
                                           "lib/vtsim/plugins", "lib/vtsim", "lib"};
 
@@ -140,6 +141,9 @@ static void files_that_are_no_modules(void **state)
     assert_unusable(path, "%s is not a module: it is no ELF file", path);
     path = inside("folder.so");
     assert_int_equal(mkdir(path, 0755), 0);
+    assert_unusable(path, "%s is not a module: it is no ELF file", path);
+    path = inside("pipe.so"); /* nobody writes to it, and nobody waits for that */
+    assert_int_equal(mkfifo(path, 0600), 0);
     assert_unusable(path, "%s is not a module: it is no ELF file", path);
     path = inside("short.so");
     write_file(path, "\177ELF", 4);

@@ -2,7 +2,8 @@
  *
  * Starts an exact number of jobs through POST /start, as fast as one core can: many keep-alive
  * connections, one request under way on each. The ids have 20 characters: bench-00000000000000 and
- * on. Every answer must be a 200. Plain sockets, so that it knows nothing of any library measured.
+ * on. With a number of sets each job has options of its own, one of so many sets of them. Every answer must
+ * be a 200. Plain sockets, so that it knows nothing of any library measured.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,7 +20,7 @@
 #define CONNECTIONS   64
 #define DEADLINE_S    300
 #define MOST_JOBS     100000000L
-#define REQUEST_BYTES 256
+#define REQUEST_BYTES 384
 
 struct connection {
     int fd;
@@ -31,6 +32,7 @@ struct connection {
 struct load {
     int epoll, port;
     long next, count, answered;
+    long sets; /* 0: no options */
     struct connection connections[CONNECTIONS];
 };
 
@@ -44,14 +46,18 @@ static bool complain(const char *what)
 static bool send_start(struct load *load, struct connection *connection)
 {
     char request[REQUEST_BYTES];
-    char body[64];
+    char body[128], options[64] = "";
     int body_length, length;
 
     if (load->next == load->count) {
         connection->idle = true;
         return true;
     }
-    body_length = snprintf(body, sizeof(body), "{\"job_id\": \"bench-%014ld\"}", load->next++);
+    if (load->sets)
+        snprintf(options, sizeof(options), ", \"options\": {\"delay\": \"%lds\"}",
+                 600 + load->next % load->sets);
+    body_length = snprintf(body, sizeof(body), "{\"job_id\": \"bench-%014ld\"%s}", load->next++,
+                           options);
     length = snprintf(request, sizeof(request),
                       "POST /start HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
                       "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
@@ -164,8 +170,10 @@ int main(int argc, char **argv)
     long port;
     bool done;
 
-    if (argc != 3 || !number(argv[1], 65535, &port) || !number(argv[2], MOST_JOBS, &load.count)) {
-        fprintf(stderr, "usage: load PORT JOBS\n");
+    if (argc < 3 || argc > 4 || !number(argv[1], 65535, &port) ||
+        !number(argv[2], MOST_JOBS, &load.count) ||
+        (argc == 4 && !number(argv[3], MOST_JOBS, &load.sets))) {
+        fprintf(stderr, "usage: load PORT JOBS [SETS]\n");
         return 2;
     }
     load.port = (int)port;

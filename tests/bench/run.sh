@@ -28,6 +28,7 @@ connections=${VTSIM_BENCH_CONNECTIONS:-32}
 many=${VTSIM_BENCH_JOBS:-1000000}
 starts=${VTSIM_BENCH_STARTS:-20}
 few=1000
+sets=100
 
 # shellcheck source=tests/bench/common.sh
 . "$here/common.sh"
@@ -104,6 +105,12 @@ vtsimd_many=$url many_pid=$pid many_port=$port
 before=$(resident_bytes "$many_pid")
 taskset -c "$load_core" "$tools/load" "$many_port" "$many" || fail "the jobs were not started"
 after=$(resident_bytes "$many_pid")
+say "$many jobs with options of their own, out of $sets sets ..."
+start_vtsimd
+options_before=$(resident_bytes "$pid")
+taskset -c "$load_core" "$tools/load" "$port" "$many" "$sets" || fail "the jobs were not started"
+options_after=$(resident_bytes "$pid")
+stop "$pid"
 start_vtsimd
 vtsimd_few=$url
 taskset -c "$load_core" "$tools/load" "$port" "$few" || fail "the jobs were not started"
@@ -112,6 +119,27 @@ say "GET /status among $few and among $many jobs, $rounds rounds ..."
 for _ in $(seq "$rounds"); do
     measure status_many -s "$here/status.lua" "$vtsimd_many" -- "$many"
     measure status_few -s "$here/status.lua" "$vtsimd_few" -- "$few"
+done
+stop_all
+
+# The same answers, once from a plain fixed_delay, and once through all that can be in force for a poll.
+say "GET /status, with rules, a filter and a script in force, $rounds rounds ..."
+start_vtsimd
+plain=$url
+curl -sf -o "$folder/started" -d "{\"job_id\": \"$job\"}" "$plain/start" || fail "no job started"
+start_vtsimd -s 'filter calm/plugin=flaky_service' -s filter\ calm/outage_every=0 \
+    -s 'filter calm/error_rate=0' -s 'filter calm/quota=1000000000000' -s server/filter=calm \
+    -s 'behaviour long/plugin=scripted_sequence' \
+    -s 'behaviour long/script=pending for 1d, progress 40%, http 503 x2, completed' \
+    -s 'rule none/input.language=es' -s 'rule none/behaviour=fixed_delay' \
+    -s 'rule all/job_id=bench-*' -s 'rule all/behaviour=long'
+forced=$url
+curl -sf -o "$folder/started" -d "{\"job_id\": \"$job\"}" "$forced/start" || fail "no job started"
+[ "$(curl -sf "$forced/jobs/$job" | grep -o '"behaviour": "[a-z]*"')" = '"behaviour": "long"' ] ||
+    fail "the rule did not match"
+for _ in $(seq "$rounds"); do
+    measure status_forced "$forced/status?job_id=$job"
+    measure status_plain "$plain/status?job_id=$job"
 done
 stop_all
 
@@ -127,8 +155,12 @@ compare 'GET /status, one worker, against nginx' status_vtsimd status_nginx
 compare 'POST /start, one worker, against bare evhttp' start_vtsimd start_bare 0.7
 compare 'POST /start, one worker, against nginx' start_vtsimd start_nginx
 compare "GET /status, $many jobs against $few" status_many status_few 0.9
+compare 'GET /status, rules, filter and script, against none' status_forced status_plain 0.9
 figure "memory for each of $many jobs" '%.0f bytes' \
     "$(awk -v a="$after" -v b="$before" -v n="$many" 'BEGIN { print (a - b) / n }')" 160
+figure "the same with options, out of $sets sets: more by" '%.0f bytes' \
+    "$(awk -v a="$options_after" -v b="$options_before" -v c="$after" -v d="$before" -v n="$many" \
+        'BEGIN { print (a - b - c + d) / n }')" 16
 while read -r name reading fault poll; do
     figure "script of 10000 steps, $name: reading it" '%.2f ms' "$reading" 10
     row "    a poll that gets a fault, the slowest" "$fault us" '' '' '' ''

@@ -317,6 +317,25 @@ static void numbers_as_json(void **state)
     run_result_finish(&result);
 }
 
+/* What the filters around a behaviour refuse is refused here, too: one start in ten seconds. */
+static void refusals_of_a_filter(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    RUN(&result, "--preview", "b", "--csv", "--jobs", "4", "-s", "behaviour b/plugin=fixed_delay",
+        "-s", "behaviour b/delay=1s", "-s", "behaviour b/filter=f", "-s",
+        "filter f/plugin=flaky_service", "-s", "filter f/outage_every=0", "-s",
+        "filter f/error_rate=0", "-s", "filter f/quota=1", "-s", "filter f/quota_window=10s");
+    assert_ended(&result, 0,
+                 "id,state,start_ms,end_ms,duration_ms,error_code,progress,polls,refusals\n"
+                 "preview-1,completed,0,1000,1000,,1,0,0\n"
+                 "preview-2,completed,10000,11000,1000,,1,0,1\n"
+                 "preview-3,completed,20000,21000,1000,,1,0,2\n"
+                 "preview-4,completed,30000,31000,1000,,1,0,3\n",
+                 "");
+}
+
 static void refusals_as_json(void **state)
 {
     struct json_object *object;
@@ -608,6 +627,7 @@ int main(void)
         cmocka_unit_test_setup(where_the_seed_comes_from, plain_locale),
         cmocka_unit_test_setup(a_vtsimd_gives_the_same_lives, plain_locale),
         cmocka_unit_test_setup(no_such_behaviour, plain_locale),
+        cmocka_unit_test_setup(refusals_of_a_filter, plain_locale),
         cmocka_unit_test_setup(wrong_arguments, plain_locale),
         cmocka_unit_test_setup(an_output_that_takes_no_more, plain_locale),
         cmocka_unit_test_setup(the_log, plain_locale),

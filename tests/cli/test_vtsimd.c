@@ -234,6 +234,62 @@ static void check_tells_all_in_one_go(void **state)
     free(path);
 }
 
+/* Filters and behaviours are told apart, and so are rules' conditions from other keys. */
+static void check_of_filters_and_rules(void **state)
+{
+    char *path = write_file(state, "filters.ini",
+                            "[server]\n"
+                            "behaviour = flaky\n"
+                            "filter = quick\n"
+                            "         flaky\n"
+                            "         flakey\n"
+                            "[filter flaky]\n"
+                            "plugin = flaky_service\n"
+                            "outage_every = 1m\n"
+                            "outage_for = 2m\n"
+                            "[filter wrong]\n"
+                            "plugin = fixed_delay\n"
+                            "[filter ok]\n"
+                            "plugin = flaky_service\n"
+                            "[filter]\n"
+                            "[behaviour quick]\n"
+                            "plugin = fixed_delay\n"
+                            "filter = ok\n"
+                            "[behaviour bent]\n"
+                            "plugin = flaky_service\n"
+                            "[rule r]\n"
+                            "inputs.language = es\n"
+                            "behaviour = ok\n");
+    static const char *const expected[] = {
+        ":14: [filter]: it needs a name; write [filter NAME]\n",
+        ":21: [rule r] inputs.language: unknown key; did you mean \"input.language\"?\n",
+        ":9: [filter flaky] outage_for: an outage lasts longer than the time from one to the "
+        "next, which is outage_every = 60000 ms\n",
+        ":11: [filter wrong] plugin: \"fixed_delay\" is a behaviour, not a filter: write "
+        "[behaviour wrong]\n",
+        ":3: [server] filter: \"quick\" is a behaviour, not a filter\n",
+        ":5: [server] filter: no section [filter flakey], nor a plugin of that name in " PLUGINS
+        "\n",
+        ":19: [behaviour bent] plugin: \"flaky_service\" is a filter, not a behaviour: write "
+        "[filter bent]\n",
+        ":2: [server] behaviour: no section [behaviour flaky], nor a plugin of that name "
+        "in " PLUGINS "\n",
+        ":22: [rule r] behaviour: \"ok\" is a filter, not a behaviour\n"};
+    struct text {
+        char bytes[4000];
+        size_t length;
+    } wanted = {.length = 0};
+    struct run_result result;
+
+    for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
+        wanted.length +=
+            (size_t)snprintf(wanted.bytes + wanted.length, sizeof(wanted.bytes) - wanted.length,
+                             "%s%s", path, expected[i]);
+    RUN(&result, "-c", path, "--check");
+    assert_ended(&result, 2, "", wanted.bytes);
+    free(path);
+}
+
 static void problems_of_the_command_line(void **state)
 {
     struct run_result result;
@@ -415,24 +471,30 @@ static size_t shipped(char names[][64], size_t room)
     return count;
 }
 
-/* Whether what is printed to be pasted can be pasted, and makes a behaviour that runs. */
+/* Whether what is printed to be pasted can be pasted, and makes a behaviour that runs, or a filter that one
+ * can have around it. */
 static void assert_pasted(void **state, const char *name)
 {
     struct run_result result;
     const char *section;
-    char *path, behaviour[80];
+    char *path, behaviour[80], filter[100];
+    bool is_filter;
 
     RUN(&result, "-s", BENDER, "--describe", name);
     assert_int_equal(result.status, 0);
     assert_memory_equal(result.out, name, strlen(name));
     section = strstr(result.out, "\nReady to paste:\n\n");
     assert_non_null(section);
-    path = write_file(state, "pasted.ini", section + strlen("\nReady to paste:\n\n"));
+    section += strlen("\nReady to paste:\n\n");
+    is_filter = strncmp(section, "[filter my ", strlen("[filter my ")) == 0;
+    path = write_file(state, "pasted.ini", section);
     run_result_finish(&result);
     RUN(&result, "-c", path, "-s", BENDER, "--check");
     assert_ended(&result, 0, NULL, "");
-    snprintf(behaviour, sizeof(behaviour), "my %s", name);
-    RUN(&result, "-c", path, "-s", BENDER, "--preview", behaviour, "--csv", "--jobs", "1");
+    snprintf(behaviour, sizeof(behaviour), is_filter ? "fixed_delay" : "my %s", name);
+    snprintf(filter, sizeof(filter), is_filter ? "server/filter=my %s" : "server/seed=1", name);
+    RUN(&result, "-c", path, "-s", BENDER, "-s", filter, "--preview", behaviour, "--csv", "--jobs",
+        "1");
     assert_non_null(strstr(result.out, "\npreview-1,"));
     assert_ended(&result, 0, NULL, "");
     free(path);
@@ -442,7 +504,9 @@ static void describe_gives_a_section_to_paste(void **state)
 {
     char names[64][64];
     size_t count = shipped(names, 64), i;
+    char *csv = write_file(state, "jobs.csv", "duration_s\n10\n"); /* which an example names */
 
+    free(csv);
     assert_in_range(count, 3, 64);
     for (i = 0; i < count; i++)
         assert_pasted(state, names[i]);
@@ -777,6 +841,7 @@ int main(void)
         cmocka_unit_test(stores_are_described_and_looked_over),
         cmocka_unit_test(describe_tells_all_of_one),
         cmocka_unit_test(describe_gives_a_section_to_paste),
+        cmocka_unit_test(check_of_filters_and_rules),
         cmocka_unit_test(the_last_setting_wins),
         cmocka_unit_test(the_last_address_wins),
         cmocka_unit_test(ipv6_is_printed_in_brackets),

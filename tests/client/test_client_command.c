@@ -579,7 +579,8 @@ static void usage_errors_help(void **state)
         const char *message;
     } cases[] = {
         {{NULL},
-         "no command; right are start, status, wait, run, resume, list, cancel, new-behaviour"},
+         "no command; right are start, status, wait, run, resume, list, cancel, "
+         "new-behaviour"},
         {{"go"},
          "unknown command \"go\"; right are start, status, wait, run, resume, list, cancel, "
          "new-behaviour"},

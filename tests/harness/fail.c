@@ -86,10 +86,16 @@ static bool unexpected(const struct vts_harness_job *job, const struct vts_harne
     return harness_fail(entry->harness, place, &text);
 }
 
+/* vts_harness_find and vts_harness_start may have had none to give. */
+static bool is_there(const struct vts_harness_job *job, const struct vts_harness_place *place)
+{
+    return job || harness_fail_at(place, "expected a job, and there is none (it is NULL)\n");
+}
+
 bool vts_harness_expect_at(const struct vts_harness_job *job, bool holds, const char *condition,
                            struct vts_harness_place place)
 {
-    return holds || unexpected(job, &place, "%s", condition);
+    return holds || (is_there(job, &place) && unexpected(job, &place, "%s", condition));
 }
 
 bool vts_harness_expect_state_at(const struct vts_harness_job *job, enum vts_state state,
@@ -97,6 +103,8 @@ bool vts_harness_expect_state_at(const struct vts_harness_job *job, enum vts_sta
 {
     const char *name = state_name((int)state);
 
+    if (!is_there(job, &place))
+        return false;
     return job->state == state ||
            unexpected(job, &place, "the state %s, not %s", name ? name : "(which is none)",
                       state_name((int)job->state));
@@ -105,6 +113,8 @@ bool vts_harness_expect_state_at(const struct vts_harness_job *job, enum vts_sta
 bool vts_harness_expect_ended_after_at(const struct vts_harness_job *job, vts_ms span,
                                        struct vts_harness_place place)
 {
+    if (!is_there(job, &place))
+        return false;
     if (!state_ended((int)job->state))
         return unexpected(job, &place, "an end %lld ms after its start, and it has not ended",
                           (long long)span);
@@ -116,6 +126,8 @@ bool vts_harness_expect_ended_after_at(const struct vts_harness_job *job, vts_ms
 bool vts_harness_expect_wakes_after_at(const struct vts_harness_job *job, vts_ms span,
                                        struct vts_harness_place place)
 {
+    if (!is_there(job, &place))
+        return false;
     if (job->wake_at == VTS_HARNESS_NEVER)
         return span == VTS_HARNESS_NEVER ||
                unexpected(job, &place, "a wake %lld ms after its start, and it asked for none",
@@ -131,6 +143,8 @@ bool vts_harness_expect_wakes_after_at(const struct vts_harness_job *job, vts_ms
 bool vts_harness_expect_progress_at(const struct vts_harness_job *job, double progress,
                                     struct vts_harness_place place)
 {
+    if (!is_there(job, &place))
+        return false;
     return fabs(job->progress - progress) <= 1e-9 ||
            unexpected(job, &place, "a progress of %.10g, not %.10g", progress, job->progress);
 }
@@ -148,8 +162,10 @@ static bool same_json(const char *a, const char *b)
 bool vts_harness_expect_result_at(const struct vts_harness_job *job, const char *json,
                                   struct vts_harness_place place)
 {
-    const char *wanted = json ? json : "none", *is = job->result ? job->result : "none";
+    const char *wanted = json ? json : "none", *is = job && job->result ? job->result : "none";
 
+    if (!is_there(job, &place))
+        return false;
     if (json && !json_valid(json, strlen(json)))
         return unexpected(job, &place, "the result %s, which is no JSON itself", wanted);
     if (job->state != VTS_COMPLETED)
@@ -161,6 +177,8 @@ bool vts_harness_expect_result_at(const struct vts_harness_job *job, const char 
 bool vts_harness_expect_error_at(const struct vts_harness_job *job, const char *code,
                                  const char *message, struct vts_harness_place place)
 {
+    if (!is_there(job, &place))
+        return false;
     if (job->state != VTS_FAILED)
         return unexpected(job, &place, "to be failed, with the error %s", code);
     if (strcmp(job->code, code) != 0)
@@ -172,6 +190,8 @@ bool vts_harness_expect_error_at(const struct vts_harness_job *job, const char *
 bool vts_harness_expect_status_at(const struct vts_harness_job *job, int status,
                                   struct vts_harness_place place)
 {
+    if (!is_there(job, &place))
+        return false;
     return job->status == status ||
            unexpected(job, &place, "its client to be told %d, not %d", status, job->status);
 }

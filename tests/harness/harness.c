@@ -19,10 +19,11 @@ static struct instance *open_instance(const struct vts_plugin *plugin, const cha
                                       struct problems *problems)
 {
     struct instance *instance = NULL;
+    const char *kind = plugin->kind == VTS_FILTER ? "filter" : "behaviour";
     struct text lines = TEXT_INIT;
     struct ini ini = {0};
 
-    text_printf(&lines, "[behaviour %s]\n%s\n", plugin->name, settings ? settings : "");
+    text_printf(&lines, "[%s %s]\n%s\n", kind, plugin->name, settings ? settings : "");
     if (lines.failed)
         problems_add(problems, NULL, NULL, NULL, "no memory");
     else if (ini_read(&ini, "settings", lines.bytes, lines.length, problems)) {
@@ -31,8 +32,8 @@ static struct instance *open_instance(const struct vts_plugin *plugin, const cha
                          "the section [%s] is too much: the settings are those of one behaviour",
                          ini_title(ini.sections[1]).text);
         else
-            instance = instance_create(plugin->name, plugin,
-                                       ini_section(&ini, "behaviour", plugin->name), problems);
+            instance = instance_create(plugin->name, plugin, ini_section(&ini, kind, plugin->name),
+                                       problems);
     }
     ini_finish(&ini);
     text_finish(&lines);
@@ -52,7 +53,12 @@ static struct vts_harness *make(struct instance *instance, uint64_t seed,
         free(harness);
         return NULL;
     }
-    trial_take(trial, instance, seed);
+    if (!trial_take(trial, instance, seed, error)) {
+        trial_finish(trial);
+        free(trial);
+        free(harness);
+        return NULL;
+    }
     trial->see = harness_see;
     harness->trial = trial;
     harness->begin = VTS_HARNESS_BEGIN;
@@ -70,9 +76,7 @@ static struct vts_harness *open_harness(const struct vts_plugin *plugin, const c
     struct instance *instance = NULL;
     struct text *lines = &problems.lines;
 
-    if (plugin && plugin->kind != VTS_BEHAVIOUR)
-        vts_error_set(error, VTS_ERR_INVALID, "\"%s\" is a filter, not a behaviour", plugin->name);
-    else if (plugin)
+    if (plugin)
         instance = open_instance(plugin, settings, &problems);
     if (instance)
         harness = make(instance, seed, place, error);
@@ -140,7 +144,7 @@ bool vts_harness_begin(struct vts_harness *harness, vts_ms date)
 
 const struct vts_instance *vts_harness_instance(const struct vts_harness *harness)
 {
-    return &harness->trial->instance->base;
+    return &trial_subject(harness->trial)->base;
 }
 
 /* ---- the end ---- */
@@ -204,7 +208,7 @@ bool vts_harness_restart(struct vts_harness *harness)
     struct vts_error error = {.message = "no memory"};
     size_t i;
 
-    if (!fresh || !trial_init(fresh, old->instance, old->engine.seed, &error)) {
+    if (!fresh || !trial_init(fresh, trial_subject(old), old->engine.seed, &error)) {
         if (fresh)
             trial_finish(fresh);
         free(fresh);
@@ -269,11 +273,11 @@ struct vts_harness_job *vts_harness_start(struct vts_harness *harness, const cha
     struct vts_harness_job *job = NULL;
     struct entry *entry;
 
-    if (!record_id_valid(id, strlen(id))) {
+    if (!id || !record_id_valid(id, strlen(id))) {
         harness_refuse(harness,
                        "vts_harness_start: \"%.300s\" is no id: 1 to 255 bytes of UTF-8 "
                        "without control characters are one",
-                       id);
+                       id ? id : "(NULL)");
         return NULL;
     }
     if (input && !json_valid(input, strlen(input))) {

@@ -8,7 +8,7 @@
 bool vts_harness_check_laws_at(struct vts_harness *harness, const char *module,
                                struct vts_harness_place place)
 {
-    const struct instance *instance = harness->trial->instance;
+    const struct instance *instance = trial_subject(harness->trial);
     struct laws laws = {.like = instance, .module = module ? module : harness->module};
     struct laws_report report;
     struct text text = TEXT_INIT;

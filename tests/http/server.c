@@ -22,17 +22,17 @@
 
 void server_start(struct vtsimd *vtsimd, ...)
 {
-    const char *args[40] = {"-s", "server/plugin_path=" VTSIM_BUILD_DIR "/tests/plugins",
+    const char *args[60] = {"-s", "server/plugin_path=" VTSIM_BUILD_DIR "/tests/plugins",
                             "-s", "server/workers=1",
                             "-s", "server/behaviour=bender"};
     size_t count = 6;
     va_list more;
 
     va_start(more, vtsimd);
-    while (count < 39 && (args[count] = va_arg(more, const char *)))
+    while (count < 59 && (args[count] = va_arg(more, const char *)))
         count++;
     va_end(more);
-    assert_true(count < 39);
+    assert_true(count < 59);
     vtsimd_start(vtsimd, args);
 }
 

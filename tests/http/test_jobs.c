@@ -15,6 +15,9 @@
 #define MEMBERS                                                                                    \
     "id state status progress behaviour created_at started_at ended_at polls result error"
 
+/* Where the vtsimd of these tests looks for plugins. */
+#define FOLDERS VTSIM_BUILD_DIR "/tests/plugins, " VTSIM_BUILD_DIR "/lib/vtsim/plugins"
+
 static struct json_object *member(struct json_object *object, const char *name)
 {
     struct json_object *found = NULL;
@@ -134,18 +137,16 @@ static void members_that_are_wrong(void **state)
     static const char *const wrong[][2] = {
         {"{\"imput\": 1}", "unknown member \\\"imput\\\"; did you mean \\\"input\\\"?"},
         {"{\"job_id\": \"a\"}",
-         "unknown member \\\"job_id\\\": a job takes id, behaviour and input"},
-        {"{\"\": 1}", "unknown member \\\"\\\": a job takes id, behaviour and input"},
+         "unknown member \\\"job_id\\\": a job takes id, behaviour, options and input"},
+        {"{\"\": 1}", "unknown member \\\"\\\": a job takes id, behaviour, options and input"},
         {"{\"id\": 1}", "id is not a string"},
         {"{\"id\": null}", "id is not a string"},
         {"{\"id\": \"\"}", "id is empty"},
         {"{\"behaviour\": 1}", "behaviour is not a string"},
         {"{\"behaviour\": \"nothing\"}",
-         "there is no behaviour \\\"nothing\\\": name a [behaviour] section of the INI file or a "
-         "plugin that needs no settings"},
+         "no section [behaviour nothing], nor a plugin of that name in " FOLDERS},
         {"{\"behaviour\": \"\"}",
-         "there is no behaviour \\\"\\\": name a [behaviour] section of the INI file or a plugin "
-         "that needs no settings"},
+         "no section [behaviour ], nor a plugin of that name in " FOLDERS},
         {"[]", "the body is JSON, but not an object"}};
     char answer[512];
 

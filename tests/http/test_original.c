@@ -12,7 +12,7 @@
 
 #include "server.h"
 
-#define FEATURES "batch, wait, idempotency-key, progress, cancel"
+#define FEATURES "batch, wait, idempotency-key, options, progress, cancel"
 
 #define ERROR_JOB "{\"id\": \"e\", \"input\": {\"after\": 0, \"end\": \"error\"}}"
 

@@ -101,6 +101,103 @@ static void wait_for_behaviour(struct vtsimd *vtsimd, const char *prefix, const 
     }
 }
 
+/* A filter's settings are those of the jobs that were started under them; one whose settings stay goes on
+ * with what it has counted. */
+static void filters_are_read_anew(void **state)
+{
+    static const char before[] =
+        "[server]\nlisten = 127.0.0.1:0\nworkers = 1\nbehaviour = mine\nfilter = quota\n"
+        "[filter quota]\nplugin = flaky_service\noutage_every = 0\nerror_rate = 0\n"
+        "quota = 3\nquota_window = 36525d\nquota_of = polls\n"
+        "[behaviour mine]\nplugin = fixed_delay\n";
+    static const char after[] =
+        "[server]\nlisten = 127.0.0.1:0\nworkers = 1\nbehaviour = other\nfilter = quota\n"
+        "[filter quota]\nplugin = flaky_service\noutage_every = 0\nerror_rate = 0\n"
+        "quota = 3\nquota_window = 36525d\nquota_of = polls\n"
+        "[filter down]\nplugin = flaky_service\noutage_for = 10m\noutage_status = 502\n"
+        "[behaviour other]\nplugin = fixed_delay\nfilter = down\n";
+    const char *const arguments[] = {"-c", ini, NULL};
+    struct vtsimd vtsimd;
+
+    (void)state;
+    write_ini(before);
+    vtsimd_start(&vtsimd, arguments);
+    ask(&vtsimd, "POST", "/start", "{\"job_id\": \"a\"}", 200, NULL);
+    ask(&vtsimd, "GET", "/status?job_id=a", NULL, 200, NULL);
+    write_ini(after);
+    reload(&vtsimd, 1);
+    /* an outage without end; and the worker takes the new reading over when its loop comes round */
+    for (int i = 0, status = 200; status != 502; i++) {
+        struct http_response response;
+        char body[64];
+
+        snprintf(body, sizeof(body), "{\"job_id\": \"b-%d\"}", i);
+        http_request(vtsimd.port, "POST", "/start", body, &response);
+        status = response.status;
+        http_response_finish(&response);
+        assert_true(i < 1000);
+    }
+    ask(&vtsimd, "GET", "/status?job_id=a", NULL, 200, NULL);
+    ask(&vtsimd, "GET", "/status?job_id=a", NULL, 200, NULL);
+    ask(&vtsimd, "GET", "/status?job_id=a", NULL, 429, NULL);
+    server_stop(&vtsimd);
+}
+
+/* A file that a behaviour reads is a part of what it is: edited under the same settings, it is read anew for
+ * new jobs, and changes nothing of those that are there. */
+static void an_edited_csv_is_read_anew(void **state)
+{
+    const char *const arguments[] = {"-c", ini, NULL};
+    char csv[300], text[700];
+    struct vtsimd vtsimd;
+    struct json_object *job;
+    FILE *file;
+
+    (void)state;
+    snprintf(csv, sizeof(csv), "%s/jobs.csv", folder);
+    file = fopen(csv, "w");
+    assert_non_null(file);
+    fputs("duration_s\n3600\n", file);
+    assert_int_equal(fclose(file), 0);
+    snprintf(text, sizeof(text),
+             "[server]\nlisten = 127.0.0.1:0\nworkers = 1\nbehaviour = real\n"
+             "[behaviour real]\nplugin = replay\nfile = jobs.csv\n");
+    write_ini(text);
+    vtsimd_start(&vtsimd, arguments);
+    start_job(&vtsimd, "before", NULL);
+    file = fopen(csv, "w");
+    assert_non_null(file);
+    fputs("duration_s,outcome,message\n0,failed,as it is now\n", file);
+    assert_int_equal(fclose(file), 0);
+    reload(&vtsimd, 1);
+    for (int i = 0, done = 0; !done; i++) {
+        char id[20], target[40];
+
+        snprintf(id, sizeof(id), "new-%d", i);
+        snprintf(target, sizeof(target), "/jobs/%s", id);
+        start_job(&vtsimd, id, NULL);
+        job = ask_json(&vtsimd, "GET", target, NULL, 200);
+        done = strcmp(member_text(job, "state"), "failed") == 0;
+        json_object_put(job);
+        assert_true(i < 1000);
+    }
+    job = ask_json(&vtsimd, "GET", "/jobs/before", NULL, 200);
+    assert_string_equal(member_text(job, "state"), "running");
+    json_object_put(job);
+    /* one that is broken by now changes nothing */
+    file = fopen(csv, "w");
+    assert_non_null(file);
+    fputs("duration_s\nsoon\n", file);
+    assert_int_equal(fclose(file), 0);
+    reload(&vtsimd, 2);
+    start_job(&vtsimd, "after", NULL);
+    job = ask_json(&vtsimd, "GET", "/jobs/after", NULL, 200);
+    assert_string_equal(member_text(job, "state"), "failed");
+    json_object_put(job);
+    server_stop(&vtsimd);
+    assert_int_equal(remove(csv), 0);
+}
+
 #define SLOW                                                                                       \
     "[server]\nlisten = 127.0.0.1:0\nworkers = 2\nbehaviour = mine\n"                              \
     "[behaviour mine]\nplugin = fixed_delay\ndelay = 1h\n"
@@ -289,6 +386,8 @@ static void again_and_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(filters_are_read_anew),
+        cmocka_unit_test(an_edited_csv_is_read_anew),
         cmocka_unit_test(new_jobs_get_the_new_settings),
         cmocka_unit_test(sections_come_and_go),
         cmocka_unit_test(a_wrong_one_changes_nothing),

@@ -142,25 +142,20 @@ static void while_it_comes(void **state)
     server_stop(&vtsimd);
 }
 
-/* A job that polls move: the one that waits is one poll, and another's may bring the news. */
-static void until_another_poll_moves_it(void **state)
+/* A job that the next poll moves: it would wait for its client, and the client for it. So a poll that asks to
+ * wait is answered at once, and says by what is missing that it was not waited for. */
+static void not_where_polls_move_the_job(void **state)
 {
     struct vtsimd vtsimd;
-    struct http_connection waiting;
 
     (void)state;
     server_start(&vtsimd, "-s", "server/workers=2", "-s", "server/behaviour=counting", "-s",
                  "behaviour counting/plugin=bender", "-s", "behaviour counting/counts=on", "-s",
                  "behaviour counting/polls=3", NULL);
     start_job(&vtsimd, "counted", NULL);
-    begin(&vtsimd, &waiting, "counted", "wait=60");
-    wait_for_polls(&vtsimd, "counted", 1);
-    ask(&vtsimd, "GET", "/status?job_id=counted", NULL, 200,
-        "{\"job_id\": \"counted\", \"status\": \"pending\"}");
-    ask(&vtsimd, "GET", "/status?job_id=counted", NULL, 200,
-        "{\"job_id\": \"counted\", \"status\": \"completed\"}");
-    expect(&waiting, "completed", "wait=60");
-    http_close(&waiting);
+    wait_for(&vtsimd, "counted", "wait=60", "running", NULL);
+    wait_for(&vtsimd, "counted", "wait=60", "running", NULL);
+    wait_for(&vtsimd, "counted", "wait=60", "completed", "wait=60");
     server_stop(&vtsimd);
 }
 
@@ -252,9 +247,9 @@ static void what_the_field_may_say(void **state)
 static void the_setting(void **state)
 {
     static const char *const settings[][3] = {
-        {"server/max_wait=0", NULL, "batch, idempotency-key, progress, cancel"},
-        {"server/max_wait=999ms", NULL, "batch, idempotency-key, progress, cancel"},
-        {"server/max_wait=1999ms", "wait=1", "batch, wait, idempotency-key, progress, cancel"}};
+        {"server/max_wait=0", NULL, "batch, idempotency-key, options, progress, cancel"},
+        {"server/max_wait=999ms", NULL, "batch, idempotency-key, options, progress, cancel"},
+        {"server/max_wait=1999ms", "wait=1", "batch, wait, idempotency-key, options, progress, cancel"}};
     struct http_response response;
     struct vtsimd vtsimd;
 
@@ -394,12 +389,12 @@ static void while_it_drains(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(until_the_job_ends),          cmocka_unit_test(until_its_time_is_over),
-        cmocka_unit_test(until_somebody_changes_it),   cmocka_unit_test(while_it_comes),
-        cmocka_unit_test(until_another_poll_moves_it), cmocka_unit_test(what_is_told_at_once),
-        cmocka_unit_test(what_the_field_may_say),      cmocka_unit_test(the_setting),
-        cmocka_unit_test(clients_that_leave),          cmocka_unit_test(one_behind_another),
-        cmocka_unit_test(the_end_of_the_server),       cmocka_unit_test(while_it_drains),
+        cmocka_unit_test(until_the_job_ends),           cmocka_unit_test(until_its_time_is_over),
+        cmocka_unit_test(until_somebody_changes_it),    cmocka_unit_test(while_it_comes),
+        cmocka_unit_test(not_where_polls_move_the_job), cmocka_unit_test(what_is_told_at_once),
+        cmocka_unit_test(what_the_field_may_say),       cmocka_unit_test(the_setting),
+        cmocka_unit_test(clients_that_leave),           cmocka_unit_test(one_behind_another),
+        cmocka_unit_test(the_end_of_the_server),        cmocka_unit_test(while_it_drains),
     };
 
     return cmocka_run_group_tests(tests, server_setup, server_teardown);

@@ -236,6 +236,14 @@ vtsimd --vet build/moon.so >"$folder/out" || {
     cat "$folder/out" >&2
     fail "the starter's module does not keep the laws"
 }
+if command -v clang >"$folder/out"; then
+    { cmake -B by-clang -DCMAKE_PREFIX_PATH="$prefix" -DCMAKE_C_COMPILER=clang \
+        -DCMAKE_C_FLAGS='-fsanitize=address,undefined' && cmake --build by-clang && ctest --test-dir by-clang
+    } >"$folder/built" 2>&1 || {
+        cat "$folder/built" >&2
+        fail "the starter does not build with clang's sanitizers, or its test fails"
+    }
+fi
 [ "$(block 2)" = 'vtsimd -c moon.ini' ] || fail "the README's second command is $(block 2)"
 # shellcheck disable=SC2046 # words
 serve $(block 2) -l 127.0.0.1:0 -s 'behaviour moon/delay=100ms' -s 'behaviour moon/failures=0'

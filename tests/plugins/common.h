@@ -7,7 +7,7 @@
 #include <vtsim/harness.h>
 
 vts_plugin_fn fixed_delay_LTX_vts_plugin, random_failure_LTX_vts_plugin,
-    scripted_sequence_LTX_vts_plugin;
+    scripted_sequence_LTX_vts_plugin, flaky_service_LTX_vts_plugin, replay_LTX_vts_plugin;
 
 /* A harness with seed 1. Fails the test where the settings are refused. */
 struct vts_harness *open_with(vts_plugin_fn *plugin, const char *settings);

@@ -99,9 +99,13 @@ static const char *const usual[] = {"server/behaviour=slow", "server/keep_ended=
 
 static void open_usual(void) { open_with(usual, 3, 1); }
 
+static struct service_call call;
+
 static int teardown(void **state)
 {
     (void)state;
+    service_call_finish(&call); /* it holds instances of that service */
+    service_call_init(&call);
     service_finish(&rig.service);
     assignment_release(rig.assignment);
     memset(&rig, 0, sizeof(rig));
@@ -117,13 +121,11 @@ static void move_clock(vts_ms moment)
 
 static int dones;
 
-static void on_done(struct service_call *call)
+static void on_done(struct service_call *done)
 {
-    (void)call;
+    (void)done;
     dones++;
 }
-
-static struct service_call call;
 
 static void make(void (*operation)(struct service_call *), const char *id, const char *input)
 {
@@ -131,7 +133,7 @@ static void make(void (*operation)(struct service_call *), const char *id, const
     service_call_init(&call);
     call.port = &rig.service.ports[0];
     call.store.id = (struct bytes){id, strlen(id)};
-    call.instance = service_behaviour(&rig.service.ports[0], call.store.id);
+    call.instance = service_behaviour(&rig.service.ports[0], &(struct asked){.id = call.store.id});
     call.input = (struct bytes){input, input ? strlen(input) : 0};
     call.want_job = true;
     call.done = on_done;
@@ -252,7 +254,7 @@ static void a_call_that_wants_no_job(void **state)
     service_call_init(&call);
     call.port = &rig.service.ports[0];
     call.store.id = (struct bytes){"a", 1};
-    call.instance = service_behaviour(&rig.service.ports[0], call.store.id);
+    call.instance = service_behaviour(&rig.service.ports[0], &(struct asked){.id = call.store.id});
     call.done = on_done;
     service_start(&call);
     assert_int_equal(call.result, SERVICE_DONE);
@@ -353,7 +355,7 @@ static void a_bent_answer_belongs_to_the_call(void **state)
 
 static const char *behaviour_of(const char *id)
 {
-    return service_behaviour(&rig.service.ports[0], (struct bytes){id, strlen(id)})->name;
+    return service_behaviour(&rig.service.ports[0], &(struct asked){.id = {id, strlen(id)}})->name;
 }
 
 static void rules_choose_the_behaviour(void **state)
@@ -458,11 +460,13 @@ struct rows {
     int dones;
 };
 
-static void on_row(struct service_list *list, const struct job *job, uint64_t polls, vts_ms now)
+static void on_row(struct service_list *list, const struct job *job,
+                    const struct instance *instance, uint64_t polls, vts_ms now)
 {
     struct rows *rows = (struct rows *)list;
 
     assert_int_equal(now, clock_now(&rig.clock));
+    assert_int_equal(instance->hash, job->instance);
     text_printf(&rows->text, "%.*s %s %llu ", (int)job->id.length, job->id.at,
                 state_name((int)job->state), (unsigned long long)polls);
 }

@@ -929,6 +929,87 @@ static void it_agrees_with_a_model(void **state)
     }
 }
 
+/* ---- the instances that records name ---- */
+
+static int named[4];
+static bool room_for_names;
+
+static bool on_named(void *arg, size_t port, uint64_t hash)
+{
+    assert_ptr_equal(arg, &rig);
+    assert_true(port < rig.options.ports && hash < 4);
+    named[hash] += room_for_names;
+    return room_for_names;
+}
+
+static void on_unnamed(void *arg, size_t port, uint64_t hash)
+{
+    assert_ptr_equal(arg, &rig);
+    assert_true(port < rig.options.ports && hash < 4);
+    assert_true(named[hash]-- > 0);
+}
+
+static void assert_named(int one, int two)
+{
+    assert_int_equal(named[1], one);
+    assert_int_equal(named[2], two);
+}
+
+static enum vts_err put_instance(const char *id, uint64_t instance, vts_ms wake_at)
+{
+    struct job job = rig_job(id, wake_at);
+
+    job.instance = instance;
+    return rig_put(&rig, 0, &job);
+}
+
+/* Where no other process names any: each record that comes, changes and goes is told. */
+static void instances_are_named_by_records(void **state)
+{
+    (void)state;
+    if (kind->shared)
+        skip();
+    memset(named, 0, sizeof(named));
+    room_for_names = true;
+    rig.options.named = on_named;
+    rig.options.unnamed = on_unnamed;
+    rig.options.max_records = 3;
+    rig_open(&rig);
+    assert_int_equal(put_instance("a", 1, RECORD_NEVER), VTS_OK);
+    assert_int_equal(put_instance("b", 1, T0 + 10), VTS_OK);
+    assert_named(2, 0);
+    assert_int_equal(put_instance("a", 1, RECORD_NEVER), VTS_OK); /* it names the same */
+    assert_named(2, 0);
+    assert_int_equal(put_instance("a", 2, RECORD_NEVER), VTS_OK);
+    assert_named(1, 1);
+    assert_int_equal(put_instance("c", 2, RECORD_NEVER), VTS_OK);
+    assert_int_equal(put_instance("d", 2, RECORD_NEVER), VTS_ERR_LIMIT);
+    assert_named(1, 2);
+    assert_int_equal(rig_drop(&rig, "a"), VTS_OK);
+    assert_int_equal(rig_drop(&rig, "a"), VTS_OK);
+    assert_named(1, 1);
+    /* where they cannot be counted there is no such record, and another stays what it was */
+    room_for_names = false;
+    assert_int_equal(put_instance("d", 1, RECORD_NEVER), VTS_ERR_MEMORY);
+    assert_int_equal(put_instance("c", 1, RECORD_NEVER), VTS_ERR_MEMORY);
+    assert_false(rig_has(&rig, "d"));
+    assert_named(1, 1);
+    /* an end names it still; what has expired does not, whether its turn came or it was asked for */
+    rig_move(&rig, T0 + 10);
+    rig_run(&rig, 0);
+    assert_due(&rig, "b@10");
+    assert_named(1, 1);
+    rig_move(&rig, T0 + 1010);
+    rig_run(&rig, 0);
+    assert_named(0, 1);
+    room_for_names = true;
+    put_state("e", VTS_COMPLETED, T0 + 1010);
+    assert_named(1, 1);
+    rig_move(&rig, T0 + 5000);
+    assert_false(rig_has(&rig, "e"));
+    assert_named(0, 1);
+}
+
 int suite_run(const struct suite_kind *given)
 {
 #define TEST(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
@@ -962,6 +1043,7 @@ int suite_run(const struct suite_kind *given)
         TEST(a_listing_keeps_within_its_bounds),
         TEST(a_listing_shows_nothing_expired),
         TEST(records_are_counted_by_state),
+        TEST(instances_are_named_by_records),
         TEST(it_agrees_with_a_model),
     };
 

@@ -408,9 +408,52 @@ static void a_filter(void **state)
     vet(&vetted, VTSIM_BUILD_DIR "/tests/fixtures/load/good/sieve.so", NULL);
     assert_true(laws_hold(&vetted.report));
     assert_string_equal(line_of(&vetted, 3),
-                        "law 3 (every job ends): not tried: a filter has no jobs");
+                        "law 3 (every job ends): not tried: a filter moves no job");
+    assert_string_equal(line_of(&vetted, 1), "law 1 (same seed, same life): holds");
+    assert_string_equal(line_of(&vetted, 2), "law 2 (a stored job goes on unchanged): not tried: a "
+                                             "filter keeps nothing with a job");
+    assert_string_equal(line_of(&vetted, 4), "law 4 (hooks are short, ends are final): holds");
     assert_string_equal(line_of(&vetted, 7), "law 7 (options hold at their limits): holds");
     finish(&vetted);
+}
+
+static void a_filter_with_chance(void **state)
+{
+    struct vetted vetted;
+
+    (void)state;
+    vet(&vetted, LAWS "filter.so", NULL);
+    if (!laws_hold(&vetted.report))
+        fail_msg("%s / %s", line_of(&vetted, 1), line_of(&vetted, 4));
+    assert_int_equal(vetted.report.jobs, 2 * 4);
+    finish(&vetted);
+    vet(&vetted, SHIPPED "flaky_service.so", NULL);
+    if (!laws_hold(&vetted.report))
+        fail_msg("%s / %s / %s", line_of(&vetted, 1), line_of(&vetted, 4), line_of(&vetted, 7));
+    assert_int_equal(vetted.report.of[1].verdict, LAW_HOLDS);
+    assert_int_equal(vetted.report.jobs, 2 * 4);
+    finish(&vetted);
+}
+
+/* The same requests get other answers in another instance. */
+static void a_filter_that_breaks_law1(void **state)
+{
+    struct vetted vetted;
+
+    (void)state;
+    vet(&vetted, LAWS "filter.so", "what=counts");
+    assert_alone(&vetted, 1);
+    assert_non_null(strstr(line_of(&vetted, 1), "was answered by the filter (status 500)"));
+    finish(&vetted);
+}
+
+static void a_filter_that_breaks_law4(void **state)
+{
+    (void)state;
+    assert_breaks(
+        LAWS "filter.so", "what=acts", 4,
+        "law 4 (hooks are short, ends are final): seed 1, job vet-1, at 3606.000 s: hook poll "
+        "tried to move a job, which filters cannot");
 }
 
 /* The budget ends the trying, and the report tells how far it came. */
@@ -448,6 +491,9 @@ int main(void)
         cmocka_unit_test(shipped),
         cmocka_unit_test(linked_in),
         cmocka_unit_test(a_filter),
+        cmocka_unit_test(a_filter_with_chance),
+        cmocka_unit_test(a_filter_that_breaks_law1),
+        cmocka_unit_test(a_filter_that_breaks_law4),
         cmocka_unit_test(a_budget),
     };
 

@@ -208,13 +208,75 @@ static void sections_with_wrong_names(void **state)
 static void rules_with_problems(void **state)
 {
     expect(*state, "[rule a]\njob_id =\njob = 1\n[rule b]\nbehavior = x\n", NULL, 0,
+           "FILE:3: [rule a] job: unknown key; a rule takes job_id, input.NAME, header.NAME, "
+           "behaviour and filter\n"
            "FILE:2: [rule a] job_id: it has 0 bytes; write a text of 1 to 255 bytes\n"
            "FILE:1: [rule a] behaviour: it is required, and not given (TEXT: their behaviour: a "
            "[behaviour NAME], or a plugin's name)\n"
-           "FILE:3: [rule a] job: unknown key; the keys here are job_id, behaviour\n"
            "FILE:4: [rule b] behaviour: it is required, and not given (TEXT: their behaviour: a "
            "[behaviour NAME], or a plugin's name)\n"
            "FILE:5: [rule b] behavior: unknown key; did you mean \"behaviour\"?\n");
+}
+
+static void conditions_with_problems(void **state)
+{
+    expect(*state,
+           "[rule a]\n"
+           "behaviour = x\n"
+           "input = es\n"
+           "header = acme\n"
+           "inptu.language = es\n"
+           "cookie.session = 1\n"
+           "input. = 1\n"
+           "header. = 1\n"
+           "input..a = 1\n"
+           "input.a. = 1\n"
+           "input.a..b = 1\n"
+           "header.X-Tenant = a\n"
+           "header.x-tenant = b\n"
+           "input.a = 1\n"
+           "input.a = 2\n"
+           "input.b = 1\n"
+           "  2\n"
+           "input.c = \x01\n",
+           NULL, 0,
+           "FILE:15: [rule a] input.a: given twice; the first one is at line 14\n"
+           "FILE:3: [rule a] input: unknown key; write input.NAME, with the name of a field of the "
+           "input\n"
+           "FILE:4: [rule a] header: unknown key; write header.NAME, with the name of a header\n"
+           "FILE:5: [rule a] inptu.language: unknown key; did you mean \"input.language\"?\n"
+           "FILE:6: [rule a] cookie.session: unknown key; a rule takes job_id, input.NAME, "
+           "header.NAME, behaviour and filter\n"
+           "FILE:7: [rule a] input.: it names no field of the input; write input.NAME, or "
+           "input.OUTER.INNER\n"
+           "FILE:8: [rule a] header.: it names no header; write header.NAME\n"
+           "FILE:9: [rule a] input..a: a name on the way to the field is empty; write input.NAME, "
+           "or input.OUTER.INNER\n"
+           "FILE:10: [rule a] input.a.: a name on the way to the field is empty; write input.NAME, "
+           "or input.OUTER.INNER\n"
+           "FILE:11: [rule a] input.a..b: a name on the way to the field is empty; write "
+           "input.NAME, or input.OUTER.INNER\n"
+           "FILE:13: [rule a] header.x-tenant: given twice: the case of a header's name does not "
+           "count\n"
+           "FILE:16: [rule a] input.b: a pattern is one line\n"
+           "FILE:18: [rule a] input.c: a pattern has no control characters\n");
+}
+
+static void conditions_in_their_order(void **state)
+{
+    struct fixture *fixture = *state;
+    const struct config_rule *rule;
+
+    expect(fixture, "[rule a]\nheader.x-tenant = acme*\nbehaviour = x\ninput.video.language = es\n",
+           NULL, 0, "");
+    rule = &fixture->config.rules[0];
+    assert_int_equal(rule->condition_count, 2);
+    assert_int_equal(rule->conditions[0].source, RULE_HEADER);
+    assert_string_equal(rule->conditions[0].name, "x-tenant");
+    assert_string_equal(rule->conditions[0].pattern, "acme*");
+    assert_int_equal(rule->conditions[1].source, RULE_INPUT);
+    assert_string_equal(rule->conditions[1].name, "video.language");
+    assert_string_equal(rule->conditions[1].pattern, "es");
 }
 
 static void unknown_sections(void **state)
@@ -224,9 +286,8 @@ static void unknown_sections(void **state)
     expect(*state, "[behavior quick]\nx = 1\n[Server]\n[zebra]\n[server]\n", settings, 1,
            "FILE:1: [behavior quick]: unknown kind of section; did you mean [behaviour NAME]?\n"
            "FILE:3: [Server]: unknown kind of section; did you mean [server]?\n"
-           "FILE:4: [zebra]: unknown kind of section; write [server], [store], [behaviour NAME] or "
-           "[rule "
-           "NAME]\n"
+           "FILE:4: [zebra]: unknown kind of section; write [server], [store], [behaviour NAME], "
+           "[filter NAME] or [rule NAME]\n"
            "-s: [sever]: unknown kind of section; did you mean [server]?\n");
 }
 
@@ -398,6 +459,8 @@ int main(void)
         WITH_FILE(values_out_of_range),
         WITH_FILE(sections_with_wrong_names),
         WITH_FILE(rules_with_problems),
+        WITH_FILE(conditions_with_problems),
+        WITH_FILE(conditions_in_their_order),
         WITH_FILE(unknown_sections),
         WITH_FILE(behaviours_that_were_used),
         WITH_FILE(a_file_that_is_not_there),

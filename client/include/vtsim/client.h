@@ -458,9 +458,8 @@ struct vts_client_options {
 
     /* How long an answer may be kept waiting for a change (Prefer: wait, RFC 7240), where the server
      * grants it: 0 to 3600000, default 20000; 0: not at all. A server that does not apply it is not
-     * asked for it again. No more than half of the connections of an asynchronous handle wait so. A
-     * simulated job that moves by polls alone (vtsimd's scripted_sequence) does not move meanwhile: with
-     * such jobs, set 0. */
+     * asked for it again; vtsimd does not apply it to a job that moves by polls alone. No more than half
+     * of the connections of an asynchronous handle wait so. */
     int64_t long_poll_ms;
 
     /* Polls that are due together go in one request, where the server grants it: at most so many: 1

@@ -4,9 +4,10 @@
  * of vtsim, because every host function is reached through a table of pointers that the core hands
  * in.
  *
- * A plugin is one shared object NAME.so that describes itself with VTS_PLUGIN(NAME, ...). It sees
- * jobs through hooks; in a hook it notes what it wants to happen (complete, fail, wake me later),
- * and the core carries that out after the hook returned.
+ * A plugin is a behaviour, which decides how jobs go, or a filter, which stands between clients and the
+ * service (see struct vts_plugin). It is one shared object NAME.so that describes itself with
+ * VTS_PLUGIN(NAME, ...). It sees jobs through hooks; in a hook it notes what it wants to happen (complete,
+ * fail, wake me later), and the core carries that out after the hook returned.
  *
  * Time. Every moment and span is a vts_ms: signed milliseconds; moments count from 1970-01-01 UTC.
  * What a hook sees as now (vts_now) is the moment at which its event was due, on vtsim's clock,
@@ -367,6 +368,9 @@ struct vts_host {
     bool (*parse_time)(const struct vts_instance *, const char *, vts_ms *, struct vts_error *);
     bool (*parse_delay)(const struct vts_instance *, const char *, struct vts_delay *,
                         struct vts_error *);
+    /* open */
+    void (*stamp)(struct vts_instance *, const char *);
+    const char *(*stamped)(const struct vts_instance *);
 };
 
 /* ---- read: in every hook --------------------------------------------------------------------- */
@@ -453,8 +457,8 @@ static inline vts_ms vts_sample(struct vts_job *job, const struct vts_delay *del
  *
  * Noted, and carried out after the hook returned. Elsewhere they do nothing but log a warning. */
 
-/* Calls wake() after this span (below 0: at once; beyond VTS_TIME_END: then). Replaces an earlier
- * wake: a job has one at most. */
+/* Calls wake() after this span (below 0: at once; beyond VTS_TIME_END: then; either with a warning).
+ * Replaces an earlier wake: a job has one at most. */
 static inline void vts_wake_after(struct vts_job *job, vts_ms span)
 {
     job->host->wake_after(job, span);
@@ -488,7 +492,7 @@ static inline void vts_complete(struct vts_job *job, const char *json)
 }
 
 /* Ends the job as failed. `code` is a short word for programs (at most 255 bytes), `message` for
- * people (cut at 64 KiB); broken UTF-8 is mended. NULL: "error" and "the job failed". */
+ * people (cut at 64 KiB); broken UTF-8 is mended, with a warning. NULL: "error" and "the job failed". */
 static inline void vts_fail(struct vts_job *job, const char *code, const char *message)
 {
     (job->host->fail)(job, code, message); /* cmocka.h has a macro of this name */
@@ -509,7 +513,8 @@ static inline void vts_refuse(struct vts_job *job, int status, vts_ms retry_afte
 }
 
 /* In admit (with vts_refuse), start and poll: bends what the client is told. The last one counts.
- * The job is not touched: a start whose answer is broken is still a start. */
+ * The job is not touched: a start whose answer is broken is still a start. A filter's admit may bend without
+ * refusing, too: then it is the answer of the start, if it is accepted. */
 static inline void vts_bend(struct vts_job *job, const struct vts_answer *answer)
 {
     job->host->bend(job, answer);
@@ -588,6 +593,34 @@ static inline bool vts_parse_delay(const struct vts_instance *instance, const ch
            instance->host->parse_delay(instance, text, delay, error);
 }
 
+/* ---- stamp: in open() alone -------------------------------------------------------------------- *
+ *
+ * An instance is known by its plugin and its settings. One that reads something else besides, such as a file
+ * that a PATH names, says by a stamp what it read: a hash of it, and whatever else is needed to go on with
+ * jobs that were started under it. Then the same settings with another stamp are another instance: when the
+ * configuration is read anew, new jobs get the file as it is by then, and jobs that are there go on under
+ * what they were started with. A filter has no stamp: it is asked about jobs of any age, and reads
+ * what is there when it is opened. */
+
+/* Sets the stamp: a short text of printable ASCII, of which 200 bytes are kept. Elsewhere than in open() it
+ * does nothing, nor does it with a vtsimd that does not know it: such a one sees no change of the file. */
+static inline void vts_stamp(struct vts_instance *instance, const char *text)
+{
+    if (instance->host->size > offsetof(struct vts_host, stamp))
+        instance->host->stamp(instance, text);
+}
+
+/* The stamp of the instance that is opened again, after a restart or on another vtsimd, for jobs that were
+ * started under it; NULL where new jobs may be started with it. In the first case no job is started: admit
+ * and start are not called, so what they alone need (the file: it may have changed, or be gone) can be left
+ * out; state_size must be what it was. Do not stamp then: the stamp stays. */
+static inline const char *vts_stamped(const struct vts_instance *instance)
+{
+    return instance->host->size > offsetof(struct vts_host, stamped)
+               ? instance->host->stamped(instance)
+               : NULL;
+}
+
 /* ---- the plugin itself ----------------------------------------------------------------------- */
 
 enum vts_kind {
@@ -614,6 +647,14 @@ enum vts_kind {
  *       names plugin and hook, the error's code is "behaviour_error".
  *   (+) only where the instance counts_polls, and to act only before the end; otherwise it does nothing but
  *       log a warning, and what is written to the state is thrown away.
+ *
+ * A filter has admit and poll alone, and they neither act nor write state: it has none. Filters are asked in
+ * their order, before the behaviour. One that refuses, or answers a poll with a status of 300 or more or a cut,
+ * answers in the service's place: nobody behind it is asked about this request, whose number is counted all
+ * the same (vts_polls). Else what they and the behaviour bend is joined: stalls and dribbles add up, of each
+ * other member the one that is set first stays. Chance: a filter's draws are its own, keyed by its name, the job
+ * and the number of the poll or attempt. Of a start of an id that is taken, of unknown ids, cancels and listings
+ * it does not hear.
  *
  * A job asks for wakes; polls only look. Wakes that are due come before every other event, each with its
  * own moment as vts_now(), however late somebody looks. More than 1,000 wakes in one moment are taken to

@@ -19,6 +19,18 @@ static struct failures failed;
 static struct vts_harness *harness;
 static struct vts_harness_job *job;
 
+/* What was told where no harness is known, as the handler of the file gets it. */
+static struct failures placed;
+
+static void take_place(void *arg, const char *file, int line, const char *text)
+{
+    (void)arg;
+    (void)file;
+    placed.count++;
+    placed.line = line;
+    snprintf(placed.text, sizeof(placed.text), "%s", text);
+}
+
 static int teardown(void **state)
 {
     (void)state;
@@ -197,6 +209,37 @@ static int in_a_child(void (*function)(void), char *out, size_t size)
     return status;
 }
 
+static void of_no_job(void **state)
+{
+    struct vts_harness_place place = {__FILE__, 0, NULL};
+    static const char text[] = "expected a job, and there is none (it is NULL)\n";
+    const struct vts_harness_job *none;
+
+    (void)state;
+    begin("");
+    none = vts_harness_find(harness, "b");
+    assert_null(none);
+    place.fail = take_place;
+    place.line = 7;
+    assert_false(vts_harness_expect_at(none, false, "", place));
+    assert_false(vts_harness_expect_state_at(none, VTS_COMPLETED, place));
+    assert_false(vts_harness_expect_ended_after_at(none, 1, place));
+    assert_false(vts_harness_expect_wakes_after_at(none, 1, place));
+    assert_false(vts_harness_expect_progress_at(none, 1, place));
+    assert_false(vts_harness_expect_result_at(none, NULL, place));
+    assert_false(vts_harness_expect_error_at(none, "moody", NULL, place));
+    assert_false(vts_harness_expect_status_at(none, 200, place));
+    assert_int_equal(placed.count, 8);
+    assert_int_equal(placed.line, 7);
+    assert_string_equal(placed.text, text);
+    assert_null(vts_harness_start(harness, NULL, NULL));
+    assert_int_equal(failed.count, 1);
+    assert_string_equal(failed.text,
+                        "vts_harness_start: \"(NULL)\" is no id: 1 to 255 bytes of UTF-8 "
+                        "without control characters are one\n");
+    failed.count = 0;
+}
+
 static bool plainly_expect_completed(const struct vts_harness_job *seen)
 {
     struct vts_harness_place place = {"moon.c", 41, NULL};
@@ -298,6 +341,7 @@ int main(void)
         cmocka_unit_test_teardown(of_a_job_that_failed, teardown),
         cmocka_unit_test_teardown(of_a_job_whose_start_was_refused, teardown),
         cmocka_unit_test_teardown(of_whatever_is_no_job, teardown),
+        cmocka_unit_test_teardown(of_no_job, teardown),
         cmocka_unit_test_teardown(a_long_result_is_cut_in_the_history, teardown),
         cmocka_unit_test_teardown(without_a_handler_it_is_printed_and_aborts, teardown),
         cmocka_unit_test_teardown(a_behaviour_that_nobody_asks_about_must_open, teardown),

@@ -56,12 +56,36 @@ static void what_is_no_behaviour_is_refused(void **state)
     struct vts_error error;
 
     (void)state;
-    assert_null(vts_harness_create(sieve_LTX_vts_plugin, NULL, 1, &error));
-    assert_string_equal(error.message, "\"sieve\" is a filter, not a behaviour");
     assert_null(vts_harness_create(closed_LTX_vts_plugin, NULL, 1, &error));
     assert_string_equal(error.message, "settings:1: [behaviour closed]: the moon is not full");
     assert_null(vts_harness_create(NULL, NULL, 1, &error));
     assert_string_equal(error.message, "there is no plugin");
+}
+
+/* Around jobs that take an hour each. */
+static void a_filter_is_tried_by_itself(void **state)
+{
+    struct vts_harness *harness = vts_harness_create(sieve_LTX_vts_plugin, NULL, 1, NULL);
+    struct vts_harness_job *job = vts_harness_start(harness, "a", NULL);
+    struct vts_error error;
+
+    (void)state;
+    vts_harness_expect_state(job, VTS_RUNNING);
+    vts_harness_expect_wakes_after(job, 3600000);
+    assert_ptr_equal(vts_harness_instance(harness)->plugin, sieve_LTX_vts_plugin());
+    assert_int_equal(vts_harness_poll(job), 500);
+    assert_true(vts_harness_restart(harness));
+    assert_int_equal(vts_harness_poll(job), 500);
+    assert_ptr_equal(vts_harness_instance(harness)->plugin, sieve_LTX_vts_plugin());
+    vts_harness_run(harness);
+    vts_harness_expect_ended_after(job, 3600000);
+    assert_int_equal(vts_harness_poll(job), 500);
+    assert_true(vts_harness_check_laws(harness, NULL));
+    vts_harness_destroy(harness);
+    assert_null(vts_harness_create(sieve_LTX_vts_plugin, "delay = 1s", 1, &error));
+    assert_string_equal(error.message,
+                        "settings:2: [filter sieve] delay: unknown key; this section "
+                        "takes none");
 }
 
 static void a_module_is_loaded_from_its_file(void **state)
@@ -492,6 +516,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_setting_is_told_with_its_place),
         cmocka_unit_test(what_is_no_behaviour_is_refused),
+        cmocka_unit_test(a_filter_is_tried_by_itself),
         cmocka_unit_test(a_module_is_loaded_from_its_file),
         cmocka_unit_test(it_is_opened_once_and_closed_once),
         cmocka_unit_test(it_begins_when_it_is_told),

@@ -44,14 +44,27 @@ static void on_ring(void *arg, size_t port)
     (void)port;
 }
 
-static bool knows(void *arg, uint64_t hash)
+static bool hold(void *arg, size_t port, uint64_t hash)
 {
-    const struct replica *replica = arg;
+    struct replica *replica = arg;
 
+    (void)port;
     for (size_t i = 0; i < 4; i++)
-        if (replica->known[i] == hash)
+        if (replica->known[i] == hash) {
+            replica->held++;
             return true;
+        }
     return false;
+}
+
+static void release(void *arg, size_t port, uint64_t hash)
+{
+    struct replica *replica = arg;
+
+    (void)port;
+    assert_true(hash == replica->known[0] || hash == replica->known[1] ||
+                hash == replica->known[2] || hash == replica->known[3]);
+    replica->held--;
 }
 
 static bool learn(void *arg, uint64_t hash, struct bytes text)
@@ -80,7 +93,9 @@ void replica_init(struct replica *replica, const char *url)
                                               .seed = 1,
                                               .due = on_due,
                                               .ring = on_ring,
-                                              .knows = knows,
+                                              .hold = hold,
+                                              .release = release,
+                                              .max_instances = 1000,
                                               .learn = learn,
                                               .arg = replica,
                                               .log_level = VTS_INFO};

@@ -24,6 +24,7 @@ struct replica {
     struct text due; /* "a@10 b@20", as the rig's */
     enum record_act due_act;
     uint64_t known[4]; /* instances; 1 is always known */
+    int held;          /* instances that were held and not yet released */
     char learnt[64];   /* the text that was told last */
     bool learns;       /* whether it can be used */
 };

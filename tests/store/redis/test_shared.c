@@ -487,6 +487,132 @@ static void a_listing_fetches_instances_first(void **state)
     assert_string_equal(b.learnt, "its-text");
 }
 
+/* ---- how long instances stay ---- */
+
+static const struct bytes seven = {"seven\0", 6};
+
+static void drop(struct replica *replica, const char *id)
+{
+    struct call call;
+
+    call_init(&call, id, RECORD_DROP);
+    replica_begin(replica, &call);
+    replica_wait(replica, &call);
+    assert_int_equal(call.base.err, VTS_OK);
+    call_finish(&call);
+}
+
+/* So many records name instance 7, and its text is there if there are any. */
+static void assert_uses(long uses)
+{
+    redisReply *reply = redis_ask(&process, "HGET vtsim:uses 0000000000000007");
+
+    assert_int_equal(reply->type, uses ? REDIS_REPLY_STRING : REDIS_REPLY_NIL);
+    if (uses)
+        assert_int_equal(strtol(reply->str, NULL, 10), uses);
+    freeReplyObject(reply);
+    assert_int_equal(redis_do(&process, "HSTRLEN vtsim:instances 0000000000000007"), uses ? 6 : 0);
+}
+
+static void an_instance_goes_with_its_last_record(void **state)
+{
+    struct job job = rig_job("a", T0 + 10);
+
+    (void)state;
+    open_both();
+    assert_int_equal(replica_start(&a, "a", 7, seven), VTS_OK);
+    assert_uses(1);
+    assert_int_equal(replica_start(&b, "b", 7, seven), VTS_OK);
+    assert_uses(2);
+    /* a change of the job is none of its instance; another instance is one */
+    job.instance = 7;
+    assert_int_equal(replica_put(&a, &job), VTS_OK);
+    assert_uses(2);
+    assert_int_equal(replica_start(&a, "a", 8, (struct bytes){"eight", 5}), VTS_OK);
+    assert_uses(1);
+    assert_int_equal(redis_do(&process, "HGET vtsim:uses 0000000000000008"), 1);
+    drop(&a, "b");
+    assert_uses(0);
+    assert_int_equal(redis_do(&process, "HLEN vtsim:instances"), 1);
+    drop(&b, "a");
+    assert_int_equal(redis_do(&process, "EXISTS vtsim:instances vtsim:uses"), 0);
+    assert_int_equal(a.held, 0);
+    assert_int_equal(b.held, 0);
+}
+
+/* It expires by itself, too. */
+static void an_instance_goes_with_what_expires(void **state)
+{
+    struct job job = rig_job("a", T0 + 10);
+
+    (void)state;
+    replica_open(&a);
+    assert_int_equal(replica_start(&a, "a", 7, seven), VTS_OK);
+    job.instance = 7;
+    assert_int_equal(replica_put(&a, &job), VTS_OK);
+    move(&a, T0 + 10);
+    run_due(&a);
+    assert_uses(1);
+    move(&a, T0 + 1010);
+    run_due(&a);
+    assert_uses(0);
+    assert_int_equal(redis_do(&process, "HLEN vtsim:jobs"), 0);
+}
+
+/* This vtsimd has seen the text there; another one has dropped the last job since. */
+static void a_text_that_has_gone_meanwhile_comes_again(void **state)
+{
+    (void)state;
+    open_both();
+    assert_int_equal(replica_start(&a, "a", 7, seven), VTS_OK);
+    assert_true(((struct redis *)a.store)->ports[0].kept[7] == 7);
+    b.known[0] = 7;
+    drop(&b, "a");
+    assert_uses(0);
+    assert_int_equal(replica_start(&a, "a", 7, seven), VTS_OK);
+    assert_uses(1);
+    /* and so does one that somebody took away */
+    redis_do(&process, "DEL vtsim:instances");
+    assert_int_equal(replica_start(&a, "b", 7, seven), VTS_OK);
+    assert_uses(2);
+}
+
+static void as_many_instances_as_allowed(void **state)
+{
+    struct job job = rig_job("b", RECORD_NEVER);
+    struct call call;
+
+    (void)state;
+    a.options.max_instances = b.options.max_instances = 1;
+    open_both();
+    assert_int_equal(replica_start(&a, "a", 7, seven), VTS_OK);
+    b.known[0] = job.instance = 8;
+    call_init(&call, "b", RECORD_PUT);
+    call.job = &job;
+    call.base.instance = 8;
+    call.base.instance_text = (struct bytes){"eight", 5};
+    call.base.instance_limited = true;
+    replica_begin(&b, &call);
+    replica_wait(&b, &call);
+    assert_int_equal(call.base.err, VTS_ERR_LIMIT);
+    assert_true(call.base.instance_refused);
+    assert_int_equal(replica_state(&b, "b"), -1);
+    /* one that is there can be had; and what is not limited is not refused */
+    job.instance = 7;
+    b.known[0] = 7;
+    call.dones = 0;
+    call.base.instance = 7;
+    call.base.instance_text = seven;
+    replica_begin(&b, &call);
+    replica_wait(&b, &call);
+    assert_int_equal(call.base.err, VTS_OK);
+    assert_false(call.base.instance_refused);
+    call_finish(&call);
+    assert_int_equal(replica_start(&b, "c", 9, (struct bytes){"nine", 4}), VTS_OK);
+    assert_int_equal(redis_do(&process, "HLEN vtsim:instances"), 2);
+    assert_int_equal(redis_do(&process, "HLEN vtsim:jobs"), 3);
+}
+
 /* ---- what others leave there ---- */
 
 static void a_strange_record_is_refused_alone(void **state)
@@ -607,6 +733,10 @@ int main(void)
         TEST(the_instance_of_another_is_fetched),
         TEST(an_instance_that_nobody_has),
         TEST(a_listing_fetches_instances_first),
+        TEST(an_instance_goes_with_its_last_record),
+        TEST(an_instance_goes_with_what_expires),
+        TEST(a_text_that_has_gone_meanwhile_comes_again),
+        TEST(as_many_instances_as_allowed),
         TEST(a_strange_record_is_refused_alone),
         TEST(keys_of_another_type),
         TEST(scripts_that_were_flushed_come_back),

@@ -195,6 +195,52 @@ static void ini_files_may_differ(void **state)
     ask(&b, "GET", "/status?job_id=x", NULL, 200, "{\"job_id\": \"x\", \"status\": \"completed\"}");
 }
 
+/* Options that one was told are the other's, too, as long as there is a job with them. */
+static void options_are_shared(void **state)
+{
+    static const char *const told[] = {"pending", "pending", "pending", "completed"};
+    struct json_object *list, *job;
+    char wanted[64];
+
+    (void)state;
+    start_one(&a, "fixed_delay", "server/keep_ended=0", "server/max_instances=2");
+    start_one(&b, "fixed_delay", "server/keep_ended=0", "server/max_instances=2");
+    ask(&a, "POST", "/start",
+        "{\"job_id\": \"x\", \"behaviour\": \"scripted_sequence\", "
+        "\"options\": {\"script\": \"pending x3, pending for 1h\"}}",
+        200, NULL);
+    ask(&a, "POST", "/start",
+        "{\"job_id\": \"y\", \"behaviour\": \"scripted_sequence\", "
+        "\"options\": {\"script\": \"pending x3, completed\"}}",
+        200, NULL);
+    for (int i = 0; i < 4; i++) {
+        snprintf(wanted, sizeof(wanted), "{\"job_id\": \"y\", \"status\": \"%s\"}", told[i]);
+        ask(i % 2 ? &a : &b, "GET", "/status?job_id=y", NULL, 200, wanted);
+    }
+    list = ask_json(&b, "GET", "/jobs?limit=1", NULL, 200);
+    job = json_object_array_get_idx(json_object_object_get(list, "jobs"), 0);
+    assert_string_equal(member_text(job, "behaviour"), "scripted_sequence");
+    json_object_put(list);
+    /* y is over and forgotten, so its options are, whoever had them */
+    for (int64_t until_ms = run_now_ms() + EVENT_MS; redis_do(&process, "HLEN vtsim:jobs") > 1;)
+        assert_true(run_now_ms() < until_ms);
+    assert_int_equal(redis_do(&process, "HLEN vtsim:instances"), 1);
+    /* there may be two among all */
+    ask(&b, "POST", "/start", "{\"job_id\": \"z\", \"options\": {\"delay\": \"1h\"}}", 200, NULL);
+    ask(&a, "POST", "/start", "{\"job_id\": \"w\", \"options\": {\"delay\": \"2h\"}}", 503,
+        "{\"error\": \"jobs have as many sets of options as max_instances allows (2): those that they "
+        "have can be given; new ones again when all jobs of one are over and forgotten\"}");
+    ask(&a, "POST", "/start", "{\"job_id\": \"w\", \"options\": {\"delay\": \"1h\"}}", 200, NULL);
+    ask(&a, "POST", "/start", "{\"job_id\": \"v\"}", 200, NULL); /* of the configuration */
+    ask(&b, "DELETE", "/jobs/z", NULL, 200, NULL);
+    ask(&b, "DELETE", "/jobs/w", NULL, 200, NULL);
+    ask(&b, "DELETE", "/jobs/x", NULL, 200, NULL);
+    ask(&b, "DELETE", "/jobs/v", NULL, 200, NULL);
+    for (int64_t until_ms = run_now_ms() + EVENT_MS; redis_do(&process, "HLEN vtsim:jobs") > 0;)
+        assert_true(run_now_ms() < until_ms);
+    assert_int_equal(redis_do(&process, "EXISTS vtsim:instances vtsim:uses"), 0);
+}
+
 static void while_redis_is_away_there_is_503(void **state)
 {
     struct http_response response;
@@ -292,6 +338,7 @@ int main(void)
         TEST(polls_at_the_same_moment),
         TEST(one_that_is_killed_takes_no_job_with_it),
         TEST(ini_files_may_differ),
+        TEST(options_are_shared),
         TEST(while_redis_is_away_there_is_503),
         TEST(one_that_cannot_start_says_why),
     };

@@ -210,16 +210,16 @@ struct seen {
     bool strange; /* something that was not written so */
 };
 
-static bool see(void *arg, struct bytes id, const struct record *record, size_t size,
-                uint64_t polls)
+static bool see(void *arg, const struct sqlite_row *row)
 {
+    struct bytes id = row->id;
     struct seen *seen = arg;
     struct job job;
     char wanted[32];
 
     seen->count++;
-    seen->polls += polls;
-    if (!record_read(record, size, &job) || job.id.length != id.length ||
+    seen->polls += row->polls;
+    if (!record_read(row->record, row->size, &job) || row->instance != job.instance || job.id.length != id.length ||
         memcmp(job.id.at, id.at, id.length) != 0)
         return false;
     if (job.input.at) {

@@ -530,6 +530,113 @@ static void a_record_of_a_stranger_is_left_as_it_is(void **state)
     assert_int_equal(number("SELECT count(*) FROM job"), 3);
 }
 
+/* ---- options ---- */
+
+#define FOR(id, delay) "{\"job_id\": \"" id "\", \"options\": {\"delay\": \"" delay "\"}}"
+
+static void options_outlive_a_kill(void **state)
+{
+    char *object;
+
+    (void)state;
+    START("server/behaviour=fixed_delay");
+    free(ask("POST", "/start",
+             "{\"job_id\": \"steps\", \"behaviour\": \"scripted_sequence\", \"options\": "
+             "{\"script\": \"pending x3, completed\"}}",
+             200));
+    free(ask("POST", "/start", FOR("soon", "300ms"), 200));
+    free(ask("GET", "/status?job_id=steps", NULL, 200));
+    kill_it();
+    START("server/behaviour=random_failure"); /* it knows them from the file alone */
+    for (int i = 0; i < 3; i++) {
+        object = ask("GET", "/status?job_id=steps", NULL, 200);
+        assert_says(object, i < 2 ? "\"pending\"" : "\"completed\"");
+        free(object);
+    }
+    object = wait_ended("soon");
+    assert_int_equal(life(object), 300);
+    assert_says(object, "\"behaviour\": \"fixed_delay\"");
+    free(object);
+    /* the same again is one with what was stored */
+    free(ask("POST", "/start",
+             "{\"job_id\": \"again\", \"behaviour\": \"fixed_delay\", \"options\": {\"delay\": "
+             "\"0.3s\"}}",
+             200));
+    stop();
+    assert_int_equal(number("SELECT count(*) FROM instance"), 2);
+    assert_int_equal(number("SELECT count(*) FROM job"), 3);
+}
+
+static void wait_number(const char *text, int64_t wanted)
+{
+    int64_t until_ms = run_now_ms() + RUN_TIMEOUT_MS, value;
+
+    while ((value = number(text)) != wanted) {
+        if (run_now_ms() > until_ms)
+            fail_msg("%s: %lld, not %lld", text, (long long)value, (long long)wanted);
+        poll(NULL, 0, 5);
+    }
+}
+
+/* The file does not grow by what is over. */
+static void options_leave_the_file_with_their_last_job(void **state)
+{
+    char body[96];
+
+    (void)state;
+    START("server/behaviour=fixed_delay", "server/keep_ended=0");
+    free(ask("POST", "/start", FOR("a", "1h"), 200));
+    free(ask("POST", "/start", FOR("b", "1h"), 200));
+    free(ask("POST", "/start", FOR("c", "2h"), 200));
+    assert_int_equal(number("SELECT count(*) FROM instance"), 2);
+    free(ask("DELETE", "/jobs/a", NULL, 200));
+    wait_number("SELECT count(*) FROM job", 2);
+    assert_int_equal(number("SELECT count(*) FROM instance"), 2);
+    free(ask("DELETE", "/jobs/b", NULL, 200));
+    wait_number("SELECT count(*) FROM instance", 1);
+    /* many come and go, and those that come again are there again */
+    for (int i = 0; i < 200; i++) {
+        snprintf(body, sizeof(body), "{\"job_id\": \"d%d\", \"options\": {\"delay\": \"%dms\"}}", i,
+                 i % 50);
+        free(ask("POST", "/start", body, 200));
+    }
+    wait_number("SELECT count(*) FROM job", 1);
+    wait_number("SELECT count(*) FROM instance", 1);
+    free(ask("POST", "/start", FOR("b", "1h"), 200));
+    kill_it();
+    START("server/behaviour=random_failure", "server/keep_ended=0");
+    assert_log("cannot be used", false);
+    assert_job("b", "\"state\": \"running\"");
+    assert_job("b", "\"behaviour\": \"fixed_delay\"");
+    assert_job("c", "\"state\": \"running\"");
+    /* also those that an earlier vtsimd left */
+    free(ask("DELETE", "/jobs/b", NULL, 200));
+    free(ask("DELETE", "/jobs/c", NULL, 200));
+    wait_number("SELECT count(*) FROM instance", 0);
+}
+
+/* A record that we do not understand is another version's, which will want the options. */
+static void options_of_a_strange_record_stay(void **state)
+{
+    sqlite3 *db;
+
+    (void)state;
+    START("server/behaviour=fixed_delay");
+    free(ask("POST", "/start", FOR("a", "1h"), 200));
+    free(ask("POST", "/start", FOR("b", "1h"), 200));
+    stop();
+    db = reader();
+    sql(db, "UPDATE job SET record = x'00', sum = " ZERO_SUM " WHERE id = 'a'");
+    sqlite3_close(db);
+    START("server/behaviour=fixed_delay", "server/keep_ended=0");
+    free(ask("DELETE", "/jobs/b", NULL, 200));
+    wait_number("SELECT count(*) FROM job", 1);
+    free(ask("POST", "/start", FOR("c", "2h"), 200)); /* behind what would have been forgotten */
+    stop();
+    assert_int_equal(number("SELECT count(*) FROM instance JOIN job ON hash = instance WHERE id = 'a'"),
+                     1);
+}
+
 /* ---- what is refused ---- */
 
 static void a_file_in_use_is_refused(void **state)
@@ -638,6 +745,9 @@ int main(void)
         TEST(people_read_while_it_is_served),
         TEST(answers_wait_for_what_they_tell),
         TEST(a_record_of_a_stranger_is_left_as_it_is),
+        TEST(options_outlive_a_kill),
+        TEST(options_leave_the_file_with_their_last_job),
+        TEST(options_of_a_strange_record_stay),
         TEST(a_file_in_use_is_refused),
         TEST(files_that_cannot_be_used_end_it),
         TEST(files_that_are_damaged_or_newer_end_it),

@@ -112,12 +112,15 @@ static inline struct vts_harness_place vts_harness_place_(const char *file, int 
 
 /* Makes a harness for one behaviour with one set of settings.
  *
+ * A filter can be tried, too: it stands around a behaviour whose jobs complete after an hour each, which has
+ * no ways of its own. What its hooks make of starts and polls is then seen in job->status and job->answer.
+ *
  * `plugin` is the function that VTS_PLUGIN(NAME, ...) defines, NAME_LTX_vts_plugin, for a behaviour that is
  * linked into the test. `module` is the path of a NAME.so, which is loaded as vtsimd loads it.
  *
  * `settings` are the lines of its INI section, "delay = 10s\nprogress = on"; NULL: its fallbacks. A PATH in
  * them is relative to the current folder. They are read as if they stood in a file named `settings` under
- * the heading [behaviour NAME], which is its line 1: so an error in the first of them reads
+ * the heading [behaviour NAME] (or [filter NAME]), which is its line 1: so an error in the first of them reads
  * "settings:2: [behaviour NAME] delay: ...".
  *
  * `seed` is where chance starts from; that of vtsimd is 1 unless it is configured.
