@@ -23,9 +23,10 @@ const struct vts_option config_server_options[] = {
                    "what chance starts from: the same seed, the same fates"),
     VTS_OPTION_INT(SERVER, max_jobs, "10000000", 1, 1000000000,
                    "jobs held at one time; a start beyond them is answered 503"),
-    VTS_OPTION_INT(SERVER, max_instances, "10000", 1, 1000000,
-                   "sets of options that starts may give and jobs have at one time; a start with one "
-                   "more is answered 503"),
+    VTS_OPTION_INT(
+        SERVER, max_instances, "10000", 1, 1000000,
+        "sets of options that starts may give and jobs have at one time; a start with one "
+        "more is answered 503"),
     VTS_OPTION_TIME(SERVER, keep_ended, "1h", "how long an ended job can still be asked about"),
     VTS_OPTION_INT(SERVER, max_body, "1048576", 1, 1073741824, "bytes of a request's body"),
     VTS_OPTION_TIME_BETWEEN(SERVER, idle_timeout, "60s", 10, 86400000,
