@@ -26,6 +26,7 @@ static const struct {
                 {"resume", COMMAND_RESUME, 1, INT_MAX, "TOKEN..."},
                 {"list", COMMAND_LIST, 0, 0, ""},
                 {"cancel", COMMAND_CANCEL, 1, 1, "ID"},
+                {"audit", COMMAND_AUDIT, 0, 1, "[ID]"},
                 {"new-behaviour", COMMAND_NEW_BEHAVIOUR, 1, 2, "NAME [DIR]"}};
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -43,20 +44,22 @@ enum {
     ON_TIMEOUT,
     LONG_POLL,
     TRACE,
-    WATCH
+    WATCH,
+    DRAW
 };
 
 /* Options that mean nothing for most commands. */
 #define WAITING  (1u << COMMAND_WAIT | 1u << COMMAND_RUN | 1u << COMMAND_RESUME)
 #define STARTING (1u << COMMAND_START)
 #define ASKING   (~(1u << COMMAND_NEW_BEHAVIOUR))
+#define WITHIN   (ASKING & ~(1u << COMMAND_AUDIT))
 static const struct {
     int option;
     const char *name;
     unsigned int commands; /* one bit each */
     const char *commands_text;
 } narrow_options[] = {{'u', "url", ASKING, "commands that ask a server"},
-                      {'t', "timeout", ASKING, "commands that ask a server"},
+                      {'t', "timeout", WITHIN, "commands that ask for jobs"},
                       {REQUEST_TIMEOUT, "request-timeout", ASKING, "commands that ask a server"},
                       {JSON, "json", ASKING, "commands that ask a server"},
                       {'i', "interval", WAITING, "wait, run and resume"},
@@ -69,7 +72,8 @@ static const struct {
                       {MAX_ERRORS, "max-errors", WAITING | STARTING, "start, wait, run and resume"},
                       {TRACE, "trace", WAITING | STARTING, "start, wait, run and resume"},
                       {STATE, "state", 1u << COMMAND_LIST, "list"},
-                      {WATCH, "watch", 1u << COMMAND_LIST, "list"}};
+                      {WATCH, "watch", 1u << COMMAND_LIST, "list"},
+                      {DRAW, "draw", 1u << COMMAND_AUDIT, "audit"}};
 
 enum { NARROW_OPTIONS = sizeof(narrow_options) / sizeof(narrow_options[0]) };
 
@@ -87,6 +91,7 @@ static const struct option long_options[] = {
     {"long-poll", required_argument, NULL, LONG_POLL},
     {"trace", no_argument, NULL, TRACE},
     {"watch", no_argument, NULL, WATCH},
+    {"draw", no_argument, NULL, DRAW},
     {"state", required_argument, NULL, STATE},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, 'h'},
@@ -108,6 +113,8 @@ void arguments_help(void)
         "  resume TOKEN...  go on with waits that were interrupted\n"
         "  list             list the jobs (vtsimd only)\n"
         "  cancel ID        ask to stop a job (vtsimd only)\n"
+        "  audit [ID]       tell how clients asked for jobs: for one, for those whose id a\n"
+        "                   pattern fits ('long-*'), or for all (vtsimd only)\n"
         "  new-behaviour NAME [DIR]\n"
         "                   write a project for a behaviour of your own, with its test, into\n"
         "                   the folder DIR (default: NAME); asks no server\n"
@@ -138,6 +145,9 @@ void arguments_help(void)
         "Of list:\n"
         "      --state STATE       queued, running, completed, failed or cancelled\n"
         "      --watch             go on, with a line for each change\n"
+        "\n"
+        "Of audit:\n"
+        "      --draw              draw the jobs along time, with their polls\n"
         "\n"
         "A TIME is a number and a unit: 250ms, 10s, 2m, 1h, 1d.\n"
         "\n"
@@ -278,6 +288,9 @@ static bool read_new_option(struct arguments *arguments, int option, const char 
     case TRACE:
         arguments->trace = true;
         return true;
+    case DRAW:
+        arguments->draw = true;
+        return true;
     default:
         arguments->watch = true;
         return true;
@@ -331,7 +344,7 @@ static bool read_option(struct arguments *arguments, int option, const char *val
     }
 }
 
-#define COMMAND_NAMES "start, status, wait, run, resume, list, cancel, new-behaviour"
+#define COMMAND_NAMES "start, status, wait, run, resume, list, cancel, audit, new-behaviour"
 
 static bool read_command(struct arguments *arguments, int count, char **words)
 {
@@ -431,5 +444,8 @@ bool arguments_read(struct arguments *arguments, int argc, char **argv)
         given |= note(option);
     }
     return read_command(arguments, argc - optind, argv + optind) &&
-           check_options(arguments, given, argv[optind]) && settle_plan(arguments, given);
+           check_options(arguments, given, argv[optind]) &&
+           (!(arguments->draw && arguments->json) ||
+            wrong("audit: --draw and --json are asked for one at a time")) &&
+           settle_plan(arguments, given);
 }

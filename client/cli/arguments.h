@@ -24,6 +24,7 @@ enum command {
     COMMAND_RESUME,
     COMMAND_LIST,
     COMMAND_CANCEL,
+    COMMAND_AUDIT,
     COMMAND_NEW_BEHAVIOUR,
     COMMAND_HELP,
     COMMAND_VERSION
@@ -31,15 +32,16 @@ enum command {
 
 struct arguments {
     enum command command;
-    const char
-        *id; /* the first of them; of new-behaviour: its name; NULL for list, help and version */
+    const char *
+        id; /* the first of them; of new-behaviour: its name; NULL for list, help and version; of audit it may be a pattern, or
+               NULL: all */
     char *const *ids; /* of wait and run: all; of resume: tokens */
     size_t id_count;
     const char *folder;  /* of new-behaviour; NULL: called as it is */
     const char *state;   /* of list; NULL: all */
     const char *url;     /* that -u gave; NULL: it did not */
     const char *timeout; /* that -t gave, as it was written; NULL: none */
-    bool json, trace, watch;
+    bool json, trace, watch, draw;
     struct vts_client_options options;
 };
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #define SERVER struct server_settings
+#define AUDIT  struct audit_section
 
 /* Order and wording are those of config/vtsimd.ini, and a test compares the defaults. */
 const struct vts_option config_server_options[] = {
@@ -43,6 +44,18 @@ const struct vts_option config_server_options[] = {
     VTS_OPTION_CHOICE(SERVER, log_level, "debug|info|warning|error", "info",
                       "the least that is logged to standard error"),
     VTS_OPTION_CHOICE(SERVER, log_format, "text|json", "text", "how a line of the log is written"),
+    VTS_OPTIONS_END};
+
+const struct vts_option config_audit_options[] = {
+    VTS_OPTION_BOOL(AUDIT, enabled, "on", "whether it is noted how clients ask"),
+    VTS_OPTION_INT(AUDIT, jobs, "1000", 0, 1000000,
+                   "jobs, the last ones, whose poll times are kept"),
+    VTS_OPTION_INT(AUDIT, polls, "256", 2, 65536, "poll times kept of a job, the last ones"),
+    VTS_OPTION_TIME(
+        AUDIT, abandoned_after, "5m",
+        "a job whose end nobody has seen is abandoned when nobody has asked for so long"),
+    VTS_OPTION_TIME_BETWEEN(AUDIT, poll_cost, "1s", 1, 86400000,
+                            "the delay that costs as much as one poll"),
     VTS_OPTIONS_END};
 
 /* ---- the address ----------------------------------------------------------------------------- */
@@ -200,7 +213,8 @@ static void check_names(struct ini *ini, struct problems *problems)
 
     for (size_t i = 0; i < ini->count; i++) {
         struct ini_section *section = ini->sections[i];
-        bool single = !strcmp(section->kind, "server") || !strcmp(section->kind, "store");
+        bool single = !strcmp(section->kind, "server") || !strcmp(section->kind, "store") ||
+                      !strcmp(section->kind, "audit");
         bool named = !strcmp(section->kind, "behaviour") || !strcmp(section->kind, "filter") ||
                      !strcmp(section->kind, "rule");
 
@@ -235,6 +249,8 @@ bool config_read(struct config *config, const char *file, const char *const *ass
         ini_set(&config->ini, assignments[i], problems);
     check_names(&config->ini, problems);
     read_server(config, problems);
+    options_read(config_audit_options, &config->audit, ini_section(&config->ini, "audit", NULL),
+                 "audit", NULL, problems);
     read_rules(config, problems);
     return problems->count == before;
 }
@@ -242,6 +258,7 @@ bool config_read(struct config *config, const char *file, const char *const *ass
 void config_finish(struct config *config)
 {
     options_free(config_server_options, &config->server);
+    options_free(config_audit_options, &config->audit);
     for (size_t i = 0; i < config->rule_count; i++)
         config_free_rule(&config->rules[i]);
     free(config->rules);
@@ -251,7 +268,8 @@ void config_finish(struct config *config)
 
 static void report_section(const struct ini_section *section, struct problems *problems)
 {
-    static const char *const kinds[] = {"server", "store", "behaviour", "filter", "rule", NULL};
+    static const char *const kinds[] = {"server", "store", "audit", "behaviour",
+                                        "filter", "rule",  NULL};
     const char *near = text_nearest(section->kind, kinds);
     struct ini_title title = ini_title(section);
     char where[4200];
@@ -263,11 +281,11 @@ static void report_section(const struct ini_section *section, struct problems *p
     if (near)
         problems_add(problems, where, title.text, NULL,
                      "unknown kind of section; did you mean [%s%s]?", near,
-                     near[0] == 's' ? "" : " NAME");
+                     near[0] == 's' || near[0] == 'a' ? "" : " NAME");
     else
         problems_add(problems, where, title.text, NULL,
-                     "unknown kind of section; write [server], [store], [behaviour NAME], "
-                     "[filter NAME] or [rule NAME]");
+                     "unknown kind of section; write [server], [store], [audit], "
+                     "[behaviour NAME], [filter NAME] or [rule NAME]");
 }
 
 void config_report_unknown(const struct config *config, struct problems *problems)

@@ -28,6 +28,15 @@ struct server_settings {
     int log_format;              /* 0 text, 1 json */
 };
 
+/* [audit] */
+struct audit_section {
+    bool enabled;
+    int64_t jobs;  /* the last ones, whose poll times are kept */
+    int64_t polls; /* of each */
+    vts_ms abandoned_after;
+    vts_ms poll_cost; /* a delay that costs as much as one poll */
+};
+
 /* [rule NAME]: jobs whose id matches the glob, and all that the conditions below ask for, get this behaviour;
  * the first rule that matches wins. */
 struct rule_settings {
@@ -57,6 +66,7 @@ struct config {
     struct server_settings server;
     char host[256]; /* from server.listen; without the brackets of an IPv6 address */
     int port;
+    struct audit_section audit;
     struct config_rule *rules;
     size_t rule_count;
 };
@@ -87,6 +97,7 @@ void config_free_rule(struct config_rule *rule);
 
 /* The server's own sections, for --describe. */
 extern const struct vts_option config_server_options[];
+extern const struct vts_option config_audit_options[];
 extern const struct vts_option config_rule_options[];
 
 #endif

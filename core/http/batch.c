@@ -200,6 +200,8 @@ static bool take_item(struct exchange *exchange, struct batch *batch, struct byt
     item->call.port = exchange->worker->port;
     item->call.want_job = item->call.spare_input = true;
     item->call.done = item_done;
+    item->call.connection = exchange->call.connection;
+    item->call.in_batch = true;
     item->batch = batch;
     batch->count++;
     return true;

@@ -66,8 +66,10 @@ static void on_written(struct bufferevent *bufferevent, void *arg)
     struct exchange *exchange = arg;
 
     (void)bufferevent;
-    if (exchange->sent == exchange->answer.body.length)
-        exchange_abandon(exchange);
+    if (exchange->sent < exchange->answer.body.length)
+        return;
+    service_told(&exchange->call);
+    exchange_abandon(exchange);
 }
 
 static void on_error(struct bufferevent *bufferevent, short what, void *arg)

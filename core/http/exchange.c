@@ -23,6 +23,16 @@
 
 /* ---- life ---- */
 
+static struct service_connection *connection_of(const struct worker *worker,
+                                                struct evhttp_request *request)
+{
+    struct evhttp_connection *connection = evhttp_request_get_connection(request);
+    int place =
+        bufferevent_getfd(evhttp_connection_get_bufferevent(connection)) - worker->server->first_fd;
+
+    return worker->connections && place >= 0 ? &worker->connections[place] : NULL;
+}
+
 struct exchange *exchange_create(struct worker *worker, struct evhttp_request *request)
 {
     struct exchange *exchange = LIST_FIRST(&worker->spare);
@@ -42,7 +52,8 @@ struct exchange *exchange_create(struct worker *worker, struct evhttp_request *r
     exchange->call.input = exchange->call.store.instance_text = (struct bytes){NULL, 0};
     exchange->call.idempotency = (struct bytes){NULL, 0};
     exchange->call.want_job = exchange->call.spare_input = false;
-    exchange->call.bent = false;
+    exchange->call.bent = exchange->call.late = exchange->call.in_batch = false;
+    exchange->call.connection = connection_of(worker, request);
     exchange->answer.status = 200;
     exchange->answer.type = "application/json";
     exchange->answer.allow = NULL;
@@ -194,6 +205,8 @@ static void send_now(struct exchange *exchange)
 
     /* The watch is edge-triggered, and libevent takes no other kind of event on the same socket. */
     exchange_unpark(exchange);
+    if (!call->bent || call->answer.dribble == 0)
+        service_told(&exchange->call);
     if (call->bent && (call->answer.cut != VTS_BREAK_NONE || call->answer.dribble > 0))
         broken_send(exchange);
     else

@@ -60,10 +60,11 @@ struct worker {
     struct event_base *base;
     struct evhttp *http;
     struct evhttp_bound_socket *listener;
-    struct event *command;      /* server's wish to drain; on command_fd */
-    LIST_HEAD(, fresh) fresh;   /* server.c's: connections that were just accepted, */
-    struct event *connected;    /* which are looked at by this */
-    struct event *accept_again; /* after the system had no descriptor left */
+    struct event *command;                  /* server's wish to drain; on command_fd */
+    struct service_connection *connections; /* by descriptor, from first_fd on */
+    LIST_HEAD(, fresh) fresh;               /* server.c's: connections that were just accepted, */
+    struct event *connected;                /* which are looked at by this */
+    struct event *accept_again;             /* after the system had no descriptor left */
     struct event *drain_over;
     int command_fd;
     struct exchange_list parked, spare;

@@ -254,25 +254,6 @@ static bool read_state(struct exchange *exchange, int *state)
     return *state > VTS_ASKED;
 }
 
-static bool read_limit(struct exchange *exchange, size_t *limit)
-{
-    char digits[RECORD_ID_MAX + 1], *end;
-    size_t length;
-
-    *limit = PAGE_DEFAULT;
-    if (!request_parameter(exchange, "limit", digits, &length))
-        return false;
-    if (length == SIZE_MAX)
-        return true;
-    *limit = strtoul(digits, &end, 10);
-    if (length == 0 || strspn(digits, "0123456789") != length || *end || *limit < 1 ||
-        *limit > PAGE_LIMIT) {
-        exchange_error(exchange, 400, "limit must be a whole number from 1 to %d", PAGE_LIMIT);
-        return false;
-    }
-    return true;
-}
-
 void jobs_list(struct exchange *exchange)
 {
     static const char *const known[] = {"state", "limit", "after", NULL};
@@ -289,7 +270,7 @@ void jobs_list(struct exchange *exchange)
         return;
     }
     if (!request_parameters_known(exchange, known) || !read_state(exchange, &list.state) ||
-        !read_limit(exchange, &list.store.limit) ||
+        !request_limit(exchange, PAGE_DEFAULT, PAGE_LIMIT, &list.store.limit) ||
         !request_parameter(exchange, "after", list.store.after, &length))
         return;
     list.store.after_length = length == SIZE_MAX ? 0 : length;

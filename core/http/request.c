@@ -132,6 +132,25 @@ bool request_parameter(struct exchange *exchange, const char *name, char value[R
     return true;
 }
 
+bool request_limit(struct exchange *exchange, size_t fallback, size_t most, size_t *limit)
+{
+    char digits[RECORD_ID_MAX + 1], *end;
+    size_t length;
+
+    *limit = fallback;
+    if (!request_parameter(exchange, "limit", digits, &length))
+        return false;
+    if (length == SIZE_MAX)
+        return true;
+    *limit = strtoul(digits, &end, 10);
+    if (length == 0 || strspn(digits, "0123456789") != length || *end || *limit < 1 ||
+        *limit > most) {
+        exchange_error(exchange, 400, "limit must be a whole number from 1 to %zu", most);
+        return false;
+    }
+    return true;
+}
+
 bool request_parameters_known(struct exchange *exchange, const char *const *names)
 {
     const char *at = exchange->query;

@@ -26,6 +26,9 @@ bool request_decode(struct exchange *exchange, const char *name, struct bytes ra
 /* Refuses a query with other parameters than these (NULL-terminated). */
 bool request_parameters_known(struct exchange *exchange, const char *const *names);
 
+/* The parameter `limit`, a whole number from 1 to `most`. */
+bool request_limit(struct exchange *exchange, size_t fallback, size_t most, size_t *limit);
+
 /* Parses the body as one JSON object into exchange->body. */
 bool request_body(struct exchange *exchange);
 

@@ -7,7 +7,7 @@
 #include "request.h"
 
 struct route {
-    const char *path; /* what ends with "/" stands for one more segment: an id */
+    const char *path; /* "{}" stands for one segment: an id */
     const char *allow;
     void (*get)(struct exchange *);
     void (*post)(struct exchange *);
@@ -17,19 +17,33 @@ struct route {
 static const struct route routes[] = {
     {"/status", "GET, HEAD", original_status, NULL, NULL},
     {"/start", "POST", NULL, original_start, NULL},
-    {"/jobs/", "GET, HEAD, DELETE", jobs_get, NULL, jobs_delete},
+    {"/jobs/{}", "GET, HEAD, DELETE", jobs_get, NULL, jobs_delete},
     {"/jobs", "GET, HEAD, POST", jobs_list, jobs_post, NULL},
+    {"/jobs/{}/audit", "GET, HEAD", audit_job, NULL, NULL},
     {"/_sim/health", "GET, HEAD", sim_health, NULL, NULL},
+    {"/_sim/audit", "GET, HEAD", audit_all, NULL, NULL},
+    {"/_sim/audit/expect", "POST", NULL, audit_expect, NULL},
+    {"/_sim/audit/verdict", "GET, HEAD", audit_verdict, NULL, NULL},
 };
 
 static bool matches(const struct route *route, const struct exchange *exchange)
 {
-    size_t length = strlen(route->path);
+    const char *at = exchange->path, *end = at + exchange->path_length, *segment;
+    const char *pattern = route->path;
 
-    if (route->path[length - 1] != '/')
-        return exchange->path_length == length && memcmp(exchange->path, route->path, length) == 0;
-    return exchange->path_length > length && memcmp(exchange->path, route->path, length) == 0 &&
-           !memchr(exchange->path + length, '/', exchange->path_length - length);
+    while (*pattern) {
+        if (*pattern == '{') {
+            segment = at;
+            while (at < end && *at != '/')
+                at++;
+            if (at == segment)
+                return false;
+            pattern += strlen("{}");
+        } else if (at == end || *at++ != *pattern++) {
+            return false;
+        }
+    }
+    return at == end;
 }
 
 static void (*handler(const struct route *route, enum evhttp_cmd_type method))(struct exchange *)
@@ -85,7 +99,10 @@ bool route_id(struct exchange *exchange, const char *prefix)
     char id[RECORD_ID_MAX + 1];
     size_t from = strlen(prefix), length;
     struct bytes raw = {exchange->path + from, exchange->path_length - from};
+    const char *slash = memchr(raw.at, '/', raw.length);
 
+    if (slash)
+        raw.length = (size_t)(slash - raw.at);
     return request_decode(exchange, "id", raw, false, id, &length) &&
            request_take_id(exchange, "id", id, length);
 }

@@ -23,10 +23,16 @@ void jobs_delete(struct exchange *exchange);
 #define BATCH_MOST 100
 void batch_get(struct exchange *exchange);
 
+/* audit.c: how clients ask, and a test's limits for that. */
+void audit_job(struct exchange *exchange);
+void audit_all(struct exchange *exchange);
+void audit_verdict(struct exchange *exchange);
+void audit_expect(struct exchange *exchange);
+
 /* sim.c: what only a test author should touch. */
 void sim_health(struct exchange *exchange);
 
-/* Takes the id that stands behind `prefix` in the path. Answers itself and says false where it is none. */
+/* Takes the id that stands behind `prefix` in the path, up to the next "/". Answers itself and says false where it is none. */
 bool route_id(struct exchange *exchange, const char *prefix);
 
 #endif

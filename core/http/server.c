@@ -145,25 +145,41 @@ static void fresh_end(struct fresh *fresh)
     free(fresh);
 }
 
-/* A connection beyond the limit is told so when it asks for something, and has a second for that. */
-static void on_connected(evutil_socket_t fd, short what, void *arg)
+/* A number of its own, for the audit. */
+static void number(struct worker *worker, int fd)
 {
-    struct worker *worker = arg;
+    struct http_server *server = worker->server;
+    int place = fd - server->first_fd;
+
+    if (worker->connections && place >= 0 && place < server->config->server.max_connections)
+        worker->connections[place] =
+            (struct service_connection){atomic_fetch_add(&server->connections, 1) + 1, false};
+}
+
+/* A connection beyond the limit is told so when it asks for something, and has a second for that. */
+static void greet(struct worker *worker)
+{
     const struct timeval second = {1, 0};
     struct fresh *fresh, *next;
 
-    (void)fd;
-    (void)what;
     for (fresh = LIST_FIRST(&worker->fresh); fresh; fresh = next) {
         next = LIST_NEXT(fresh, link);
+        number(worker, bufferevent_getfd(fresh->bufferevent));
         if (bufferevent_getfd(fresh->bufferevent) >= 0 && too_many(worker, fresh->bufferevent))
             bufferevent_set_timeouts(fresh->bufferevent, &second, &second);
         fresh_end(fresh);
     }
 }
 
+static void on_connected(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    greet(arg);
+}
+
 /* evhttp asks for a bufferevent for a connection that it has accepted, and sets the socket afterwards:
- * it is looked at in the loop's next round. */
+ * it is looked at in the loop's next round, or when it asks for something, if that comes first. */
 static struct bufferevent *make_bufferevent(struct event_base *base, void *arg)
 {
     struct worker *worker = arg;
@@ -185,6 +201,7 @@ static void on_request(struct evhttp_request *request, void *arg)
     struct worker *worker = arg;
     struct evkeyvalq *headers;
 
+    greet(worker);
     if (!too_many(worker,
                   evhttp_connection_get_bufferevent(evhttp_request_get_connection(request)))) {
         route_request(worker, request);
@@ -360,6 +377,7 @@ static void worker_finish(struct worker *worker)
         event_base_free(worker->base);
     if (worker->tokener)
         json_tokener_free(worker->tokener);
+    free(worker->connections);
 }
 
 static void *run_worker(void *arg)
@@ -400,6 +418,19 @@ static bool reserve_descriptors(struct http_server *server, struct vts_error *er
     return true;
 }
 
+/* Most of it is never touched, and so takes no memory. */
+static bool make_connections(struct http_server *server, struct vts_error *error)
+{
+    size_t most = (size_t)server->config->server.max_connections, i;
+
+    for (i = 0; server->service->audited && i < server->worker_count; i++) {
+        server->workers[i].connections = calloc(most, sizeof(struct service_connection));
+        if (!server->workers[i].connections)
+            return vts_error_set(error, VTS_ERR_MEMORY, "no memory for %zu connections", most);
+    }
+    return true;
+}
+
 bool http_server_init(struct http_server *server, struct service *service,
                       const struct config *config, struct vts_error *error)
 {
@@ -430,7 +461,7 @@ bool http_server_init(struct http_server *server, struct service *service,
                           made + 1);
             good = false;
         }
-    good = good && reserve_descriptors(server, error);
+    good = good && reserve_descriptors(server, error) && make_connections(server, error);
     for (i = made; i < server->worker_count; i++)
         if (fds[i] >= 0)
             close(fds[i]);

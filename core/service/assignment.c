@@ -151,6 +151,7 @@ void assignment_changes(const struct assignment *before, const struct assignment
     size_t i;
 
     compare(config_server_options, "server", &before->config.server, &now->config.server, out);
+    compare(config_audit_options, "audit", &before->config.audit, &now->config.audit, out);
     if (was && is && strcmp(was->name, is->name) != 0)
         text_printf(out, "[store] kind: it stays %s until the next start\n", was->name);
     else if (was && is)

@@ -169,20 +169,26 @@ bool service_init(struct service *service, const struct service_parts *parts,
                                     .log_format = set->log_format};
 
     memset(service, 0, sizeof(*service));
+    if (!audits_init(service, &parts->assignment->config, parts->ports))
+        return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the audit");
     service->engine = (struct engine){options.seed, &service->instances};
     service->clock = parts->clock;
     service->port_count = parts->ports;
     service->ports = calloc(parts->ports, sizeof(*service->ports));
     if (!service->ports || !instances_init(&service->instances, parts->ports)) {
+        audit_finish(&service->audit);
         free(service->ports);
         return vts_error_set(error, VTS_ERR_MEMORY, "no memory for %zu workers", parts->ports);
     }
+    audits_options(service, &options);
     service->store = store_open(&parts->assignment->store, &options, error);
     if (!service->store) {
+        audit_finish(&service->audit);
         instances_finish(&service->instances);
         free(service->ports);
         return false;
     }
+    service->audited = service->audited && service->store->ops->note;
     service->instances.most = (uint64_t)set->max_instances;
     service->instances.keeps_idle = service->store->ops->shared;
     service->instances.left = instance_left;
@@ -217,6 +223,7 @@ void service_finish(struct service *service)
     assignment_retire(atomic_load(&service->latest));
     store_destroy(service->store);
     queues_destroy(service->queues);
+    audit_finish(&service->audit); /* which the store asks for what it is to keep */
     instances_finish(&service->instances);
     pthread_mutex_destroy(&service->lock);
     free(service->ports);
@@ -279,6 +286,8 @@ void service_call_finish(struct service_call *call)
     service_call_let_go(call);
     text_finish(&call->word);
     text_finish(&call->record);
+    free(call->marks);
+    call->marks = NULL;
 }
 
 static void hold(struct service_call *call, const struct instance **place,
@@ -419,6 +428,7 @@ static enum record_act move_start(struct store_call *store, const struct record 
         take_outcome(call, work, old, kept(act, old, next));
     if (call->result == SERVICE_EXISTS && match == RECORD_SAME)
         call->result = SERVICE_DONE;
+    audit_note_start(call, act, old, kept(act, old, next));
     return queues_end_turn(call, act);
 }
 
@@ -486,7 +496,11 @@ static enum record_act cancel_job(struct engine_work *work, const struct record 
 static enum record_act move_status(struct store_call *store, const struct record *old,
                                    struct text *next)
 {
-    return move_with(poll_job, store, old, next);
+    enum record_act act = move_with(poll_job, store, old, next);
+
+    if (act != RECORD_PASS)
+        audit_note_poll(call_of(store), kept(act, old, next));
+    return act;
 }
 
 static enum record_act advance_job(struct engine_work *work, const struct record *old,
@@ -501,10 +515,24 @@ static enum record_act move_look(struct store_call *store, const struct record *
     return move_with(advance_job, store, old, next);
 }
 
+static enum record_act move_audit(struct store_call *store, const struct record *old,
+                                  struct text *next)
+{
+    enum record_act act = move_with(advance_job, store, old, next);
+
+    if (act != RECORD_PASS && call_of(store)->result == SERVICE_DONE)
+        audit_note_look(call_of(store), kept(act, old, next));
+    return act;
+}
+
 static enum record_act move_cancel(struct store_call *store, const struct record *old,
                                    struct text *next)
 {
-    return move_with(cancel_job, store, old, next);
+    enum record_act act = move_with(cancel_job, store, old, next);
+
+    if (act != RECORD_PASS)
+        audit_note_cancel(call_of(store), kept(act, old, next));
+    return act;
 }
 
 static enum record_act look_again(struct store_call *store, const struct record *old,
@@ -547,6 +575,7 @@ static void call_done(struct store_call *store)
                                                        : SERVICE_BUSY;
     if (call->result >= SERVICE_LIMIT)
         call->bent = false;
+    audit_note_end(call);
     if (call->changed)
         waits_tell(call->port->service, call->store.id);
     instances_reclaim(&call->port->service->instances);
@@ -564,6 +593,7 @@ static void enter(struct service_call *call, uint64_t order,
     call->store.fn = fn;
     call->store.is_poll = is_poll;
     call->changed = call->bent = false;
+    call->note = (struct service_audit_note){0};
     call->store.done = call_done;
     call->passed = false;
     call->order = order;
@@ -598,14 +628,26 @@ static void enter_new(struct service_call *call, uint64_t order,
 
 void service_start(struct service_call *call)
 {
+    call->late = false;
     enter_new(call, order_of_start(call, NULL), move_start);
 }
 
 void service_claim_key(struct service_call *call) { enter_new(call, 0, move_claim); }
 
-void service_status(struct service_call *call) { enter(call, 0, move_status, true); }
+void service_status(struct service_call *call)
+{
+    call->late = false;
+    enter(call, 0, move_status, true);
+}
+
+void service_cancel(struct service_call *call)
+{
+    call->late = false;
+    enter(call, 0, move_cancel, false);
+}
+
+void service_audit(struct service_call *call) { enter(call, 0, move_audit, false); }
 void service_look(struct service_call *call) { enter(call, 0, move_look, false); }
-void service_cancel(struct service_call *call) { enter(call, 0, move_cancel, false); }
 
 /* ---- listing ---- */
 

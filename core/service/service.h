@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sys/queue.h>
 
+#include "../audit/audit.h"
 #include "../behaviours/overlay.h"
 #include "../jobs/engine.h"
 #include "../jobs/slots.h"
@@ -46,6 +47,21 @@ struct service {
     struct service_port *ports;
     size_t port_count;
     atomic_size_t waiting; /* polls that wait for news, of all ports */
+    struct audit audit;
+    bool audited; /* it is noted how clients ask: that is wanted, and the store can keep it */
+};
+
+/* A client's connection, as far as the audit cares. */
+struct service_connection {
+    uint32_t number; /* a newer one has a higher number; 0: not known */
+    bool used;       /* for a start or a poll */
+};
+
+/* What audit.c keeps in a call from the record's turn to its end. */
+struct service_audit_note {
+    uint32_t number;            /* of the job's poll times; 0: none */
+    bool asked, begins, polled; /* a start or poll of a job that is there; which is new; a poll */
+    struct audit_mark mark;
 };
 
 enum service_result {
@@ -89,6 +105,8 @@ struct service_call {
     struct bytes idempotency; /* start: as in struct job, or none */
     bool want_job;            /* copy the job, for service_job, */
     bool spare_input;         /* without its input and its plugin's state */
+    struct service_connection *connection; /* or NULL */
+    bool in_batch;                         /* the answer stands among others: it cannot come late */
     void (*done)(struct service_call *call);
 
     /* Set before done. */
@@ -98,11 +116,17 @@ struct service_call {
     struct vts_answer answer;
     struct text word;   /* answer.word's bytes */
     struct text record; /* where wanted */
+    bool late;          /* service_told is wanted when the answer has arrived */
+    /* service_audit's. */
+    struct audit_figures figures;
+    struct audit_mark *marks; /* the poll times that are kept, */
+    int mark_count;           /* -1: none are */
     const struct instance
         *told; /* the job's, where the job was wanted; NULL: it is not there any more */
 
     struct service_wait wait;
     /* Used inside. */
+    struct service_audit_note note;
     const struct instance *held; /* a start's: the call is a user of it, and of `told` */
     bool changed;                /* the job's state is another one than before */
     vts_ms wake_at;
@@ -186,6 +210,39 @@ void service_status(struct service_call *call); /* a poll */
 void service_cancel(struct service_call *call);
 void service_list(struct service_list *list);
 
+/* ---- how clients ask (audit.c) ---- */
+
+/* The answer to a call that was `late` has arrived at the client. One that did not needs no call. */
+void service_told(struct service_call *call);
+
+/* The figures and poll times of a job, and the job, if it is wanted; no poll. SERVICE_NOT_FOUND where there is
+ * none; asked of a service that is not audited, the figures are 0 or not known. */
+void service_audit(struct service_call *call);
+
+/* A walk over all jobs, page by page, and between the pages the port's loop goes on. */
+struct service_audit_walk {
+    struct store_list store; /* first */
+    struct service_port *port;
+    const char *glob;             /* of ids; NULL: all */
+    char from[RECORD_ID_MAX + 1]; /* behind this id; "": from the first */
+    /* For each job that matches. False: no more. The record is valid in the call only. */
+    bool (*row)(struct service_audit_walk *walk, const struct record *record,
+                const struct audit_figures *figures);
+    void (*done)(struct service_audit_walk *walk); /* walk->store.err tells whether all went well */
+    struct audit_mark *marks;                      /* the service's own, */
+    bool enough;                                   /* likewise */
+};
+
+/* The caller sets port, glob, from, row and done. It must live until `done` was called, or until the port's
+ * loop has ended; service_audit_walk_finish in either case. */
+void service_audit_walk(struct service_audit_walk *walk);
+void service_audit_walk_finish(struct service_audit_walk *walk);
+
+/* What is known of jobs that are gone, of poll times, and the limits, is forgotten: the other half of dropping
+ * the jobs, with which goes what is known of them. `glob` says which were dropped. Those that are gone are known
+ * in sum alone: a glob other than NULL and "*" leaves the sums and the limits as they are. From any thread. */
+void service_audit_reset(struct service *service, const char *glob);
+
 /* A poll that waits for news: `done` comes when the job's state changes, at once where the job has ended,
  * is not there or its answer is bent, and else when this span is over on the service's clock. */
 void service_wait(struct service_call *call, vts_ms span);
@@ -220,6 +277,19 @@ void service_look(struct service_call *call);
 
 /* The call's job has moved on since the call: takes how it is now. */
 void service_look_again(struct service_call *call);
+
+/* audit.c. From the configuration; false where there was no memory. */
+bool audits_init(struct service *service, const struct config *config, size_t ports);
+/* What the store is to do for it. */
+void audits_options(struct service *service, struct store_options *options);
+/* In the record's turn, when the outcome is known: `record` is the job as it is then. */
+void audit_note_start(struct service_call *call, enum record_act act, const struct record *old,
+                      const struct record *record);
+void audit_note_poll(struct service_call *call, const struct record *record);
+void audit_note_cancel(struct service_call *call, const struct record *record);
+void audit_note_look(struct service_call *call, const struct record *record);
+/* Behind it. */
+void audit_note_end(struct service_call *call);
 /* The call starts a job of this instance, of which it is a user already, and holds it. */
 void call_start_with(struct service_call *call, const struct instance *instance);
 

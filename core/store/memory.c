@@ -22,13 +22,13 @@
 /* Growing by a quarter leaves less unused than doubling: the heap is a tenth of a job's memory. */
 #define HEAP_GROWTH(size) ((size) + (size) / 4 + 16)
 
-/* One job; its record stands right behind. Small, because there are millions: the hash is computed
- * again where it is needed. */
+/* One job; its record stands right behind, and its statistics right before. Small, because there are millions:
+ * the hash is computed again where it is needed. */
 struct node {
     struct node *next;   /* in its bucket */
     uint32_t heap_at;    /* its place in the heap, or NOT_DUE */
     uint32_t polls : 31; /* stays at its highest value */
-    uint32_t polled : 1; /* since memory_each_polled looked */
+    uint32_t polled : 1; /* since memory_each_polled looked, or its statistics were changed */
 };
 
 #define POLLS_MAX ((UINT32_C(1) << 31) - 1)
@@ -54,6 +54,7 @@ struct memory_port {
     struct store_port base; /* first */
     size_t index;
     struct text next;
+    void *fresh;            /* the statistics of a record that is being made */
     _Atomic vts_ms awaited; /* what the last run_due said: earlier than that needs a `ring` */
 };
 
@@ -67,6 +68,26 @@ struct memory {
 };
 
 static struct record *record_of(const struct node *node) { return (struct record *)(node + 1); }
+
+/* NULL where none are kept. */
+static void *stats_of(const struct memory *memory, const struct node *node)
+{
+    return memory->options.stats_size ? (char *)node - memory->options.stats_size : NULL;
+}
+
+static void node_free(const struct memory *memory, struct node *node)
+{
+    free((char *)node - memory->options.stats_size);
+}
+
+/* Makes a node for so long a record, or gives it another size. NULL where there was no memory. */
+static struct node *node_resize(const struct memory *memory, struct node *node, size_t length)
+{
+    size_t before = memory->options.stats_size;
+    char *start = realloc(node ? (char *)node - before : NULL, before + sizeof(*node) + length);
+
+    return start ? (struct node *)(void *)(start + before) : NULL;
+}
 
 static struct bytes id_of(const struct node *node)
 {
@@ -235,7 +256,8 @@ static void tell_changed(const struct memory *memory, size_t port, const struct 
                          const struct record *record)
 {
     if (memory->hooks.changed)
-        memory->hooks.changed(memory->hooks.arg, port, id_of(node), record, node->polls);
+        memory->hooks.changed(memory->hooks.arg, port, id_of(node), record, node->polls,
+                              stats_of(memory, node));
 }
 
 static bool name(const struct memory *memory, size_t port, uint64_t instance)
@@ -263,10 +285,22 @@ static void drop(struct memory *memory, size_t port, struct stripe *stripe, stru
     stripe->states[record_of(node)->state]--;
     stripe->count--;
     *link = node->next;
-    free(node);
+    node_free(memory, node);
     atomic_fetch_sub(&memory->count, 1);
     table_fit(stripe);
     unname(memory, port, instance);
+}
+
+/* Drops one that need not be kept any longer. */
+static void expire(struct memory *memory, size_t port, struct stripe *stripe, struct node **link,
+                   vts_ms now)
+{
+    const struct store_options *options = &memory->options;
+    const void *stats = stats_of(memory, *link);
+
+    if (options->expired && stats)
+        options->expired(options->arg, port, record_of(*link), stats, (*link)->polls, now);
+    drop(memory, port, stripe, link);
 }
 
 /* Takes one more record into the count, if there may be one more. */
@@ -280,16 +314,21 @@ static bool claim(struct memory *memory)
 
 /* The link is where the node goes. The caller has claimed its place, and fits the table afterwards. */
 static enum vts_err insert(struct memory *memory, size_t port, struct stripe *stripe,
-                           struct node **link, const void *record, size_t length)
+                           struct node **link, const void *record, size_t length, const void *stats)
 {
-    struct node *node = heap_reserve(stripe) ? malloc(sizeof(*node) + length) : NULL;
+    struct node *node = heap_reserve(stripe) ? node_resize(memory, NULL, length) : NULL;
 
     if (!node || !name(memory, port, ((const struct record *)record)->instance)) {
-        free(node);
+        if (node)
+            node_free(memory, node);
         return VTS_ERR_MEMORY;
     }
     *node = (struct node){.heap_at = NOT_DUE};
     memcpy(record_of(node), record, length);
+    if (stats)
+        memcpy(stats_of(memory, node), stats, memory->options.stats_size);
+    else if (memory->options.stats_size)
+        memset(stats_of(memory, node), 0, memory->options.stats_size);
     *link = node;
     stripe->count++;
     stripe->states[record_of(node)->state]++;
@@ -298,13 +337,14 @@ static enum vts_err insert(struct memory *memory, size_t port, struct stripe *st
 }
 
 /* Gives the node another size. */
-static bool resize(struct stripe *stripe, struct node **link, size_t length)
+static bool resize(const struct memory *memory, struct stripe *stripe, struct node **link,
+                   size_t length)
 {
     struct node *node = *link;
 
     if (length == record_of(node)->size)
         return true;
-    node = realloc(node, sizeof(*node) + length);
+    node = node_resize(memory, node, length);
     if (!node)
         return false;
     *link = node;
@@ -322,7 +362,7 @@ static enum vts_err replace(struct memory *memory, size_t port, struct stripe *s
 
     if (!heap_reserve(stripe) || (now != before && !name(memory, port, now)))
         return VTS_ERR_MEMORY;
-    if (!resize(stripe, link, next->length)) {
+    if (!resize(memory, stripe, link, next->length)) {
         if (now != before)
             unname(memory, port, now);
         return VTS_ERR_MEMORY;
@@ -338,7 +378,8 @@ static enum vts_err replace(struct memory *memory, size_t port, struct stripe *s
 }
 
 static enum vts_err carry_out(struct memory *memory, size_t port, struct stripe *stripe,
-                              struct node **link, enum record_act act, const struct text *next)
+                              struct node **link, enum record_act act, const struct text *next,
+                              const void *stats)
 {
     enum vts_err err = VTS_OK;
 
@@ -355,7 +396,7 @@ static enum vts_err carry_out(struct memory *memory, size_t port, struct stripe 
     } else if (!claim(memory)) {
         err = VTS_ERR_LIMIT;
     } else {
-        err = insert(memory, port, stripe, link, next->bytes, next->length);
+        err = insert(memory, port, stripe, link, next->bytes, next->length, stats);
         if (err != VTS_OK)
             atomic_fetch_sub(&memory->count, 1);
     }
@@ -384,12 +425,27 @@ static void ring_owner(struct memory *memory, size_t stripe, vts_ms first)
         memory->options.ring(memory->options.arg, port);
 }
 
-static void count_poll(struct stripe *stripe, struct node *node)
+/* The statistics that fn may change: the record's, or zeros for one that it makes. */
+static void *stats_for(const struct memory *memory, const struct memory_port *port,
+                       const struct node *node)
 {
-    if (node->polls < POLLS_MAX)
-        node->polls++;
+    if (node)
+        return stats_of(memory, node);
+    if (port->fresh)
+        memset(port->fresh, 0, memory->options.stats_size);
+    return port->fresh;
+}
+
+static void mark_polled(struct stripe *stripe, struct node *node)
+{
     node->polled = 1;
     stripe->polled = true;
+}
+
+static void count_poll(struct stripe *stripe, struct node *node)
+{
+    node->polls += node->polls < POLLS_MAX;
+    mark_polled(stripe, node);
 }
 
 enum record_act memory_apply(struct store_port *base, struct store_call *call)
@@ -408,16 +464,21 @@ enum record_act memory_apply(struct store_port *base, struct store_call *call)
     call->now = now_for(memory, *link);
     there = *link && !record_expired(record_of(*link), memory->options.keep_ended, call->now);
     if (*link && !there && !closed(memory)) {
-        drop(memory, port->index, stripe, link);
+        expire(memory, port->index, stripe, link, call->now);
         link = find(stripe, hash, call->id);
     }
     /* A refused job is not there for clients, so asking for it is no poll of it. */
     polled = there && call->is_poll && record_of(*link)->state != VTS_ASKED;
     call->polls = there ? (*link)->polls + (polled && (*link)->polls < POLLS_MAX) : 0;
+    call->stats = stats_for(memory, port, there ? *link : NULL);
+    call->stats_changed = false;
     act = call->fn(call, there ? record_of(*link) : NULL, &port->next);
     if (polled && act != RECORD_PASS)
         count_poll(stripe, *link);
-    call->err = carry_out(memory, port->index, stripe, link, act, &port->next);
+    if (there && call->stats_changed)
+        mark_polled(stripe, *link);
+    call->err =
+        carry_out(memory, port->index, stripe, link, act, &port->next, there ? NULL : call->stats);
     if (act == RECORD_PUT || act == RECORD_DROP)
         tell_first_due(stripe);
     first = atomic_load_explicit(&stripe->first_due, memory_order_relaxed);
@@ -459,14 +520,14 @@ static bool run_first(struct memory *memory, struct memory_port *port, struct st
         return true;
     }
     if (record_expired(record_of(node), memory->options.keep_ended, now)) {
-        drop(memory, port->index, stripe, link);
+        expire(memory, port->index, stripe, link, now);
         return true;
     }
     act = memory->options.due(memory->options.arg, port->index, record_of(node), &port->next,
                               now > record_of(node)->last_at ? now : record_of(node)->last_at);
     /* One that cannot be moved (no memory) is tried again later, and holds up nothing. */
     if (act == RECORD_LEAVE ||
-        carry_out(memory, port->index, stripe, link, act, &port->next) != VTS_OK)
+        carry_out(memory, port->index, stripe, link, act, &port->next, NULL) != VTS_OK)
         heap_place(stripe, node, now + 1000);
     return true;
 }
@@ -572,6 +633,7 @@ static bool list_stripe(struct memory *memory, struct stripe *stripe, struct sto
         after = (struct bytes){list->after, list->after_length};
         hash = hash_of(after.at, after.length);
         (*seen)++;
+        list->stats = stats_of(memory, node);
         if ((list->expired ||
              !record_expired(record_of(node), memory->options.keep_ended, now_for(memory, node))) &&
             list->row(list, record_of(node), node->polls, now_for(memory, node)))
@@ -620,7 +682,26 @@ static void memory_count(struct store *store, uint64_t counts[VTS_CANCELLED + 1]
 
 /* ---- for stores that are built on this one ---- */
 
-enum vts_err memory_restore(struct store *store, const struct record *record, uint64_t polls)
+void memory_note(struct store_port *base, struct bytes id, store_note_fn *fn, void *arg)
+{
+    struct memory *memory = memory_of(base);
+    uint64_t hash = hash_of(id.at, id.length);
+    struct stripe *stripe = &memory->stripes[stripe_index(hash)];
+    struct node *node;
+
+    if (memory->options.stats_size == 0)
+        return;
+    pthread_mutex_lock(&stripe->lock);
+    node = *find(stripe, hash, id);
+    if (node) {
+        fn(arg, record_of(node), stats_of(memory, node));
+        mark_polled(stripe, node);
+    }
+    pthread_mutex_unlock(&stripe->lock);
+}
+
+enum vts_err memory_restore(struct store *store, const struct record *record, uint64_t polls,
+                            const void *stats)
 {
     struct memory *memory = (struct memory *)store;
     struct bytes id = {record->id, record->id_length};
@@ -631,7 +712,7 @@ enum vts_err memory_restore(struct store *store, const struct record *record, ui
 
     pthread_mutex_lock(&stripe->lock);
     link = find(stripe, hash, id);
-    err = *link ? VTS_ERR_EXISTS : insert(memory, 0, stripe, link, record, record->size);
+    err = *link ? VTS_ERR_EXISTS : insert(memory, 0, stripe, link, record, record->size, stats);
     if (err == VTS_OK) {
         (*link)->polls = polls < POLLS_MAX ? (uint32_t)polls : POLLS_MAX;
         atomic_fetch_add(&memory->count, 1);
@@ -643,8 +724,9 @@ enum vts_err memory_restore(struct store *store, const struct record *record, ui
 }
 
 /* False where there were more than `most`. */
-static bool tell_polled(struct stripe *stripe, size_t most,
-                        void (*fn)(void *arg, struct bytes id, uint64_t polls), void *arg)
+static bool tell_polled(const struct memory *memory, struct stripe *stripe, size_t most,
+                        void (*fn)(void *arg, struct bytes id, uint64_t polls, const void *stats),
+                        void *arg)
 {
     struct node *node;
     size_t bucket;
@@ -655,7 +737,7 @@ static bool tell_polled(struct stripe *stripe, size_t most,
                 continue;
             if (most-- == 0)
                 return false;
-            fn(arg, id_of(node), node->polls);
+            fn(arg, id_of(node), node->polls, stats_of(memory, node));
             node->polled = 0;
         }
     stripe->polled = false;
@@ -663,13 +745,14 @@ static bool tell_polled(struct stripe *stripe, size_t most,
 }
 
 bool memory_each_polled(struct store *store, size_t *place, size_t most,
-                        void (*fn)(void *arg, struct bytes id, uint64_t polls), void *arg)
+                        void (*fn)(void *arg, struct bytes id, uint64_t polls, const void *stats),
+                        void *arg)
 {
     struct memory *memory = (struct memory *)store;
     struct stripe *stripe = &memory->stripes[*place];
 
     pthread_mutex_lock(&stripe->lock);
-    if (tell_polled(stripe, most, fn, arg))
+    if (tell_polled(memory, stripe, most, fn, arg))
         ++*place;
     pthread_mutex_unlock(&stripe->lock);
     return *place < STRIPES;
@@ -697,14 +780,16 @@ static void memory_destroy(struct store *store)
         for (bucket = 0; stripe->buckets && bucket < (size_t)1 << stripe->bucket_bits; bucket++)
             for (node = stripe->buckets[bucket]; node; node = next) {
                 next = node->next;
-                free(node);
+                node_free(memory, node);
             }
         free((void *)stripe->buckets);
         free(stripe->heap);
         pthread_mutex_destroy(&stripe->lock);
     }
-    for (i = 0; memory->ports && i < memory->options.ports; i++)
+    for (i = 0; memory->ports && i < memory->options.ports; i++) {
         text_finish(&memory->ports[i].next);
+        free(memory->ports[i].fresh);
+    }
     free(memory->ports);
     free(memory);
 }
@@ -719,6 +804,7 @@ static const struct store_ops memory_ops = {
     .list = memory_list,
     .run_due = memory_run_due,
     .count = memory_count,
+    .note = memory_note,
 };
 
 struct store *memory_create(const struct store_options *options, const struct memory_hooks *hooks)
@@ -742,6 +828,10 @@ struct store *memory_create(const struct store_options *options, const struct me
     for (i = 0; memory->ports && i < options->ports; i++) {
         memory->ports[i].base.store = &memory->base;
         memory->ports[i].index = i;
+        if (options->stats_size > 0) {
+            memory->ports[i].fresh = calloc(1, options->stats_size);
+            good = good && memory->ports[i].fresh;
+        }
         atomic_init(&memory->ports[i].awaited, RECORD_NEVER);
     }
     if (!good || !memory->ports) {

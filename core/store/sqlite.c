@@ -116,20 +116,24 @@ static bool is_strange(const struct sqlite *sqlite, struct bytes id)
 
 /* ---- changes ---- */
 
-static struct change *make_change(struct bytes id, const struct record *record, uint64_t polls)
+static struct change *make_change(struct bytes id, const struct record *record, uint64_t polls,
+                                  struct bytes stats)
 {
     size_t size = record ? record->size : 0;
-    struct change *change = malloc(sizeof(*change) + size + id.length);
+    struct change *change = malloc(sizeof(*change) + size + id.length + stats.length);
 
     if (!change)
         return NULL;
     *change = (struct change){.kind = record ? CHANGE_PUT : CHANGE_DROP,
                               .polls = polls,
                               .size = size,
-                              .id_length = id.length};
+                              .id_length = id.length,
+                              .stats_size = stats.length};
     if (record)
         memcpy(change->record, record, size);
     memcpy(change->record + size, id.at, id.length);
+    if (stats.length > 0)
+        memcpy(change->record + size + id.length, stats.at, stats.length);
     return change;
 }
 
@@ -149,10 +153,11 @@ static uint64_t enqueue(struct sqlite *sqlite, struct change *change)
 }
 
 static void on_changed(void *arg, size_t port, struct bytes id, const struct record *record,
-                       uint64_t polls)
+                       uint64_t polls, const void *stats)
 {
     struct sqlite *sqlite = arg;
-    struct change *change = make_change(id, record, polls);
+    struct bytes bytes = {stats, stats && record ? sqlite->options.stats_size : 0};
+    struct change *change = make_change(id, record, polls, bytes);
     uint64_t number;
 
     pthread_mutex_lock(&sqlite->lock);
@@ -314,6 +319,11 @@ static vts_ms sqlite_run_due(struct store_port *base, vts_ms now, size_t most)
     return store_run_due(port->memory, now, most);
 }
 
+static void sqlite_note(struct store_port *port, struct bytes id, store_note_fn *fn, void *arg)
+{
+    memory_note(((struct sqlite_port *)port)->memory, id, fn, arg);
+}
+
 static enum store_state sqlite_state(struct store *store)
 {
     return atomic_load(&((struct sqlite *)store)->failing) ? STORE_FAILING : STORE_OK;
@@ -422,12 +432,14 @@ struct sweep {
 
 struct poll_list {
     struct change *first, **last;
+    size_t stats_size;
 };
 
-static void add_polls(void *arg, struct bytes id, uint64_t polls)
+static void add_polls(void *arg, struct bytes id, uint64_t polls, const void *stats)
 {
     struct poll_list *list = arg;
-    struct change *change = make_change(id, NULL, polls);
+    struct bytes bytes = {stats, stats ? list->stats_size : 0};
+    struct change *change = make_change(id, NULL, polls, bytes);
 
     if (!change) /* a statistic: it is written at the next change */
         return;
@@ -436,17 +448,33 @@ static void add_polls(void *arg, struct bytes id, uint64_t polls)
     list->last = &change->next;
 }
 
+/* Bytes about all jobs together, as they stand when a sweep has told of each. */
+static bool write_summary(struct sqlite *sqlite, struct vts_error *error)
+{
+    const struct store_options *options = &sqlite->options;
+    struct text summary = TEXT_INIT;
+    bool good = true;
+
+    if (options->summary && options->summary(options->arg, &summary) && !summary.failed)
+        good = sqlite_file_summarize(&sqlite->file, (struct bytes){summary.bytes, summary.length},
+                                     error);
+    text_finish(&summary);
+    return good;
+}
+
 /* Writes a slice of the poll counts; behind the last one gives space back. What cannot be written is left
  * to the next sweep. */
 static void sweep_on(struct sqlite *sqlite, struct sweep *sweep)
 {
-    struct poll_list polls = {.first = NULL, .last = &polls.first};
+    struct poll_list polls = {
+        .first = NULL, .last = &polls.first, .stats_size = sqlite->options.stats_size};
     struct vts_error error;
     bool good = true;
 
     sweep->under_way = memory_each_polled(sqlite->memory, &sweep->place, SLICE, add_polls, &polls);
-    if (polls.first) {
-        good = sqlite_file_write(&sqlite->file, polls.first, &error);
+    if (polls.first || !sweep->under_way) {
+        good = (!polls.first || sqlite_file_write(&sqlite->file, polls.first, &error)) &&
+               (sweep->under_way || write_summary(sqlite, &error));
         if (!good && !sweep->failed)
             log_line(VTS_WARNING, "sqlite", "poll counts are not written: %s", error.message);
         sweep->failed = !good;
@@ -589,6 +617,7 @@ static const struct store_ops sqlite_ops = {
     .attach = sqlite_attach,
     .detach = sqlite_detach,
     .each_instance = sqlite_each_instance,
+    .note = sqlite_note,
     .forget_instance = sqlite_forget_instance,
 };
 
@@ -597,6 +626,12 @@ struct restorer {
     uint64_t count;
     bool no_memory;
 };
+
+/* Statistics of another size are those of another vtsimd: they begin anew. */
+static const void *known_stats(const struct sqlite *sqlite, struct bytes stats)
+{
+    return stats.length > 0 && stats.length == sqlite->options.stats_size ? stats.at : NULL;
+}
 
 /* One that is left as it is. It names its instance, which stays in the file with it. */
 static bool keep_strange(struct sqlite *sqlite, const struct sqlite_row *row)
@@ -625,9 +660,22 @@ static bool restore(void *arg, const struct sqlite_row *row)
     if (job.id.length != id.length || memcmp(job.id.at, id.at, id.length) != 0)
         return false;
     restorer->count++;
-    if (memory_restore(restorer->sqlite->memory, row->record, row->polls) == VTS_ERR_MEMORY)
+    if (memory_restore(restorer->sqlite->memory, row->record, row->polls,
+                       known_stats(restorer->sqlite, row->stats)) == VTS_ERR_MEMORY)
         restorer->no_memory = true;
     return true;
+}
+
+static bool resume(struct sqlite *sqlite, struct vts_error *error)
+{
+    const struct store_options *options = &sqlite->options;
+    struct text summary = TEXT_INIT;
+    bool good = sqlite_file_summary(&sqlite->file, &summary, error);
+
+    if (good && options->resume && summary.length > 0)
+        options->resume(options->arg, (struct bytes){summary.bytes, summary.length});
+    text_finish(&summary);
+    return good;
 }
 
 static bool open_file(struct sqlite *sqlite, struct vts_error *error)
@@ -638,7 +686,7 @@ static bool open_file(struct sqlite *sqlite, struct vts_error *error)
 
     if (!sqlite_file_open(&sqlite->file, set, error) ||
         !sqlite_file_check_instances(&sqlite->file, error) ||
-        !sqlite_file_each(&sqlite->file, restore, &restorer, error))
+        !sqlite_file_each(&sqlite->file, restore, &restorer, error) || !resume(sqlite, error))
         return false;
     if (restorer.no_memory)
         return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the jobs of %s", set->path);

@@ -36,6 +36,8 @@ static const char *const steps[] = {
     "  strftime('%Y-%m-%dT%H:%M:%fZ', created_at / 1000.0, 'unixepoch') AS created,"
     "  strftime('%Y-%m-%dT%H:%M:%fZ', ended_at / 1000.0, 'unixepoch') AS ended"
     "  FROM job LEFT JOIN instance ON hash = instance;",
+    /* What the audit knows of a job, for vtsimd alone. It has no checksum: it is no part of the job. */
+    "ALTER TABLE job ADD COLUMN stats BLOB;",
 };
 
 #define VERSION ((int)(sizeof(steps) / sizeof(steps[0])))
@@ -199,12 +201,17 @@ static bool prepare_all(struct sqlite_file *file, struct vts_error *error)
     return prepare(
                file,
                "INSERT INTO job (id, state, created_at, started_at, ended_at, wake_at, polls,"
-               " instance, sum, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+               " instance, sum, record, stats) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, "
+               "?11)"
                " ON CONFLICT (id) DO UPDATE SET state = ?2, created_at = ?3, started_at = ?4,"
-               " ended_at = ?5, wake_at = ?6, polls = ?7, instance = ?8, sum = ?9, record = ?10",
+               " ended_at = ?5, wake_at = ?6, polls = ?7, instance = ?8, sum = ?9, record = ?10,"
+               " stats = ?11",
                &file->put, error) &&
            prepare(file, "DELETE FROM job WHERE id = ?1", &file->drop, error) &&
-           prepare(file, "UPDATE job SET polls = ?2 WHERE id = ?1", &file->polls, error) &&
+           prepare(file, "UPDATE job SET polls = ?2, stats = ?3 WHERE id = ?1", &file->polls,
+                   error) &&
+           prepare(file, "INSERT OR REPLACE INTO setting (name, value) VALUES ('summary', ?1)",
+                   &file->summary, error) &&
            prepare(file,
                    "INSERT OR REPLACE INTO instance (hash, behaviour, text) VALUES (?1, ?2, ?3)",
                    &file->instance, error) &&
@@ -292,6 +299,7 @@ void sqlite_file_close(struct sqlite_file *file)
     sqlite3_finalize(file->drop);
     sqlite3_finalize(file->polls);
     sqlite3_finalize(file->instance);
+    sqlite3_finalize(file->summary);
     sqlite3_finalize(file->forget);
     sqlite3_finalize(file->begin);
     sqlite3_finalize(file->commit);
@@ -330,13 +338,16 @@ bool sqlite_file_each(struct sqlite_file *file, bool (*fn)(void *arg, const stru
     int result;
     bool good = true;
 
-    if (!prepare(file, "SELECT record, polls, sum, id, instance FROM job", &statement, error))
+    if (!prepare(file, "SELECT record, polls, sum, id, instance, stats FROM job", &statement,
+                 error))
         return false;
     while (good && (result = sqlite3_step(statement)) == SQLITE_ROW) {
         struct sqlite_row row = {.id = {(const char *)sqlite3_column_text(statement, 3),
                                         (size_t)sqlite3_column_bytes(statement, 3)},
                                  .polls = (uint64_t)sqlite3_column_int64(statement, 1),
-                                 .instance = (uint64_t)sqlite3_column_int64(statement, 4)};
+                                 .instance = (uint64_t)sqlite3_column_int64(statement, 4),
+                                 .stats = {sqlite3_column_blob(statement, 5),
+                                           (size_t)sqlite3_column_bytes(statement, 5)}};
 
         good = read_row(statement, &aligned) && !aligned.failed && row.id.at;
         row.record = (const struct record *)aligned.bytes;
@@ -367,6 +378,15 @@ static void bind_moment(sqlite3_stmt *statement, int at, vts_ms moment)
         sqlite3_bind_int64(statement, at, moment);
 }
 
+static void bind_stats(sqlite3_stmt *statement, int at, const struct change *change)
+{
+    if (change->stats_size > 0)
+        sqlite3_bind_blob64(statement, at, change->record + change->size + change->id_length,
+                            change->stats_size, SQLITE_STATIC);
+    else
+        sqlite3_bind_null(statement, at);
+}
+
 static sqlite3_stmt *bind_put(struct sqlite_file *file, const struct change *change)
 {
     const struct record *record = (const struct record *)change->record;
@@ -381,6 +401,7 @@ static sqlite3_stmt *bind_put(struct sqlite_file *file, const struct change *cha
     sqlite3_bind_int64(put, 8, (int64_t)record->instance);
     sqlite3_bind_int64(put, 9, sum_of(record, change->size));
     sqlite3_bind_blob64(put, 10, record, change->size, SQLITE_STATIC);
+    bind_stats(put, 11, change);
     return put;
 }
 
@@ -409,6 +430,7 @@ static sqlite3_stmt *bind_change(struct sqlite_file *file, const struct change *
         return bind_id(file->drop, change);
     case CHANGE_POLLS:
         sqlite3_bind_int64(file->polls, 2, (int64_t)change->polls);
+        bind_stats(file->polls, 3, change);
         return bind_id(file->polls, change);
     case CHANGE_FORGET:
         sqlite3_bind_int64(file->forget, 1, (int64_t)change->instance);
@@ -442,6 +464,25 @@ bool sqlite_file_write(struct sqlite_file *file, const struct change *first,
     if (!sqlite3_get_autocommit(file->db))
         step(file->rollback);
     return false;
+}
+
+bool sqlite_file_summarize(struct sqlite_file *file, struct bytes summary, struct vts_error *error)
+{
+    sqlite3_bind_blob64(file->summary, 1, summary.at, summary.length, SQLITE_STATIC);
+    return step(file->summary) || failed(file, "cannot be written", error);
+}
+
+bool sqlite_file_summary(struct sqlite_file *file, struct text *summary, struct vts_error *error)
+{
+    sqlite3_stmt *statement;
+
+    if (!prepare(file, "SELECT value FROM setting WHERE name = 'summary'", &statement, error))
+        return false;
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        text_add(summary, sqlite3_column_blob(statement, 0),
+                 (size_t)sqlite3_column_bytes(statement, 0));
+    sqlite3_finalize(statement);
+    return !summary->failed || vts_error_set(error, VTS_ERR_MEMORY, "no memory for %s", file->path);
 }
 
 void sqlite_file_shrink(struct sqlite_file *file)

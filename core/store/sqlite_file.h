@@ -24,14 +24,14 @@ struct change {
     uint64_t polls;    /* of a put, and of polls */
     uint64_t instance; /* the hash of an instance that is kept or forgotten */
     size_t size;       /* of the record, or of the instance's text; 0 where there is neither */
-    size_t id_length;
-    _Alignas(8) char record[]; /* or text; the id behind it */
+    size_t id_length, stats_size;
+    _Alignas(8) char record[]; /* or text; the id behind it, and the statistics behind that */
 };
 
 struct sqlite_file {
     const char *path; /* the settings' */
     sqlite3 *db;
-    sqlite3_stmt *put, *drop, *polls, *instance, *forget, *begin, *commit, *rollback;
+    sqlite3_stmt *put, *drop, *polls, *instance, *forget, *begin, *commit, *rollback, *summary;
     int lock_fd; /* open as long as the file is: holds the lock against other vtsimds */
 };
 
@@ -51,6 +51,7 @@ struct sqlite_row {
     const struct record *record;
     size_t size;
     uint64_t polls, instance;
+    struct bytes stats; /* or none */
 };
 
 /* Tells all jobs; `fn` says false where id and record do not belong together. False where the file cannot be
@@ -66,6 +67,10 @@ bool sqlite_file_take(struct sqlite_file *file, uint64_t seed, uint64_t *before,
 /* Writes a list of changes in one transaction: all or none. */
 bool sqlite_file_write(struct sqlite_file *file, const struct change *first,
                        struct vts_error *error);
+
+/* Keeps bytes about all jobs together; reads them, into `summary`, which stays empty where there are none. */
+bool sqlite_file_summarize(struct sqlite_file *file, struct bytes summary, struct vts_error *error);
+bool sqlite_file_summary(struct sqlite_file *file, struct text *summary, struct vts_error *error);
 
 /* Gives the space of what was dropped back to the system, a bit at a time. */
 void sqlite_file_shrink(struct sqlite_file *file);

@@ -7,6 +7,10 @@
  * Ports. A store is used through ports, one for each worker; a port is used by its worker's thread
  * alone, and the store calls `done` on that thread: at once, or later from the worker's event loop.
  *
+ * Statistics. Beside each record stand `stats_size` bytes that the store keeps and does not understand: zeros
+ * at first, changed by whoever has his turn at the record, and let go with it. Changes of them are no changes
+ * of the record: a store that writes does so when it gets round to it, and a crash loses the last ones.
+ *
  * Kinds. struct store_ops is what a kind of store implements; everybody else calls the functions. */
 #ifndef VTSIM_STORE_STORE_H
 #define VTSIM_STORE_STORE_H
@@ -47,6 +51,10 @@ struct store_call {
     /* Set by the store before fn: max(clock, the record's last event), and the number of polls. */
     vts_ms now;
     uint64_t polls;
+    /* And the record's statistics, which fn may change, and then says so; zeros for a record that it makes.
+     * NULL where none are kept. */
+    void *stats;
+    bool stats_changed;
     /* Set before done: VTS_OK; VTS_ERR_LIMIT (as many jobs as allowed, or, with `instance_refused`, as many
      * instances), VTS_ERR_MEMORY,
      * VTS_ERR_BUSY (the store cannot write or be reached: try again; a change may yet be kept),
@@ -67,9 +75,11 @@ struct store_list {
     size_t scan;  /* records looked at, at the most: a page may be short */
     bool expired; /* also those whose time to be kept is over */
 
-    /* Called for each record, with nobody else at it. True where it was taken. */
+    /* Called for each record, with nobody else at it. True where it was taken. May read `stats`, which are the
+     * record's, or NULL where none are kept. */
     bool (*row)(struct store_list *list, const struct record *record, uint64_t polls, vts_ms now);
     void (*done)(struct store_list *list);
+    const void *stats;
 
     /* Set before done. */
     enum vts_err err;
@@ -84,10 +94,20 @@ struct store_options {
     uint64_t max_records;
     vts_ms keep_ended; /* how long ended and refused jobs are kept */
     uint64_t seed;     /* what chance starts from: stored jobs go on with the same */
+    size_t stats_size; /* a multiple of 8; 0: none are kept */
 
     /* A record is due. As store_call's fn; called on the port's thread. */
     enum record_act (*due)(void *arg, size_t port, const struct record *old, struct text *next,
                            vts_ms now);
+    /* A record need not be kept any longer, and is let go with its statistics (not NULL). Called on the port's
+     * thread with nobody else at the record: takes no lock of the store. NULL: nobody asks. */
+    void (*expired)(void *arg, size_t port, const struct record *record, const void *stats,
+                    uint64_t polls, vts_ms now);
+    /* Bytes about all records together, which are kept with the statistics where those outlive the process:
+     * asked for when those are written, from any thread (false: there is nothing to be kept), and told, before
+     * there are workers, as they were kept. NULL: there are none. */
+    bool (*summary)(void *arg, struct text *out);
+    void (*resume)(void *arg, struct bytes summary);
     /* The port has something to do earlier than its last store_run_due said: call that again. Called
      * from any thread, with no lock of the store held. */
     void (*ring)(void *arg, size_t port);
@@ -113,6 +133,9 @@ struct store_options {
 /* Told by store_each_instance: the text that came with a record's first call. */
 typedef void store_instance_fn(void *arg, uint64_t hash, struct bytes text);
 
+/* Told by store_note. */
+typedef void store_note_fn(void *arg, const struct record *record, void *stats);
+
 /* Whether a store can do what is asked of it. */
 enum store_state {
     STORE_OK,
@@ -133,6 +156,7 @@ struct store_ops {
     vts_ms (*run_due)(struct store_port *port, vts_ms now, size_t most);
     void (*count)(struct store *store, uint64_t counts[VTS_CANCELLED + 1]);
     /* NULL where the kind has no use for them. */
+    void (*note)(struct store_port *port, struct bytes id, store_note_fn *fn, void *arg);
     enum store_state (*state)(struct store *store);
     bool (*attach)(struct store_port *port, struct event_base *base);
     void (*detach)(struct store_port *port);
@@ -207,6 +231,15 @@ static inline enum record_act store_apply(struct store_port *port, struct store_
 static inline void store_deliver(struct store_port *port, struct store_call *call)
 {
     port->store->ops->deliver(port, call);
+}
+
+/* Lets fn at the statistics of a record, if there is such a record and statistics are kept, before it returns.
+ * Nobody waits for that to be written. */
+static inline void store_note(struct store_port *port, struct bytes id, store_note_fn *fn,
+                              void *arg)
+{
+    if (port->store->ops->note)
+        port->store->ops->note(port, id, fn, arg);
 }
 
 static inline void store_list(struct store_port *port, struct store_list *list)

@@ -29,6 +29,8 @@ static void describe_server(void)
 
     text_puts(&out, "\nThe server's own settings:\n\n[server]\n");
     options_describe(config_server_options, &out);
+    text_puts(&out, "\n[audit]\n");
+    options_describe(config_audit_options, &out);
     text_puts(&out, "\n[rule NAME]\n");
     options_describe(config_rule_options, &out);
     store_each_kind(describe_kind, &out);

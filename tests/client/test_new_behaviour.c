@@ -334,7 +334,7 @@ static void usage_errors_help(void **state)
         {{"new-behaviour", "a", "--json"},
          "new-behaviour: --json is for commands that ask a server"},
         {{"new-behaviour", "a", "-t", "1s"},
-         "new-behaviour: --timeout is for commands that ask a server"},
+         "new-behaviour: --timeout is for commands that ask for jobs"},
         {{"new-behaviour", "a", "--request-timeout=1s"},
          "new-behaviour: --request-timeout is for commands that ask a server"},
         {{"new-behaviour", "a", "--jitter=1"},

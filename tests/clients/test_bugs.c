@@ -23,9 +23,11 @@
 /* What the small client and libvtsim-client make of a script. */
 struct bug {
     int number;
-    const char *job; /* that the small client polls, */
-    int64_t polls;   /* so often */
-    int64_t jobs;    /* that there are when it has ended */
+    const char *job;    /* that the small client polls, */
+    int64_t polls;      /* so often */
+    int64_t jobs;       /* that there are when it has ended */
+    const char *broken; /* the limit that shows it, for that job */
+    const char *more;   /* a limit beyond those that all get, or "" */
     struct {
         enum vts_client_err code;
         enum vts_client_status status;
@@ -35,14 +37,26 @@ struct bug {
 };
 
 static const struct bug bugs[] = {
-    {1, "film", 20, 1, {VTS_CLIENT_OK, VTS_CLIENT_ERROR, 1, 1, 0}},
-    {2, "film", 20, 1, {VTS_CLIENT_ERR_PROTOCOL, 0, 2, 1, 0}},
-    {3, "film", 1, 1, {VTS_CLIENT_OK, VTS_CLIENT_COMPLETED, 2, 1, 0}},
-    {4, "film", 5, 1, {VTS_CLIENT_OK, VTS_CLIENT_COMPLETED, 2, 1, 1000}},
-    {5, "film", 2, 2, {VTS_CLIENT_OK, VTS_CLIENT_COMPLETED, 1, 1, 0}},
-    {6, "film-2", 0, 2, {VTS_CLIENT_OK, VTS_CLIENT_COMPLETED, 1, 2, 0}},
-    {7, "film", 20, 1, {VTS_CLIENT_ERR_PROTOCOL, 0, 2, 1, 0}},
-    {8, "film", 4, 1, {VTS_CLIENT_OK, VTS_CLIENT_COMPLETED, 1, 1, 0}},
+    {1, "film", 20, 1, "polls_after_end", "", {VTS_CLIENT_OK, VTS_CLIENT_ERROR, 1, 1, 0}},
+    {2, "film", 20, 1, "polls_per_job", "", {VTS_CLIENT_ERR_PROTOCOL, 0, 2, 1, 0}},
+    {3,
+     "film",
+     1,
+     1,
+     "abandoned",
+     ", \"abandoned\": 0",
+     {VTS_CLIENT_OK, VTS_CLIENT_COMPLETED, 2, 1, 0}},
+    {4, "film", 5, 1, "early_polls", "", {VTS_CLIENT_OK, VTS_CLIENT_COMPLETED, 2, 1, 1000}},
+    {5, "film", 2, 2, "polls_after_end", "", {VTS_CLIENT_OK, VTS_CLIENT_COMPLETED, 1, 1, 0}},
+    {6,
+     "film-2",
+     0,
+     2,
+     "abandoned",
+     ", \"abandoned\": 0",
+     {VTS_CLIENT_OK, VTS_CLIENT_COMPLETED, 1, 2, 0}},
+    {7, "film", 20, 1, "polls_per_job", "", {VTS_CLIENT_ERR_PROTOCOL, 0, 2, 1, 0}},
+    {8, "film", 4, 1, "polls_after_end", "", {VTS_CLIENT_OK, VTS_CLIENT_COMPLETED, 1, 1, 0}},
 };
 
 enum { BUGS = sizeof(bugs) / sizeof(bugs[0]) };
@@ -146,6 +160,38 @@ static void assert_polls(const struct vtsimd *vtsimd, const struct bug *bug)
     http_response_finish(&response);
 }
 
+/* ---- the verdict: limits that a good client keeps through each script -------------------------- */
+
+static void expect_good_polling(const struct vtsimd *vtsimd, const struct bug *bug)
+{
+    struct http_response response;
+    char limits[300];
+
+    snprintf(limits, sizeof(limits),
+             "{\"early_polls\": 0, \"early_starts\": 0, \"polls_after_end\": 0, "
+             "\"duplicate_starts\": 0, "
+             "\"polls_per_job\": 12, \"detection_delay\": \"20s\", \"unknown_polls\": 0%s}",
+             bug->more);
+    http_request(vtsimd->port, "POST", "/_sim/audit/expect", limits, &response);
+    assert_int_equal(response.status, 200);
+    http_response_finish(&response);
+}
+
+/* That on the jobs of this name; `broken` is the limit that must be among the reasons, NULL: it passes. */
+static void assert_verdict(const struct vtsimd *vtsimd, const char *job, const char *broken)
+{
+    char target[80], wanted[120] = "{\"verdict\": \"pass\", \"reasons\": []}";
+    struct http_response response;
+
+    snprintf(target, sizeof(target), "/_sim/audit/verdict?job=%s", job);
+    http_request(vtsimd->port, "GET", target, NULL, &response);
+    if (broken)
+        snprintf(wanted, sizeof(wanted), "{\"limit\": \"%s\", \"job\": \"%s\", ", broken, job);
+    if (!strstr(response.body, wanted))
+        fail_msg("not %s in %s", wanted, response.body);
+    http_response_finish(&response);
+}
+
 static void assert_client(const struct vtsimd *vtsimd, const struct bug *bug)
 {
     const struct vts_client_result *result;
@@ -182,19 +228,25 @@ static void find_bug(void **state)
     assert_non_null(server);
     setting = setting_of(server);
     assert_in_table(bug->number, setting);
-    vtsimd_start(&vtsimd, (const char *const[]){"-c", ini_path, "-s", setting, NULL});
+    vtsimd_start(&vtsimd, (const char *const[]){"-c", ini_path, "-s", setting, "-s",
+                                                "audit/abandoned_after=0", NULL});
+    expect_good_polling(&vtsimd, bug);
     setenv("VTSIM_URL", vtsimd.url, 1);
     while ((commands = take(&at, "sh"))) {
         printed = take(&at, "text");
         assert_non_null(printed);
         play(commands, printed);
-        if (!played++)
+        if (!played++) {
             assert_polls(&vtsimd, bug);
+            assert_verdict(&vtsimd, bug->job, bug->broken);
+        }
         free(printed);
         free(commands);
     }
     assert_int_equal(played, 2);
     assert_client(&vtsimd, bug);
+    assert_verdict(&vtsimd, "clip", NULL);
+    assert_verdict(&vtsimd, "library", NULL);
     assert_int_equal(vtsimd_stop(&vtsimd), 0);
     vtsimd_finish(&vtsimd);
     free(server);

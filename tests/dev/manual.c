@@ -46,6 +46,7 @@ static void test_server_keys(void **state)
 
     (void)state;
     check_section(page, "\n.SS [server]\n", config_server_options);
+    check_section(page, "\n.SS [audit]\n", config_audit_options);
     check_section(page, "\n.SS [rule NAME]\n", config_rule_options);
     free(page);
 }

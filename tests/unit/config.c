@@ -286,8 +286,8 @@ static void unknown_sections(void **state)
     expect(*state, "[behavior quick]\nx = 1\n[Server]\n[zebra]\n[server]\n", settings, 1,
            "FILE:1: [behavior quick]: unknown kind of section; did you mean [behaviour NAME]?\n"
            "FILE:3: [Server]: unknown kind of section; did you mean [server]?\n"
-           "FILE:4: [zebra]: unknown kind of section; write [server], [store], [behaviour NAME], "
-           "[filter NAME] or [rule NAME]\n"
+           "FILE:4: [zebra]: unknown kind of section; write [server], [store], [audit], [behaviour "
+           "NAME], [filter NAME] or [rule NAME]\n"
            "-s: [sever]: unknown kind of section; did you mean [server]?\n");
 }
 
@@ -392,6 +392,7 @@ static void tables_are_sound(void **state)
 
     (void)state;
     if (!options_check(config_server_options, sizeof(struct server_settings), &error) ||
+        !options_check(config_audit_options, sizeof(struct audit_section), &error) ||
         !options_check(config_rule_options, sizeof(struct rule_settings), &error))
         fail_msg("%s", error.message);
 }
@@ -409,15 +410,40 @@ static void the_annotated_file_is_valid(void **state)
     assert_true(fixture->config.rule_count > 0);
 }
 
-/* Each key of [server] stands in the file as a comment, `;key = default`, with the default of the
+/* Each key of a section of the server's own stands in the file as a comment, `;key = default`, with the default of the
  * table: the file as it is after these marks are taken away reads to the defaults. */
+static void expect_defaults(const struct ini *ini, const char *kind, const struct vts_option *table)
+{
+    struct ini_section *section = ini_section(ini, kind, NULL);
+    struct text given = TEXT_INIT, wanted = TEXT_INIT;
+    struct problems problems = PROBLEMS_INIT;
+    union {
+        struct server_settings server;
+        struct audit_section audit;
+    } set = {0}, bare = {0};
+
+    assert_non_null(section);
+    for (size_t i = 0; table[i].type; i++)
+        if (i >= section->count || strcmp(section->entries[i].key, table[i].key) != 0)
+            fail_msg("%s is not at its place in vtsimd.ini", table[i].key);
+    options_read(table, &set, section, kind, &given, &problems);
+    options_read(table, &bare, NULL, kind, &wanted, &problems);
+    text_puts(&problems.lines, "");
+    assert_string_equal(problems.lines.bytes, "");
+    assert_int_equal(given.length, wanted.length);
+    assert_memory_equal(given.bytes, wanted.bytes, wanted.length);
+    options_free(table, &set);
+    options_free(table, &bare);
+    problems_finish(&problems);
+    text_finish(&given);
+    text_finish(&wanted);
+}
+
 static void the_annotated_file_tells_the_defaults(void **state)
 {
     FILE *file = fopen(VTSIM_SOURCE_DIR "/config/vtsimd.ini", "r");
-    struct text text = TEXT_INIT, given = TEXT_INIT, wanted = TEXT_INIT;
-    struct server_settings set = {0}, bare = {0};
     struct problems problems = PROBLEMS_INIT;
-    struct ini_section *section;
+    struct text text = TEXT_INIT;
     struct ini ini;
     char line[1000];
 
@@ -427,25 +453,11 @@ static void the_annotated_file_tells_the_defaults(void **state)
         text_puts(&text, line[0] == ';' && line[1] >= 'a' && line[1] <= 'z' ? line + 1 : line);
     fclose(file);
     assert_true(ini_read(&ini, "vtsimd.ini", text.bytes, text.length, &problems));
-    section = ini_section(&ini, "server", NULL);
-    assert_non_null(section);
-    for (size_t i = 0; config_server_options[i].type; i++)
-        if (i >= section->count ||
-            strcmp(section->entries[i].key, config_server_options[i].key) != 0)
-            fail_msg("%s is not at its place in vtsimd.ini", config_server_options[i].key);
-    options_read(config_server_options, &set, section, "server", &given, &problems);
-    options_read(config_server_options, &bare, NULL, "server", &wanted, &problems);
-    text_puts(&problems.lines, "");
-    assert_string_equal(problems.lines.bytes, "");
-    assert_int_equal(given.length, wanted.length);
-    assert_memory_equal(given.bytes, wanted.bytes, wanted.length);
-    options_free(config_server_options, &set);
-    options_free(config_server_options, &bare);
+    expect_defaults(&ini, "server", config_server_options);
+    expect_defaults(&ini, "audit", config_audit_options);
     ini_finish(&ini);
     problems_finish(&problems);
     text_finish(&text);
-    text_finish(&given);
-    text_finish(&wanted);
 }
 
 #define WITH_FILE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

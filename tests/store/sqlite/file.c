@@ -372,7 +372,7 @@ static void migration_goes_on_where_it_was(void **state)
     other_sql("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA application_id = 0x7674736D");
     open_file();
     put("a");
-    assert_int_equal(number("PRAGMA user_version"), 1);
+    assert_int_equal(number("PRAGMA user_version"), 2);
     assert_int_equal(number("SELECT count(*) FROM job"), 1);
     assert_int_equal(number("SELECT value FROM setting WHERE name = 'seed'"), 1);
 }
@@ -475,9 +475,9 @@ static void a_newer_version_is_refused(void **state)
     open_file();
     put("a");
     sqlite_file_close(&file);
-    other_sql("PRAGMA user_version = 2");
+    other_sql("PRAGMA user_version = 3");
     before = image_of("");
-    assert_refused("%s is of version 2, this vtsimd knows versions up to 1: use the vtsimd that "
+    assert_refused("%s is of version 3, this vtsimd knows versions up to 2: use the vtsimd that "
                    "wrote it, or another file");
     assert_unchanged(&before, "");
 }

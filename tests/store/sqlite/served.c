@@ -721,8 +721,8 @@ static void files_that_are_damaged_or_newer_end_it(void **state)
              (long long)hash);
     spoil("UPDATE instance SET text = x'00' WHERE hash = (SELECT min(hash) FROM instance)",
           message);
-    spoil("PRAGMA user_version = 2",
-          "vtsimd: %s is of version 2, this vtsimd knows versions up to 1: use the vtsimd that "
+    spoil("PRAGMA user_version = 3",
+          "vtsimd: %s is of version 3, this vtsimd knows versions up to 2: use the vtsimd that "
           "wrote it, or another file\n");
     spoil("PRAGMA application_id = 1",
           "vtsimd: %s is the database of another program: it was left as it is\n");
