@@ -207,7 +207,7 @@ static void draw_bar(const struct drawing *drawing, const struct job *job)
     int from = column(drawing, job->from), to = column(drawing, job->to), used;
 
     memset(line, ' ', (size_t)drawing->columns);
-    memset(line + from, '=', (size_t)(to - from + 1));
+    memset(line + from, '=', (size_t)to - (size_t)from + 1);
     if (job->ended)
         line[to] = ']';
     for (i = 0; i < count; i++) {

@@ -10,23 +10,24 @@
 bool audit_init(struct audit *audit, const struct audit_settings *settings, size_t ports)
 {
     size_t i, limit;
+    bool good;
 
     memset(audit, 0, sizeof(*audit));
     audit->settings = *settings;
     pthread_mutex_init(&audit->lock, NULL);
     bounds_clear(&audit->bounds);
+    good = traces_init(&audit->traces, (size_t)settings->jobs, (size_t)settings->polls);
     audit->ports = aligned_alloc(64, ports * sizeof(*audit->ports));
-    if (audit->ports) {
-        memset(audit->ports, 0, ports * sizeof(*audit->ports));
-        audit->port_count = ports;
-    }
-    for (i = 0; i < audit->port_count; i++) {
+    if (!audit->ports)
+        return false;
+    memset(audit->ports, 0, ports * sizeof(*audit->ports));
+    audit->port_count = ports;
+    for (i = 0; i < ports; i++) {
         pthread_mutex_init(&audit->ports[i].lock, NULL);
         for (limit = 0; limit < AUDIT_LIMITS; limit++)
             audit->ports[i].worst[limit].figure = -1;
     }
-    return traces_init(&audit->traces, (size_t)settings->jobs, (size_t)settings->polls) &&
-           audit->ports;
+    return good;
 }
 
 void audit_finish(struct audit *audit)

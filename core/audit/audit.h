@@ -250,7 +250,7 @@ struct audit {
     struct audit_bounds bounds;
 };
 
-/* False where there was no memory. */
+/* False where there was no memory; audit_finish in either case. */
 bool audit_init(struct audit *audit, const struct audit_settings *settings, size_t ports);
 void audit_finish(struct audit *audit);
 

@@ -40,6 +40,13 @@ static void refuse_once(struct vts_job *job)
         vts_refuse(job, 429, 1500);
 }
 
+static void say_a_date(struct vts_job *job)
+{
+    VTS_BEND(job, .retry_after = 2000, .retry_after_date = true);
+}
+
+VTS_PLUGIN(dated, .summary = "Retry-After as a date", .start = wake_in_1000, .wake = complete,
+           .poll = say_a_date)
 VTS_PLUGIN(slow, .summary = "1 s", .start = wake_in_1000, .wake = complete)
 VTS_PLUGIN(moody, .summary = "bends", .start = wake_in_1000, .wake = complete, .poll = bend)
 VTS_PLUGIN(reluctant, .summary = "refuses once", .admit = refuse_once, .start = wake_in_1000,
@@ -75,6 +82,7 @@ static void open_with(const char *const *settings, size_t count)
         fail_msg("%s", problems.lines.bytes);
     assert_true(store_choose(&assignment->store, &assignment->config, &problems));
     problems_finish(&problems);
+    add("dated", dated_LTX_vts_plugin());
     add("slow", slow_LTX_vts_plugin());
     add("moody", moody_LTX_vts_plugin());
     add("reluctant", reluctant_LTX_vts_plugin());
@@ -192,6 +200,18 @@ static void what_a_behaviour_bends_is_noted(void **state)
     poll_at("a", 4000);
     assert_int_equal(figures("a")->unseen, 0);
     ASSERT_SECONDS(call.figures.detection_delay, 3);
+}
+
+/* A date has whole seconds: two seconds after 0.3 s is 2 s, as the client reads it. */
+static void a_date_allows_what_it_says(void **state)
+{
+    (void)state;
+    start_as("a", "dated");
+    poll_at("a", 300);
+    poll_at("a", 2000);
+    assert_int_equal(figures("a")->early_polls, 0);
+    poll_at("a", 3999);
+    assert_int_equal(figures("a")->early_polls, 1);
 }
 
 static void an_answer_that_was_stalled_arrives(void **state)
@@ -494,6 +514,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_good_client),
         TEST(what_a_behaviour_bends_is_noted),
+        TEST(a_date_allows_what_it_says),
         TEST(an_answer_that_was_stalled_arrives),
         TEST(a_refused_start_is_repeated_too_early),
         TEST(a_batch_has_no_late_answers),

@@ -45,6 +45,16 @@ static void the_last_jobs_are_kept(void **state)
     assert_int_equal(traces_read(&traces, numbers[19], id_of(id, 18), marks), -1);
     add(&traces, numbers[12], 12, 1); /* which is gone */
     assert_int_equal(traces_read(&traces, numbers[19], id_of(id, 19), marks), 1);
+    /* an id that begins again, in the same place: what was meant for its first life is not taken */
+    for (int job = 20; job < 27; job++) {
+        uint32_t number = traces_number(&traces);
+
+        traces_begin(&traces, number, id_of(id, 19));
+        if (job == 26)
+            add(&traces, numbers[19], 19, 1);
+        assert_int_equal(traces_read(&traces, number, id_of(id, 19), marks), 0);
+    }
+    numbers[19] += 7;
     traces_clear(&traces);
     assert_int_equal(traces_read(&traces, numbers[19], id_of(id, 19), marks), -1);
     traces_finish(&traces);
