@@ -24,6 +24,7 @@ enum command {
     COMMAND_RESUME,
     COMMAND_LIST,
     COMMAND_CANCEL,
+    COMMAND_CLOCK,
     COMMAND_NEW_BEHAVIOUR,
     COMMAND_HELP,
     COMMAND_VERSION
@@ -33,7 +34,7 @@ struct arguments {
     enum command command;
     const char
         *id; /* the first of them; of new-behaviour: its name; NULL for list, help and version */
-    char *const *ids; /* of wait and run: all; of resume: tokens */
+    char *const *ids; /* of wait and run: all; of resume: tokens; of clock: its words */
     size_t id_count;
     const char *folder;  /* of new-behaviour; NULL: called as it is */
     const char *state;   /* of list; NULL: all */

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "arguments.h"
+#include "clock.h"
 #include "follow.h"
 #include "new_behaviour.h"
 #include "output.h"
@@ -207,6 +208,9 @@ int main(int argc, char **argv)
         break;
     case COMMAND_NEW_BEHAVIOUR:
         code = new_behaviour(arguments.id, arguments.folder);
+        break;
+    case COMMAND_CLOCK:
+        code = clock_command(&arguments);
         break;
     case COMMAND_WAIT:
     case COMMAND_RUN:

@@ -14,10 +14,11 @@ struct http_server {
     const struct config *config;
     struct worker *workers;
     size_t worker_count;
-    int port;          /* the one bound */
-    int first_fd;      /* descriptors from here on are connections */
-    int done_fd;       /* an eventfd that each worker rings when its loop has ended */
-    vts_ms started_at; /* by the service's clock */
+    int port;           /* the one bound */
+    int first_fd;       /* descriptors from here on are connections */
+    int done_fd;        /* an eventfd that each worker rings when its loop has ended */
+    int control_port;   /* of [control] listen, likewise; 0: there is none */
+    int64_t started_us; /* clock_real_us() */
 };
 
 /* Binds the address and makes the workers. False, with a message, where the system refuses: above all

@@ -337,6 +337,7 @@ static void run_due(struct service_port *port, size_t of_port, vts_ms now, size_
     }
 }
 
+/* Of this port's, or (SIZE_MAX) of all. */
 static vts_ms first_of_port(struct service *service, size_t port)
 {
     vts_ms first = RECORD_NEVER, due;
@@ -349,7 +350,7 @@ static vts_ms first_of_port(struct service *service, size_t port)
     for (i = 0; i < BUCKETS; i++)
         for (queue = service->queues->buckets[i]; queue; queue = queue->next) {
             due = atomic_load(&queue->first_due);
-            if (owner(service, queue) == port && due < first)
+            if ((port == SIZE_MAX || owner(service, queue) == port) && due < first)
                 first = due;
         }
     pthread_mutex_unlock(&service->queues->lock);
@@ -369,6 +370,14 @@ vts_ms queues_run_due(struct service_port *port, vts_ms now, size_t most)
         atomic_store(&port->queues_awaited, first);
     } while (first_of_port(service, port->index) < first);
     return first;
+}
+
+vts_ms queues_first_due(struct service *service) { return first_of_port(service, SIZE_MAX); }
+
+void queues_step(struct service_port *port, vts_ms now, size_t most)
+{
+    if (atomic_load(&port->service->queues->count) > 0)
+        run_due(port, SIZE_MAX, now, most);
 }
 
 void queues_settle(struct service_port *port)

@@ -6,45 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* ---- patterns ---- */
-
-/* How many bytes the character at `at` has; 0 at the end. */
-static size_t character(const char *at)
-{
-    size_t length = *at != '\0';
-
-    while (length > 0 && ((unsigned char)at[length] & 0xC0) == 0x80)
-        length++;
-    return length;
-}
-
-/* `*` stands for any text, `?` for one character. Not fnmatch(3), which knows more signs than rules have
- * and takes a byte for a character. */
-static bool matches(const char *pattern, const char *text)
-{
-    const char *star = NULL, *again = NULL;
-
-    while (*text) {
-        if (*pattern == '*') {
-            star = pattern++;
-            again = text;
-        } else if (*pattern == '?') {
-            pattern++;
-            text += character(text);
-        } else if (*pattern == *text) {
-            pattern++;
-            text++;
-        } else if (star) {
-            pattern = star + 1;
-            again += character(again);
-            text = again;
-        } else {
-            return false;
-        }
-    }
-    return pattern[strspn(pattern, "*")] == '\0';
-}
-
 /* ---- conditions ---- */
 
 /* Whether a pattern is a number that is this one, however the two are written: 60 is 6e1 and 60.0. */
@@ -68,7 +29,7 @@ static bool field_matches(const struct rule_condition *condition, const struct a
     struct asked_field field = {0};
 
     return asked->field && asked->field(asked->request, condition->name, &field) &&
-           (matches(condition->pattern, field.text) ||
+           (text_glob(condition->pattern, field.text) ||
             (field.is_number && same_number(condition->pattern, &field)));
 }
 
@@ -79,7 +40,7 @@ static bool header_matches(const struct rule_condition *condition, const struct 
 
     do
         value = asked->header ? asked->header(asked->request, condition->name, i++) : NULL;
-    while (value && !matches(condition->pattern, value));
+    while (value && !text_glob(condition->pattern, value));
     return value != NULL;
 }
 
@@ -88,7 +49,7 @@ static bool rule_matches(const struct config_rule *rule, const char *id, const s
     const struct rule_condition *condition = rule->conditions;
     const struct rule_condition *end = condition + rule->condition_count;
 
-    if (!matches(rule->settings.job_id, id))
+    if (!text_glob(rule->settings.job_id, id))
         return false;
     for (; condition < end; condition++)
         if (condition->source == RULE_INPUT ? !field_matches(condition, asked)

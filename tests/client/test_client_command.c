@@ -580,13 +580,13 @@ static void usage_errors_help(void **state)
     } cases[] = {
         {{NULL},
          "no command; right are start, status, wait, run, resume, list, cancel, "
-         "new-behaviour"},
+         "clock, new-behaviour"},
         {{"go"},
          "unknown command \"go\"; right are start, status, wait, run, resume, list, cancel, "
-         "new-behaviour"},
+         "clock, new-behaviour"},
         {{"go\x1b[2J"},
          "unknown command \"go\\x1B[2J\"; right are start, status, wait, run, resume, list, "
-         "cancel, new-behaviour"},
+         "cancel, clock, new-behaviour"},
         {{"run"}, "run: which job? right is vtsim run ID..."},
         {{"start", "a", "b"}, "start: \"b\" is too much"},
         {{"resume"}, "resume: which token? right is vtsim resume TOKEN..."},
