@@ -256,6 +256,7 @@ void service_look(struct service_call *call);
 
 /* The call's job has moved on since the call: takes how it is now. */
 void service_look_again(struct service_call *call);
+
 /* The call starts a job of this instance, of which it is a user already, and holds it. */
 void call_start_with(struct service_call *call, const struct instance *instance);
 
