@@ -67,6 +67,9 @@ foreach(page config/vtsimd.ini core/README.md core/store/README.md
     get_filename_component(folder ${page} DIRECTORY)
     install(FILES ${PROJECT_SOURCE_DIR}/${page} DESTINATION ${CMAKE_INSTALL_DOCDIR}/${folder})
 endforeach()
+install(FILES ${PROJECT_SOURCE_DIR}/examples/virtual_minutes.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
+install(PROGRAMS ${PROJECT_SOURCE_DIR}/examples/sleep_through.sh
+        DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples)
 foreach(folder config/cluster plugins client/examples tests/plugins)
     get_filename_component(above ${folder} DIRECTORY)
     install(DIRECTORY ${PROJECT_SOURCE_DIR}/${folder} DESTINATION ${CMAKE_INSTALL_DOCDIR}/${above}

@@ -401,14 +401,31 @@ static size_t worker_count(const struct config *config)
     return sched_getaffinity(0, sizeof(set), &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
 }
 
-static bool tell_listening(const struct daemon *daemon)
+static void tell_address(const char *what, const char *host, int port)
 {
-    const char *host = daemon->assignment->config.host;
     bool six = strchr(host, ':') != NULL;
 
-    printf("vtsimd: listening on http://%s%s%s:%d\n", six ? "[" : "", host, six ? "]" : "",
-           daemon->http.port);
+    printf("vtsimd: %s http://%s%s%s:%d\n", what, six ? "[" : "", host, six ? "]" : "", port);
+}
+
+static bool tell_listening(const struct daemon *daemon)
+{
+    const struct config *config = &daemon->assignment->config;
+
+    tell_address("listening on", config->host, daemon->http.port);
+    if (*config->control_host)
+        tell_address("control on", config->control_host, daemon->http.control_port);
     return fflush(stdout) == 0;
+}
+
+static void init_clock(struct clock *clock, const struct config *config)
+{
+    clock_init_real(clock);
+    if (config->clock.mode == CLOCK_SCALED)
+        clock_init_scaled(clock, config->clock_start >= 0 ? config->clock_start : clock_now(clock),
+                          config->clock.rate);
+    else if (config->clock.mode == CLOCK_VIRTUAL)
+        clock_init_virtual(clock, config->clock_start);
 }
 
 static int serve(struct daemon *daemon)
@@ -420,7 +437,7 @@ static int serve(struct daemon *daemon)
 
     daemon->latest = daemon->assignment;
     assignment_hold(daemon->latest);
-    clock_init_real(&daemon->clock);
+    init_clock(&daemon->clock, config);
     warn_of_broken(&daemon->assignment->plugins);
     if (!watch_signals(daemon)) {
         fputs("vtsimd: no memory for the event loop\n", stderr);

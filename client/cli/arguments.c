@@ -27,6 +27,8 @@ static const struct {
                 {"list", COMMAND_LIST, 0, 0, ""},
                 {"cancel", COMMAND_CANCEL, 1, 1, "ID"},
                 {"audit", COMMAND_AUDIT, 0, 1, "[ID]"},
+                {"clock", COMMAND_CLOCK, 0, 2,
+                 "[freeze | thaw | next | advance TIME | to MOMENT | rate NUMBER]"},
                 {"new-behaviour", COMMAND_NEW_BEHAVIOUR, 1, 2, "NAME [DIR]"}};
 
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
@@ -115,6 +117,8 @@ void arguments_help(void)
         "  cancel ID        ask to stop a job (vtsimd only)\n"
         "  audit [ID]       tell how clients asked for jobs: for one, for those whose id a\n"
         "                   pattern fits ('long-*'), or for all (vtsimd only)\n"
+        "  clock [freeze | thaw | next | advance TIME | to MOMENT | rate NUMBER]\n"
+        "                   show the server's clock, or move it first (vtsimd only)\n"
         "  new-behaviour NAME [DIR]\n"
         "                   write a project for a behaviour of your own, with its test, into\n"
         "                   the folder DIR (default: NAME); asks no server\n"
@@ -344,7 +348,7 @@ static bool read_option(struct arguments *arguments, int option, const char *val
     }
 }
 
-#define COMMAND_NAMES "start, status, wait, run, resume, list, cancel, audit, new-behaviour"
+#define COMMAND_NAMES "start, status, wait, run, resume, list, cancel, audit, clock, new-behaviour"
 
 static bool read_command(struct arguments *arguments, int count, char **words)
 {

@@ -25,6 +25,7 @@ enum command {
     COMMAND_LIST,
     COMMAND_CANCEL,
     COMMAND_AUDIT,
+    COMMAND_CLOCK,
     COMMAND_NEW_BEHAVIOUR,
     COMMAND_HELP,
     COMMAND_VERSION
@@ -32,10 +33,10 @@ enum command {
 
 struct arguments {
     enum command command;
-    const char *
-        id; /* the first of them; of new-behaviour: its name; NULL for list, help and version; of audit it may be a pattern, or
-               NULL: all */
-    char *const *ids; /* of wait and run: all; of resume: tokens */
+    const char
+        *id; /* the first of them; of new-behaviour: its name; NULL for list, help and version;
+                     * of audit it may be a pattern, or NULL: all */
+    char *const *ids; /* of wait and run: all; of resume: tokens; of clock: its words */
     size_t id_count;
     const char *folder;  /* of new-behaviour; NULL: called as it is */
     const char *state;   /* of list; NULL: all */

@@ -76,7 +76,8 @@ static bool send_request(struct evhttp_connection *connection, const struct plac
                          const char *target, const char *body, struct exchange *exchange)
 {
     struct evhttp_request *request = evhttp_request_new(on_answer, exchange);
-    char path[8192], host[300];
+    const char *token = getenv("VTSIM_TOKEN");
+    char path[8192], host[300], value[512];
     struct evkeyvalq *headers;
 
     if (!request ||
@@ -87,6 +88,8 @@ static bool send_request(struct evhttp_connection *connection, const struct plac
     headers = evhttp_request_get_output_headers(request);
     evhttp_add_header(headers, "Host", host);
     evhttp_add_header(headers, "Connection", "close");
+    if (token && *token && snprintf(value, sizeof(value), "Bearer %s", token) < (int)sizeof(value))
+        evhttp_add_header(headers, "Authorization", value);
     if (body) {
         evhttp_add_header(headers, "Content-Type", "application/json");
         evbuffer_add(evhttp_request_get_output_buffer(request), body, strlen(body));

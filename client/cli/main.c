@@ -10,6 +10,7 @@
 
 #include "arguments.h"
 #include "audit.h"
+#include "clock.h"
 #include "follow.h"
 #include "new_behaviour.h"
 #include "output.h"
@@ -211,6 +212,9 @@ int main(int argc, char **argv)
         break;
     case COMMAND_AUDIT:
         code = audit(&arguments);
+        break;
+    case COMMAND_CLOCK:
+        code = clock_command(&arguments);
         break;
     case COMMAND_WAIT:
     case COMMAND_RUN:

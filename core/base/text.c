@@ -183,6 +183,76 @@ void text_time(struct text *text, vts_ms moment)
                 tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, ms);
 }
 
+/* So many digits; -1 where there are others. */
+static int digits(const char *at, int count)
+{
+    int number = 0, i;
+
+    for (i = 0; i < count; i++) {
+        if (at[i] < '0' || at[i] > '9')
+            return -1;
+        number = number * 10 + at[i] - '0';
+    }
+    return number;
+}
+
+/* "Z" or "+01:00", to the end. */
+static bool read_offset(const char *at, const char *end, int *minutes)
+{
+    int hour, minute;
+
+    *minutes = 0;
+    if (end - at == 1 && (*at == 'Z' || *at == 'z'))
+        return true;
+    if (end - at != 6 || (*at != '+' && *at != '-') || at[3] != ':')
+        return false;
+    hour = digits(at + 1, 2);
+    minute = digits(at + 4, 2);
+    *minutes = (hour * 60 + minute) * (*at == '-' ? -1 : 1);
+    return hour >= 0 && hour <= 23 && minute >= 0 && minute <= 59;
+}
+
+/* Finer than milliseconds are dropped. */
+static const char *read_fraction(const char *at, const char *end, int *ms)
+{
+    int unit = 100;
+
+    *ms = 0;
+    if (at == end || *at != '.')
+        return at;
+    for (at++; at < end && *at >= '0' && *at <= '9'; at++, unit /= 10)
+        *ms += (*at - '0') * unit;
+    return at[-1] == '.' ? NULL : at;
+}
+
+bool text_moment(const char *text, size_t length, vts_ms *moment)
+{
+    const char *end = text + length, *at;
+    struct tm tm = {0}, made;
+    int ms, minutes;
+    time_t seconds;
+
+    if (length < 20 || text[4] != '-' || text[7] != '-' || (text[10] != 'T' && text[10] != 't') ||
+        text[13] != ':' || text[16] != ':')
+        return false;
+    tm.tm_year = digits(text, 4) - 1900;
+    tm.tm_mon = digits(text + 5, 2) - 1;
+    tm.tm_mday = digits(text + 8, 2);
+    tm.tm_hour = digits(text + 11, 2);
+    tm.tm_min = digits(text + 14, 2);
+    tm.tm_sec = digits(text + 17, 2);
+    at = read_fraction(text + 19, end, &ms);
+    if (!at || !read_offset(at, end, &minutes))
+        return false;
+    made = tm;
+    seconds = timegm(&made); /* which makes the 1st of March of the 30th of February */
+    if (made.tm_year != tm.tm_year || made.tm_mon != tm.tm_mon || made.tm_mday != tm.tm_mday ||
+        made.tm_hour != tm.tm_hour || made.tm_min != tm.tm_min || made.tm_sec != tm.tm_sec)
+        return false;
+    *moment = ((vts_ms)seconds - (vts_ms)minutes * 60) * 1000 + ms;
+    return *moment >= 0 && *moment <= VTS_TIME_END;
+}
+
 char *text_take(struct text *text)
 {
     char *bytes = NULL;
@@ -275,4 +345,42 @@ const char *text_nearest(const char *word, const char *const *words)
         }
     }
     return nearest;
+}
+
+/* ---- patterns ---- */
+
+/* How many bytes the character at `at` has; 0 at the end. */
+static size_t character(const char *at)
+{
+    size_t length = *at != '\0';
+
+    while (length > 0 && ((unsigned char)at[length] & 0xC0) == 0x80)
+        length++;
+    return length;
+}
+
+/* Not fnmatch(3), which knows more signs and takes a byte for a character. */
+bool text_glob(const char *pattern, const char *text)
+{
+    const char *star = NULL, *again = NULL;
+
+    while (*text) {
+        if (*pattern == '*') {
+            star = pattern++;
+            again = text;
+        } else if (*pattern == '?') {
+            pattern++;
+            text += character(text);
+        } else if (*pattern == *text) {
+            pattern++;
+            text++;
+        } else if (star) {
+            pattern = star + 1;
+            again += character(again);
+            text = again;
+        } else {
+            return false;
+        }
+    }
+    return pattern[strspn(pattern, "*")] == '\0';
 }

@@ -34,6 +34,9 @@ VTS_PRINTF(2, 0) void text_vprintf(struct text *text, const char *format, va_lis
 void text_json(struct text *text, const char *bytes, size_t length);
 /* Adds a moment as RFC 3339: 2026-01-01T00:00:00.000Z. */
 void text_time(struct text *text, vts_ms moment);
+/* Reads one: 2026-01-01T00:00:00Z, with a fraction of a second and an offset (+01:00) where they are wanted.
+ * Within 1970 and 9999. False where it is none. */
+bool text_moment(const char *text, size_t length, vts_ms *moment);
 /* The bytes, which now belong to the caller (free). NULL if an allocation failed. */
 char *text_take(struct text *text);
 
@@ -45,6 +48,9 @@ size_t text_valid_utf8(const char *bytes, size_t length);
  * where a `%` is not followed by two hexadecimal digits. */
 bool text_percent_decode(const char *bytes, size_t length, bool plus, char *out,
                          size_t *out_length);
+
+/* Whether a text is as a pattern has it: `*` stands for any text, `?` for one character. */
+bool text_glob(const char *pattern, const char *text);
 
 /* The one of `words` (a NULL-terminated list) that is nearest to `word` in typing errors, or NULL
  * where none is near. */

@@ -445,13 +445,14 @@ static const char *host_stamped(const struct vts_instance *base)
 {
     return ((const struct instance *)base)->stamped;
 }
+
 /* ---- slots ---- */
 
 static bool host_slots(struct vts_instance *base, uint64_t count)
 {
     struct instance *instance = (struct instance *)base;
 
-    if (count == 0 || instance->opened)
+    if (count == 0 || !instance->opening || base->plugin->kind == VTS_FILTER)
         return false;
     instance->slots = count;
     return true;

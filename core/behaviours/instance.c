@@ -100,7 +100,6 @@ static bool open_plugin(struct instance *instance, struct ini_section *section, 
             plugin->close(&instance->base);
         return false;
     }
-    instance->opened = true;
     return true;
 }
 

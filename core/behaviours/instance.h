@@ -45,6 +45,7 @@ struct instance {
     bool hears_polls;     /* it or one of its filters has a poll hook */
     pthread_mutex_t serial;
     atomic_uint warned; /* enum instance_warning, or'ed: each is logged once */
+    uint64_t slots;     /* that its jobs share; 0: they have none */
 
     /* The set's that it is in; what is not atomic belongs to that one's lock. */
     _Atomic(struct instance *) next; /* in its bucket */
@@ -55,8 +56,6 @@ struct instance {
     struct instance *retired_next;
     uint64_t retired_at;
     struct instances *filters_in; /* where it is a user of its filters; NULL: of none */
-    bool opened;                  /* open() is over */
-    uint64_t slots;               /* that its jobs share; 0: they have none */
 };
 
 /* Nonsense that a plugin may talk, told once for each instance. */

@@ -6,8 +6,13 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
-#define SERVER struct server_settings
-#define AUDIT  struct audit_section
+#define SERVER  struct server_settings
+#define CLOCK   struct clock_settings
+#define CONTROL struct control_settings
+#define AUDIT   struct audit_section
+
+/* A virtual clock shows this at first, so that each run of a test shows the same. */
+#define VIRTUAL_START INT64_C(1767225600000) /* 2026-01-01T00:00:00Z */
 
 /* Order and wording are those of config/vtsimd.ini, and a test compares the defaults. */
 const struct vts_option config_server_options[] = {
@@ -44,6 +49,36 @@ const struct vts_option config_server_options[] = {
     VTS_OPTION_CHOICE(SERVER, log_level, "debug|info|warning|error", "info",
                       "the least that is logged to standard error"),
     VTS_OPTION_CHOICE(SERVER, log_format, "text|json", "text", "how a line of the log is written"),
+    VTS_OPTIONS_END};
+
+const struct vts_option config_clock_options[] = {
+    VTS_OPTION_CHOICE(CLOCK, mode, "real|scaled|virtual", "real",
+                      "where `now` comes from: the system's time, that at another speed, or a time "
+                      "that only a hand or its sleepers move"),
+    VTS_OPTION_(VTS_REAL, double, CLOCK, rate, "1", 0.001, 1000000, NULL,
+                "scaled: seconds of the clock in one second"),
+    VTS_OPTION_(
+        VTS_TEXT, const char *, CLOCK, start, "", 0, 40, NULL,
+        "scaled and virtual: what it shows first, such as 2026-01-01T00:00:00Z, which is the "
+        "default of a virtual one; a scaled one begins with the system's time"),
+    VTS_OPTION_TIME_BETWEEN(
+        CLOCK, silent, "10s", 1, 3600000,
+        "real time after which a participant that is awake and says nothing has "
+        "left, and does not hold the clock any more"),
+    VTS_OPTION_INT(CLOCK, participants, "10000", 1, 1000000,
+                   "participants at one time that sleep through the server"),
+    VTS_OPTIONS_END};
+
+const struct vts_option config_control_options[] = {
+    VTS_OPTION_(VTS_TEXT, const char *, CONTROL, listen, "", 0, 300, NULL,
+                "address and port of its own for what stands under /_sim/; empty: it is served "
+                "beside the API"),
+    VTS_OPTION_(VTS_TEXT, const char *, CONTROL, token, "", 0, 255, NULL,
+                "what a request under /_sim/ has to bear (Authorization: Bearer TOKEN); empty: "
+                "nothing"),
+    VTS_OPTION_LIST(CONTROL, hosts, "",
+                    "names, one a line, by which /_sim/ may be asked for beside localhost and "
+                    "addresses"),
     VTS_OPTIONS_END};
 
 const struct vts_option config_audit_options[] = {
@@ -176,6 +211,85 @@ static void read_server(struct config *config, struct problems *problems)
     }
 }
 
+bool config_loopback(const char *host)
+{
+    struct in6_addr six;
+
+    return strncmp(host, "127.", 4) == 0 ||
+           (inet_pton(AF_INET6, host, &six) == 1 &&
+            (IN6_IS_ADDR_LOOPBACK(&six) || (IN6_IS_ADDR_V4MAPPED(&six) && six.s6_addr[12] == 127)));
+}
+
+static void read_clock(struct config *config, struct problems *problems)
+{
+    struct ini_section *section = ini_section(&config->ini, "clock", NULL);
+    struct clock_settings *set = &config->clock;
+    struct vts_error error = {.key = "start"};
+
+    options_read(config_clock_options, set, section, "clock", NULL, problems);
+    config->clock_start = set->mode == 2 ? VIRTUAL_START : -1;
+    if (!set->start || !*set->start)
+        return;
+    if (text_moment(set->start, strlen(set->start), &config->clock_start))
+        return;
+    vts_error_set(&error, VTS_ERR_INVALID,
+                  "%s is no moment; write one such as 2026-01-01T00:00:00Z",
+                  problems_quote(set->start, strlen(set->start)).text);
+    snprintf(error.key, sizeof(error.key), "start");
+    options_report(section, "clock", &error, problems);
+}
+
+/* Whoever can reach it from elsewhere must not be able to stop the clock. */
+static void check_guarded(const struct config *config, const struct ini_section *server,
+                          struct problems *problems)
+{
+    struct vts_error error;
+
+    if (config_loopback(config->host) || *config->control_host ||
+        (config->control.token && *config->control.token))
+        return;
+    vts_error_set(
+        &error, VTS_ERR_INVALID,
+        "others can reach %s, and with it the control side /_sim/: guard that with [control] "
+        "token = SECRET, or put it on an address of its own with [control] listen = "
+        "127.0.0.1:5001",
+        config->host);
+    snprintf(error.key, sizeof(error.key), "listen");
+    options_report(server, "server", &error, problems);
+}
+
+static bool token_good(const char *token)
+{
+    while (*token > ' ' && *token < 0x7F)
+        token++;
+    return *token == '\0';
+}
+
+static void read_control(struct config *config, struct problems *problems)
+{
+    struct ini_section *section = ini_section(&config->ini, "control", NULL);
+    struct control_settings *set = &config->control;
+    struct vts_error error = {0};
+
+    options_read(config_control_options, set, section, "control", NULL, problems);
+    if (set->listen && *set->listen &&
+        !config_address(set->listen, config->control_host, sizeof(config->control_host),
+                        &config->control_port, &error)) {
+        *config->control_host = '\0';
+        snprintf(error.key, sizeof(error.key), "listen");
+        options_report(section, "control", &error, problems);
+        return;
+    }
+    if (set->token && !token_good(set->token)) {
+        vts_error_set(&error, VTS_ERR_INVALID,
+                      "a token has no white space and no characters beyond ASCII");
+        snprintf(error.key, sizeof(error.key), "token");
+        options_report(section, "control", &error, problems);
+    }
+    if (config->server.listen && *config->host)
+        check_guarded(config, ini_section(&config->ini, "server", NULL), problems);
+}
+
 static size_t count_rules(const struct ini *ini)
 {
     size_t count = 0;
@@ -214,6 +328,7 @@ static void check_names(struct ini *ini, struct problems *problems)
     for (size_t i = 0; i < ini->count; i++) {
         struct ini_section *section = ini->sections[i];
         bool single = !strcmp(section->kind, "server") || !strcmp(section->kind, "store") ||
+                      !strcmp(section->kind, "clock") || !strcmp(section->kind, "control") ||
                       !strcmp(section->kind, "audit");
         bool named = !strcmp(section->kind, "behaviour") || !strcmp(section->kind, "filter") ||
                      !strcmp(section->kind, "rule");
@@ -251,6 +366,8 @@ bool config_read(struct config *config, const char *file, const char *const *ass
     read_server(config, problems);
     options_read(config_audit_options, &config->audit, ini_section(&config->ini, "audit", NULL),
                  "audit", NULL, problems);
+    read_clock(config, problems);
+    read_control(config, problems);
     read_rules(config, problems);
     return problems->count == before;
 }
@@ -259,6 +376,8 @@ void config_finish(struct config *config)
 {
     options_free(config_server_options, &config->server);
     options_free(config_audit_options, &config->audit);
+    options_free(config_clock_options, &config->clock);
+    options_free(config_control_options, &config->control);
     for (size_t i = 0; i < config->rule_count; i++)
         config_free_rule(&config->rules[i]);
     free(config->rules);
@@ -268,8 +387,8 @@ void config_finish(struct config *config)
 
 static void report_section(const struct ini_section *section, struct problems *problems)
 {
-    static const char *const kinds[] = {"server", "store", "audit", "behaviour",
-                                        "filter", "rule",  NULL};
+    static const char *const kinds[] = {"server",    "store",  "clock", "control", "audit",
+                                        "behaviour", "filter", "rule",  NULL};
     const char *near = text_nearest(section->kind, kinds);
     struct ini_title title = ini_title(section);
     char where[4200];
@@ -281,11 +400,12 @@ static void report_section(const struct ini_section *section, struct problems *p
     if (near)
         problems_add(problems, where, title.text, NULL,
                      "unknown kind of section; did you mean [%s%s]?", near,
-                     near[0] == 's' || near[0] == 'a' ? "" : " NAME");
+                     !strcmp(near, "behaviour") || !strcmp(near, "rule") ? " NAME" : "");
     else
-        problems_add(problems, where, title.text, NULL,
-                     "unknown kind of section; write [server], [store], [audit], "
-                     "[behaviour NAME], [filter NAME] or [rule NAME]");
+        problems_add(
+            problems, where, title.text, NULL,
+            "unknown kind of section; write [server], [store], [clock], [control], [audit], "
+            "[behaviour NAME], [filter NAME] or [rule NAME]");
 }
 
 void config_report_unknown(const struct config *config, struct problems *problems)

@@ -37,6 +37,22 @@ struct audit_section {
     vts_ms poll_cost; /* a delay that costs as much as one poll */
 };
 
+/* [clock] */
+struct clock_settings {
+    int mode; /* enum clock_mode */
+    double rate;
+    const char *start; /* a moment, checked: see config.clock_start */
+    vts_ms silent;
+    int64_t participants;
+};
+
+/* [control] */
+struct control_settings {
+    const char *listen; /* ADDR:PORT, checked, or "": on the server's own address */
+    const char *token;  /* "": none */
+    struct vts_list hosts;
+};
+
 /* [rule NAME]: jobs whose id matches the glob, and all that the conditions below ask for, get this behaviour;
  * the first rule that matches wins. */
 struct rule_settings {
@@ -67,6 +83,11 @@ struct config {
     char host[256]; /* from server.listen; without the brackets of an IPv6 address */
     int port;
     struct audit_section audit;
+    struct clock_settings clock;
+    vts_ms clock_start; /* -1: now */
+    struct control_settings control;
+    char control_host[256]; /* from control.listen, likewise; "": there is none */
+    int control_port;
     struct config_rule *rules;
     size_t rule_count;
 };
@@ -89,6 +110,9 @@ void config_report_unknown(const struct config *config, struct problems *problem
  * it is none. `host` is without brackets. */
 bool config_address(const char *text, char *host, size_t size, int *port, struct vts_error *error);
 
+/* Whether an address is reached from this machine alone. */
+bool config_loopback(const char *host);
+
 /* One [rule NAME] section, into a zeroed rule. False where there was a problem; config_free_rule in any
  * case. */
 bool config_read_rule(struct config_rule *rule, struct ini_section *section,
@@ -98,6 +122,8 @@ void config_free_rule(struct config_rule *rule);
 /* The server's own sections, for --describe. */
 extern const struct vts_option config_server_options[];
 extern const struct vts_option config_audit_options[];
+extern const struct vts_option config_clock_options[];
+extern const struct vts_option config_control_options[];
 extern const struct vts_option config_rule_options[];
 
 #endif

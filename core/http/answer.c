@@ -58,6 +58,8 @@ static void each_field(struct exchange *exchange,
 
     add(to, "Date", date_of(worker));
     add(to, "Content-Type", answer->type);
+    if (answer->status == 401) /* RFC 9110, 15.5.2 */
+        add(to, "WWW-Authenticate", "Bearer");
     if (answer->allow)
         add(to, "Allow", answer->allow);
     if (answer->location.length > 0)

@@ -143,7 +143,7 @@ static void job_audited(struct exchange *exchange)
 
 void audit_job(struct exchange *exchange)
 {
-    if (!audited(exchange) || !route_id(exchange, "/jobs/"))
+    if (!audited(exchange) || !route_id_between(exchange, "/jobs/", "/audit"))
         return;
     exchange->call.want_job = true;
     exchange_call(exchange, service_audit, job_audited);

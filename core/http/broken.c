@@ -104,29 +104,23 @@ static size_t piece_of(const struct exchange *exchange, size_t *pieces)
     return piece;
 }
 
-static void on_piece(evutil_socket_t fd, short what, void *arg)
+/* One that rings before its moment lets all that is left go. */
+static void on_piece(void *arg)
 {
     struct exchange *exchange = arg;
-    const struct clock *clock = exchange->worker->server->service->clock;
-    size_t pieces, piece = piece_of(exchange, &pieces), next;
-    struct timeval wait;
-    int64_t wait_us;
+    size_t pieces, piece = piece_of(exchange, &pieces), next = exchange->sent / piece + 1;
+    bool last = next >= pieces || exchange->alarm.early;
+    vts_ms moment;
 
-    (void)fd;
-    (void)what;
-    next = exchange->sent / piece + 1;
-    if (next < pieces) {
-        wait_us =
-            clock_wait_us(clock, exchange->dribble_since + exchange->call.answer.dribble *
-                                                               (vts_ms)next / (vts_ms)(pieces - 1));
-        wait.tv_sec = wait_us / 1000000;
-        wait.tv_usec = wait_us % 1000000;
-        if (wait_us >= 0 && evtimer_add(exchange->timer, &wait) != 0) {
+    if (!last) {
+        moment = exchange->dribble_since +
+                 exchange->call.answer.dribble * (vts_ms)next / (vts_ms)(pieces - 1);
+        if (!pace_wait(exchange->worker->port, &exchange->alarm, moment, on_piece, exchange)) {
             exchange_abandon(exchange);
             return;
         }
     }
-    send_piece(exchange, piece);
+    send_piece(exchange, last ? exchange->answer.body.length : piece);
 }
 
 void broken_send(struct exchange *exchange)
@@ -155,9 +149,6 @@ void broken_send(struct exchange *exchange)
         return;
     }
     exchange->dribble_since = clock_now(exchange->worker->server->service->clock);
-    exchange->timer = evtimer_new(exchange->worker->base, on_piece, exchange);
-    if (exchange->timer)
-        on_piece(-1, 0, exchange);
-    else
-        exchange_abandon(exchange);
+    exchange->alarm.early = false;
+    on_piece(exchange);
 }

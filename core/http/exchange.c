@@ -64,7 +64,10 @@ struct exchange *exchange_create(struct worker *worker, struct evhttp_request *r
     text_reset(&exchange->answer.body);
     text_reset(&exchange->answer.location);
     exchange->sent = 0;
+    exchange->aside = exchange->control = false;
+    exchange->own_left = NULL;
     worker->under_way++;
+    pace_begin(worker->port);
     return exchange;
 }
 
@@ -76,11 +79,10 @@ static void forget_if_large(struct text *text)
 
 void exchange_unpark(struct exchange *exchange)
 {
-    if (exchange->timer)
-        event_free(exchange->timer);
+    pace_wait_end(exchange->worker->port, &exchange->alarm);
     if (exchange->watch)
         event_free(exchange->watch);
-    exchange->timer = exchange->watch = NULL;
+    exchange->watch = NULL;
     if (exchange->parked)
         LIST_REMOVE(exchange, link);
     exchange->parked = false;
@@ -91,6 +93,9 @@ void exchange_end(struct exchange *exchange)
     struct worker *worker = exchange->worker;
 
     exchange_unpark(exchange);
+    if (!exchange->aside)
+        pace_end(worker->port);
+    exchange->aside = false;
     json_object_put(exchange->body);
     exchange->body = NULL;
     if (exchange->own)
@@ -115,6 +120,8 @@ void exchange_abandon(struct exchange *exchange)
     if (exchange->watch)
         event_free(exchange->watch);
     exchange->watch = NULL;
+    if (exchange->aside && exchange->own_left)
+        exchange->own_left(exchange);
     /* A call that the service still holds ends when it comes back. */
     if (exchange->called)
         service_wait_end(&exchange->call);
@@ -180,21 +187,33 @@ void exchange_call(struct exchange *exchange, void (*operation)(struct service_c
         exchange_abandon(exchange);
 }
 
-void exchange_park(struct exchange *exchange, vts_ms span, event_callback_fn then)
+void exchange_park(struct exchange *exchange, vts_ms span, void (*then)(void *exchange))
 {
-    const struct clock *clock = exchange->worker->server->service->clock;
-    vts_ms now = clock_now(clock);
-    int64_t wait_us = clock_wait_us(clock, span > VTS_TIME_END - now ? VTS_TIME_END : now + span);
-    struct timeval wait = {(time_t)(wait_us / 1000000), (suseconds_t)(wait_us % 1000000)};
+    struct service_port *port = exchange->worker->port;
+    vts_ms now = clock_now(port->service->clock);
 
-    if (exchange->timer)
-        event_free(exchange->timer);
-    exchange->timer = evtimer_new(exchange->worker->base, then, exchange);
-    if (!watch(exchange) || !exchange->timer ||
-        (wait_us >= 0 && evtimer_add(exchange->timer, &wait) != 0)) {
+    if (!watch(exchange) ||
+        !pace_wait(port, &exchange->alarm, span > VTS_TIME_END - now ? VTS_TIME_END : now + span,
+                   then, exchange)) {
         log_line(VTS_ERROR, "http", "no memory to stall an answer: the connection is closed");
         exchange_abandon(exchange);
     }
+}
+
+bool exchange_set_aside(struct exchange *exchange)
+{
+    exchange->aside = true;
+    pace_end(exchange->worker->port);
+    if (watch(exchange))
+        return true;
+    exchange_abandon(exchange);
+    return false;
+}
+
+void exchange_resume(struct exchange *exchange)
+{
+    pace_begin(exchange->worker->port);
+    exchange->aside = false;
 }
 
 /* ---- answers ---- */
@@ -213,12 +232,7 @@ static void send_now(struct exchange *exchange)
         answer_send(exchange);
 }
 
-static void on_stall_over(evutil_socket_t fd, short what, void *arg)
-{
-    (void)fd;
-    (void)what;
-    send_now(arg);
-}
+static void on_stall_over(void *exchange) { send_now(exchange); }
 
 static void write_error(struct exchange *exchange, const char *message)
 {

@@ -38,16 +38,20 @@ struct exchange {
     const char *path, *query;       /* of the request's URI; query may be NULL */
     size_t path_length;
     char id[RECORD_ID_MAX + 1];
+    bool control;             /* it came by [control] listen */
     struct json_object *body; /* the request's */
     struct text input;
-    struct text key;          /* jobs.c's: see struct job's `idempotency` */
-    void *own;                /* what its handler keeps, */
-    void (*own_free)(void *); /* and how it is freed at the end */
+    struct text key;                     /* jobs.c's: see struct job's `idempotency` */
+    void *own;                           /* what its handler keeps, */
+    void (*own_free)(void *);            /* and how it is freed at the end */
+    void (*own_left)(struct exchange *); /* what is done where the client leaves it set aside */
     struct answer answer;
     void (*then)(struct exchange *); /* what follows the service call */
     bool called;                     /* the service has not called back yet */
     bool parked;                     /* the answer does not come at once */
-    struct event *timer, *watch;
+    struct event *watch;
+    struct alarm alarm;   /* what it waits for in clock time */
+    bool aside;           /* it sleeps or moves the clock, and is not in progress */
     size_t sent;          /* of a dribbled answer, */
     vts_ms dribble_since; /* which began then */
 };
@@ -60,6 +64,8 @@ struct worker {
     struct event_base *base;
     struct evhttp *http;
     struct evhttp_bound_socket *listener;
+    struct evhttp *control_http; /* [control] listen's, or NULL */
+    struct evhttp_bound_socket *control_listener;
     struct event *command;                  /* server's wish to drain; on command_fd */
     struct service_connection *connections; /* by descriptor, from first_fd on */
     LIST_HEAD(, fresh) fresh;               /* server.c's: connections that were just accepted, */
@@ -118,8 +124,13 @@ void exchange_end(struct exchange *exchange);
 /* What it waited for has come: no timer, no watch. */
 void exchange_unpark(struct exchange *exchange);
 
-/* Waits in clock time; then calls `then`, unless the client leaves before. */
-void exchange_park(struct exchange *exchange, vts_ms span, event_callback_fn then);
+/* Waits in clock time; then calls `then` with the exchange, unless the client leaves before. */
+void exchange_park(struct exchange *exchange, vts_ms span, void (*then)(void *exchange));
+
+/* Waits for what the clock does, of which somebody else tells: not in progress until exchange_resume. False where
+ * there was no memory: the exchange is gone then. */
+bool exchange_set_aside(struct exchange *exchange);
+void exchange_resume(struct exchange *exchange);
 
 /* The header field by which a client sees what this server has beyond the original API, and its value. */
 #define ANSWER_FEATURES "Vtsim-Features"

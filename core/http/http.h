@@ -17,7 +17,8 @@ struct http_server {
     int port;                     /* the one bound */
     int first_fd;                 /* descriptors from here on are connections */
     int done_fd;                  /* an eventfd that each worker rings when its loop has ended */
-    vts_ms started_at;            /* by the service's clock */
+    int control_port;             /* of [control] listen, likewise; 0: there is none */
+    int64_t started_us;           /* clock_real_us() */
     _Atomic uint32_t connections; /* accepted so far */
 };
 

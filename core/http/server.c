@@ -83,17 +83,17 @@ static int port_of(int fd)
 
 /* One socket for each worker, all on one port. SO_REUSEPORT would let two vtsimds of one user share a
  * port without a word: a first socket without it finds out whether the port is free. */
-static bool bind_all(struct http_server *server, int *fds, struct vts_error *error)
+static bool bind_all(const struct http_server *server, const char *host, int port, int *fds,
+                     int *bound, struct vts_error *error)
 {
-    const struct config *config = server->config;
-    struct addrinfo *address = resolve(config->host, config->port, error);
+    struct addrinfo *address = resolve(host, port, error);
     int probe = -1;
     size_t i;
 
     if (!address)
         return false;
-    probe = config->port ? open_socket(address, false) : -1;
-    if ((config->port && (probe < 0 || listen(probe, 1) != 0)))
+    probe = port ? open_socket(address, false) : -1;
+    if ((port && (probe < 0 || listen(probe, 1) != 0)))
         goto failed;
     if (probe >= 0)
         close(probe);
@@ -102,9 +102,9 @@ static bool bind_all(struct http_server *server, int *fds, struct vts_error *err
         if (fds[i] < 0 || listen(fds[i], SOMAXCONN) != 0)
             goto failed;
         if (i == 0) {
-            server->port = port_of(fds[0]);
+            *bound = port_of(fds[0]);
             freeaddrinfo(address);
-            address = resolve(config->host, server->port, error);
+            address = resolve(host, *bound, error);
             if (!address)
                 return false;
         }
@@ -112,10 +112,9 @@ static bool bind_all(struct http_server *server, int *fds, struct vts_error *err
     freeaddrinfo(address);
     return true;
 failed:
-    vts_error_set(error, VTS_ERR_IO, "cannot listen on %s port %d: %s%s", config->host,
-                  config->port, strerror(errno),
-                  errno == EADDRINUSE ? " (is another vtsimd running? port 0 takes a free one)"
-                                      : "");
+    vts_error_set(
+        error, VTS_ERR_IO, "cannot listen on %s port %d: %s%s", host, port, strerror(errno),
+        errno == EADDRINUSE ? " (is another vtsimd running? port 0 takes a free one)" : "");
     if (probe >= 0)
         close(probe);
     freeaddrinfo(address);
@@ -196,15 +195,14 @@ static struct bufferevent *make_bufferevent(struct event_base *base, void *arg)
     return bufferevent;
 }
 
-static void on_request(struct evhttp_request *request, void *arg)
+static void take_request(struct worker *worker, struct evhttp_request *request, bool control)
 {
-    struct worker *worker = arg;
     struct evkeyvalq *headers;
 
     greet(worker);
     if (!too_many(worker,
                   evhttp_connection_get_bufferevent(evhttp_request_get_connection(request)))) {
-        route_request(worker, request);
+        route_request(worker, request, control);
         return;
     }
     headers = evhttp_request_get_output_headers(request);
@@ -219,6 +217,16 @@ static void on_request(struct evhttp_request *request, void *arg)
     evhttp_send_reply(request, 503, "Service Unavailable", NULL);
 }
 
+static void on_request(struct evhttp_request *request, void *arg)
+{
+    take_request(arg, request, false);
+}
+
+static void on_control_request(struct evhttp_request *request, void *arg)
+{
+    take_request(arg, request, true);
+}
+
 static void on_accept_again(evutil_socket_t fd, short what, void *arg)
 {
     struct worker *worker = arg;
@@ -227,6 +235,8 @@ static void on_accept_again(evutil_socket_t fd, short what, void *arg)
     (void)what;
     if (worker->listener)
         evconnlistener_enable(evhttp_bound_socket_get_listener(worker->listener));
+    if (worker->control_listener)
+        evconnlistener_enable(evhttp_bound_socket_get_listener(worker->control_listener));
 }
 
 /* Without a descriptor left, accepting again at once would fail again at once, without end. */
@@ -264,6 +274,9 @@ static void on_command(evutil_socket_t fd, short what, void *arg)
     worker->draining = true;
     evhttp_del_accept_socket(worker->http, worker->listener);
     worker->listener = NULL;
+    if (worker->control_listener)
+        evhttp_del_accept_socket(worker->control_http, worker->control_listener);
+    worker->control_listener = NULL;
     service_port_end_waits(worker->port);
     if (worker->under_way == 0)
         event_base_loopbreak(worker->base);
@@ -285,30 +298,47 @@ static bool make_events(struct worker *worker)
            event_add(worker->command, NULL) == 0;
 }
 
-static bool make_http(struct worker *worker, int fd)
+/* One evhttp with its listener. The descriptor is its own where it could be made. */
+static bool make_http(struct worker *worker, int fd,
+                      void (*take)(struct evhttp_request *request, void *worker),
+                      struct evhttp **http, struct evhttp_bound_socket **listener)
 {
     const struct server_settings *set = &worker->server->config->server;
     const struct timeval idle = {(time_t)(set->idle_timeout / 1000),
                                  (suseconds_t)(set->idle_timeout % 1000 * 1000)};
 
-    worker->http = evhttp_new(worker->base);
-    if (!worker->http)
+    *http = evhttp_new(worker->base);
+    if (*http) {
+        evhttp_set_max_headers_size(*http, HEADERS_MAX);
+        evhttp_set_max_body_size(*http, (ssize_t)set->max_body + BODY_SLACK);
+        evhttp_set_timeout_tv(*http, &idle);
+        evhttp_set_allowed_methods(*http, UINT16_MAX);
+        evhttp_set_gencb(*http, take, worker);
+        evhttp_set_bevcb(*http, make_bufferevent, worker);
+        *listener = evhttp_accept_socket_with_handle(*http, fd);
+    }
+    if (!*listener) {
+        close(fd);
         return false;
-    evhttp_set_max_headers_size(worker->http, HEADERS_MAX);
-    evhttp_set_max_body_size(worker->http, (ssize_t)set->max_body + BODY_SLACK);
-    evhttp_set_timeout_tv(worker->http, &idle);
-    evhttp_set_allowed_methods(worker->http, UINT16_MAX);
-    evhttp_set_gencb(worker->http, on_request, worker);
-    evhttp_set_bevcb(worker->http, make_bufferevent, worker);
-    worker->listener = evhttp_accept_socket_with_handle(worker->http, fd);
-    if (!worker->listener)
-        return false;
-    evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(worker->listener),
-                                on_accept_error);
+    }
+    evconnlistener_set_error_cb(evhttp_bound_socket_get_listener(*listener), on_accept_error);
     return true;
 }
 
-static bool worker_init(struct worker *worker, struct http_server *server, size_t index, int fd)
+static bool make_listeners(struct worker *worker, int fd, int control_fd)
+{
+    bool good = make_http(worker, fd, on_request, &worker->http, &worker->listener);
+
+    if (control_fd < 0)
+        return good;
+    return make_http(worker, control_fd, on_control_request, &worker->control_http,
+                     &worker->control_listener) &&
+           good;
+}
+
+/* The descriptors are the worker's from here on. */
+static bool worker_init(struct worker *worker, struct http_server *server, size_t index, int fd,
+                        int control_fd)
 {
     struct event_config *config = event_config_new();
 
@@ -330,17 +360,19 @@ static bool worker_init(struct worker *worker, struct http_server *server, size_
     if (worker->tokener)
         json_tokener_set_flags(worker->tokener,
                                JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS);
-    if (!worker->base || !worker->tokener || !make_http(worker, fd)) {
-        if (!worker->listener)
-            close(fd);
+    if (!worker->base || !worker->tokener) {
+        close(fd);
+        if (control_fd >= 0)
+            close(control_fd);
         return false;
     }
-    return make_events(worker) && service_port_attach(worker->port, worker->base);
+    return make_listeners(worker, fd, control_fd) && make_events(worker) &&
+           service_port_attach(worker->port, worker->base);
 }
 
 static void worker_finish(struct worker *worker)
 {
-    struct fresh *fresh;
+    struct fresh *fresh, *next;
     struct exchange *exchange;
 
     /* First the store forgets what it was still asked. */
@@ -350,10 +382,14 @@ static void worker_finish(struct worker *worker)
         exchange->called = false;
         exchange_abandon(exchange);
     }
-    while ((fresh = LIST_FIRST(&worker->fresh)))
+    for (fresh = LIST_FIRST(&worker->fresh); fresh; fresh = next) {
+        next = LIST_NEXT(fresh, link);
         fresh_end(fresh);
+    }
     if (worker->http)
         evhttp_free(worker->http);
+    if (worker->control_http)
+        evhttp_free(worker->control_http);
     while ((exchange = LIST_FIRST(&worker->spare))) {
         LIST_REMOVE(exchange, link);
         service_call_finish(&exchange->call);
@@ -431,40 +467,56 @@ static bool make_connections(struct http_server *server, struct vts_error *error
     return true;
 }
 
+/* Binds both addresses, where there are two, and makes the workers. `fds` has room for their sockets. */
+static bool make_workers(struct http_server *server, int *fds, struct vts_error *error)
+{
+    const struct config *config = server->config;
+    size_t count = server->worker_count, i, made = 0;
+    int *control_fds = fds + count;
+    bool good;
+
+    for (i = 0; i < 2 * count; i++)
+        fds[i] = -1;
+    good = bind_all(server, config->host, config->port, fds, &server->port, error) &&
+           (!*config->control_host || bind_all(server, config->control_host, config->control_port,
+                                               control_fds, &server->control_port, error));
+    for (; good && made < count; made++)
+        if (!worker_init(&server->workers[made], server, made, fds[made], control_fds[made])) {
+            vts_error_set(error, VTS_ERR_MEMORY, "cannot make worker %zu: no memory or descriptors",
+                          made + 1);
+            good = false;
+        }
+    for (i = made; i < count; i++) {
+        if (fds[i] >= 0)
+            close(fds[i]);
+        if (control_fds[i] >= 0)
+            close(control_fds[i]);
+    }
+    return good;
+}
+
 bool http_server_init(struct http_server *server, struct service *service,
                       const struct config *config, struct vts_error *error)
 {
     int *fds;
-    size_t i, made = 0;
     bool good;
 
     memset(server, 0, sizeof(*server));
     server->service = service;
     server->config = config;
     server->worker_count = service->port_count;
-    server->started_at = clock_now(service->clock);
+    server->started_us = clock_real_us();
     server->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     server->workers = calloc(server->worker_count, sizeof(*server->workers));
-    fds = calloc(server->worker_count, sizeof(*fds));
+    fds = calloc(2 * server->worker_count, sizeof(*fds));
     if (!server->workers || !fds || server->done_fd < 0) {
         free(fds);
         http_server_finish(server);
         return vts_error_set(error, VTS_ERR_MEMORY, "no memory for %zu workers",
                              server->worker_count);
     }
-    for (i = 0; i < server->worker_count; i++)
-        fds[i] = -1;
-    good = bind_all(server, fds, error);
-    for (; good && made < server->worker_count; made++)
-        if (!worker_init(&server->workers[made], server, made, fds[made])) {
-            vts_error_set(error, VTS_ERR_MEMORY, "cannot make worker %zu: no memory or descriptors",
-                          made + 1);
-            good = false;
-        }
-    good = good && reserve_descriptors(server, error) && make_connections(server, error);
-    for (i = made; i < server->worker_count; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
+    good = make_workers(server, fds, error) && reserve_descriptors(server, error) &&
+           make_connections(server, error);
     free(fds);
     if (!good)
         http_server_finish(server);

@@ -12,7 +12,7 @@ void sim_health(struct exchange *exchange)
     enum store_state store = service_store_state(server->service);
     uint64_t counts[VTS_CANCELLED + 1];
     struct text *body = &exchange->answer.body;
-    vts_ms up = clock_now(server->service->clock) - server->started_at;
+    int64_t up_us = clock_real_us() - server->started_us;
     int state;
 
     service_count(server->service, counts);
@@ -23,7 +23,7 @@ void sim_health(struct exchange *exchange)
                 exchange->worker->draining ? "draining"
                 : store == STORE_OK        ? "ok"
                                            : "unavailable",
-                (double)up / 1000, server->worker_count, service_store_kind(server->service),
+                (double)up_us / 1e6, server->worker_count, service_store_kind(server->service),
                 states[store]);
     for (state = VTS_QUEUED; state <= VTS_CANCELLED; state++)
         text_printf(body, "%s\"%s\": %llu", state > VTS_QUEUED ? ", " : "", state_name(state),

@@ -494,6 +494,31 @@ enum record_act engine_cancel(struct engine_work *work, const struct record *old
     return keep(work);
 }
 
+enum record_act engine_finish(struct engine_work *work, const struct record *old,
+                              const struct engine_end *end, vts_ms now)
+{
+    struct job *job = &work->job;
+    enum record_act act;
+
+    if (!load(work, old, now))
+        return RECORD_LEAVE;
+    if (work->instance)
+        advance(work, now);
+    if (!alive(job)) {
+        act = work->moved ? keep(work) : RECORD_LEAVE;
+        if (work->err == VTS_OK)
+            work->err = VTS_ERR_EXISTS;
+        return act;
+    }
+    job->result = end->state == VTS_COMPLETED ? end->result : (struct bytes){NULL, 0};
+    if (end->state == VTS_FAILED) {
+        job->code = end->code;
+        job->message = end->message;
+    }
+    end_job(work, end->state, now);
+    return keep(work);
+}
+
 static void run_grant(struct engine_work *work, vts_ms now)
 {
     const struct vts_plugin *plugin = work->instance->base.plugin;

@@ -75,6 +75,17 @@ enum record_act engine_poll(struct engine_work *work, const struct record *old, 
 /* A client asks to stop it. One that has ended stays as it is. */
 enum record_act engine_cancel(struct engine_work *work, const struct record *old, vts_ms now);
 
+/* How somebody wants a job to end, whatever its behaviour had in mind. */
+struct engine_end {
+    enum vts_state state;       /* VTS_COMPLETED or VTS_FAILED */
+    struct bytes result;        /* of a completed one: JSON, or none */
+    struct bytes code, message; /* of a failed one */
+};
+
+/* A hand ends it now. One that has ended stays as it is: VTS_ERR_EXISTS. */
+enum record_act engine_finish(struct engine_work *work, const struct record *old,
+                              const struct engine_end *end, vts_ms now);
+
 /* Time has come to `now`. */
 enum record_act engine_advance(struct engine_work *work, const struct record *old, vts_ms now);
 

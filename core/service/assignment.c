@@ -7,6 +7,24 @@
 
 #include "../base/log.h"
 
+/* Several vtsimds on one store have to agree on the time. */
+static void check_clock(const struct assignment *assignment, struct problems *problems)
+{
+    const struct config *config = &assignment->config;
+    const struct store_module *module = assignment->store.module;
+    struct vts_error error;
+
+    if (config->clock.mode == CLOCK_REAL || !module || !module->shared)
+        return;
+    vts_error_set(
+        &error, VTS_ERR_INVALID,
+        "the store %s is shared by several vtsimds, which need one time: its clock is the "
+        "real one; write mode = real, or take [store] kind = memory or sqlite",
+        module->name);
+    snprintf(error.key, sizeof(error.key), "mode");
+    options_report(ini_section(&config->ini, "clock", NULL), "clock", &error, problems);
+}
+
 /* ---- slots ---- */
 
 static const struct instance *with_slots(const struct behaviours *behaviours, const char *name)
@@ -75,6 +93,7 @@ struct assignment *assignment_read(const char *file, const char *const *assignme
                  problems);
     behaviours_open(&new->behaviours, config, &new->plugins, problems);
     store_choose(&new->store, config, problems);
+    check_clock(new, problems);
     check_slots(new, problems);
     config_report_unknown(config, problems);
     return new;
@@ -138,7 +157,9 @@ static void compare(const struct vts_option *table, const char *section, const v
         options_print(table, now, &is);
         if (!was.failed && !is.failed && strcmp(was.bytes, is.bytes) != 0)
             text_printf(out, "[%s] %s: it stays %s until the next start\n", section, table->key,
-                        was.length > 0 ? was.bytes : "empty");
+                        strcmp(table->key, "token") == 0 ? "as it was"
+                        : was.length > 0                 ? was.bytes
+                                                         : "empty");
     }
     text_finish(&was);
     text_finish(&is);
@@ -151,6 +172,8 @@ void assignment_changes(const struct assignment *before, const struct assignment
     size_t i;
 
     compare(config_server_options, "server", &before->config.server, &now->config.server, out);
+    compare(config_clock_options, "clock", &before->config.clock, &now->config.clock, out);
+    compare(config_control_options, "control", &before->config.control, &now->config.control, out);
     compare(config_audit_options, "audit", &before->config.audit, &now->config.audit, out);
     if (was && is && strcmp(was->name, is->name) != 0)
         text_printf(out, "[store] kind: it stays %s until the next start\n", was->name);

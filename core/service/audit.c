@@ -5,7 +5,6 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
-#include "../base/glob.h"
 #include "../base/log.h"
 #include "service.h"
 
@@ -216,7 +215,7 @@ void audit_note_look(struct service_call *call, const struct record *record)
 
 static bool matches(const struct service_audit_walk *walk, const struct record *record)
 {
-    return record->state != VTS_ASKED && (!walk->glob || glob_matches(walk->glob, record->id));
+    return record->state != VTS_ASKED && (!walk->glob || text_glob(walk->glob, record->id));
 }
 
 static bool walk_row(struct store_list *store, const struct record *record, uint64_t polls,
@@ -283,6 +282,6 @@ void service_audit_walk_finish(struct service_audit_walk *walk)
 
 void service_audit_reset(struct service *service, const char *glob)
 {
-    if (!glob || (*glob && glob[strspn(glob, "*")] == '\0'))
+    if (!glob)
         audit_reset(&service->audit);
 }

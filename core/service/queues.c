@@ -69,8 +69,9 @@ static size_t owner(const struct service *service, const struct queue *queue)
 
 /* Inside the lock of the set. NULL where there was no memory. An instance that is not there any more has no
  * slots: its jobs are failed when their wakes are due. */
-static struct queue *find_or_make(struct service *service, uint64_t hash)
+static struct queue *find_or_make(struct service_port *port, uint64_t hash)
 {
+    struct service *service = port->service;
     struct queue **link = &service->queues->buckets[hash % BUCKETS], *queue = *link;
     const struct instance *instance;
 
@@ -81,8 +82,10 @@ static struct queue *find_or_make(struct service *service, uint64_t hash)
     queue = calloc(1, sizeof(*queue));
     if (!queue)
         return NULL;
+    instances_enter(&service->instances, port->index);
     instance = instances_hashed(&service->instances, hash);
     slots_init(&queue->slots, instance ? instance->slots : 0);
+    instances_leave(&service->instances, port->index);
     queue->instance = hash;
     pthread_mutex_init(&queue->lock, NULL);
     atomic_init(&queue->first_due, RECORD_NEVER);
@@ -93,12 +96,13 @@ static struct queue *find_or_make(struct service *service, uint64_t hash)
 }
 
 /* Holds the queue of this instance: locked, until let_go. */
-static struct queue *hold(struct service *service, uint64_t hash)
+static struct queue *hold(struct service_port *port, uint64_t hash)
 {
+    struct service *service = port->service;
     struct queue *queue;
 
     pthread_mutex_lock(&service->queues->lock);
-    queue = find_or_make(service, hash);
+    queue = find_or_make(port, hash);
     if (queue)
         queue->users++;
     pthread_mutex_unlock(&service->queues->lock);
@@ -166,8 +170,10 @@ static enum record_act move_step(struct store_call *store, const struct record *
         return RECORD_LEAVE;
     work->next = next;
     work->slots = &step->queue->view;
+    instances_enter(&step->port->service->instances, step->port->index);
     act = step->event->kind == SLOTS_GRANT ? engine_grant(work, old, step->event->moment)
                                            : engine_advance(work, old, step->event->moment);
+    instances_leave(&step->port->service->instances, step->port->index);
     step->err = work->err;
     if (act == RECORD_PUT)
         step->mark = slots_mark_of(&work->job);
@@ -289,7 +295,7 @@ void queues_enter(struct service_call *call)
 
     do {
         call->store.waiting = (struct store_waiting){NULL, 0};
-        call->queue = hold(service, call->order);
+        call->queue = hold(call->port, call->order);
         if (!call->queue) {
             call->passed = false;
             call->store.err = VTS_ERR_MEMORY;
@@ -337,6 +343,7 @@ static void run_due(struct service_port *port, size_t of_port, vts_ms now, size_
     }
 }
 
+/* Of this port's, or (SIZE_MAX) of all. */
 static vts_ms first_of_port(struct service *service, size_t port)
 {
     vts_ms first = RECORD_NEVER, due;
@@ -349,7 +356,7 @@ static vts_ms first_of_port(struct service *service, size_t port)
     for (i = 0; i < BUCKETS; i++)
         for (queue = service->queues->buckets[i]; queue; queue = queue->next) {
             due = atomic_load(&queue->first_due);
-            if (owner(service, queue) == port && due < first)
+            if ((port == SIZE_MAX || owner(service, queue) == port) && due < first)
                 first = due;
         }
     pthread_mutex_unlock(&service->queues->lock);
@@ -369,6 +376,14 @@ vts_ms queues_run_due(struct service_port *port, vts_ms now, size_t most)
         atomic_store(&port->queues_awaited, first);
     } while (first_of_port(service, port->index) < first);
     return first;
+}
+
+vts_ms queues_first_due(struct service *service) { return first_of_port(service, SIZE_MAX); }
+
+void queues_step(struct service_port *port, vts_ms now, size_t most)
+{
+    if (atomic_load(&port->service->queues->count) > 0)
+        run_due(port, SIZE_MAX, now, most);
 }
 
 void queues_settle(struct service_port *port)
@@ -400,7 +415,7 @@ static bool restore_row(struct store_list *list, const struct record *record, ui
     (void)now;
     if (!(record->flags & RECORD_IN_ORDER) || !record_read(record, record->size, &job))
         return false;
-    queue = find_or_make(restorer->service, record->instance);
+    queue = find_or_make(&restorer->service->ports[0], record->instance);
     entry = queue ? slots_reserve(&queue->slots, job.id, NULL) : NULL;
     if (!entry) {
         restorer->no_memory = true;

@@ -42,6 +42,10 @@ void queues_enter(struct service_call *call);
 /* Lets happen what is due in the port's queues by `now`, `most` events at the most. As store_run_due. */
 vts_ms queues_run_due(struct service_port *port, vts_ms now, size_t most);
 
+/* For a clock that is moved: when something is due in any of them, and likewise for all of them. */
+vts_ms queues_first_due(struct service *service);
+void queues_step(struct service_port *port, vts_ms now, size_t most);
+
 /* Lets happen what is due in all of them. */
 void queues_settle(struct service_port *port);
 

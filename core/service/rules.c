@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "../base/glob.h"
-
 /* ---- conditions ---- */
 
 /* Whether a pattern is a number that is this one, however the two are written: 60 is 6e1 and 60.0. */
@@ -31,7 +29,7 @@ static bool field_matches(const struct rule_condition *condition, const struct a
     struct asked_field field = {0};
 
     return asked->field && asked->field(asked->request, condition->name, &field) &&
-           (glob_matches(condition->pattern, field.text) ||
+           (text_glob(condition->pattern, field.text) ||
             (field.is_number && same_number(condition->pattern, &field)));
 }
 
@@ -42,7 +40,7 @@ static bool header_matches(const struct rule_condition *condition, const struct 
 
     do
         value = asked->header ? asked->header(asked->request, condition->name, i++) : NULL;
-    while (value && !glob_matches(condition->pattern, value));
+    while (value && !text_glob(condition->pattern, value));
     return value != NULL;
 }
 
@@ -51,7 +49,7 @@ static bool rule_matches(const struct config_rule *rule, const char *id, const s
     const struct rule_condition *condition = rule->conditions;
     const struct rule_condition *end = condition + rule->condition_count;
 
-    if (!glob_matches(rule->settings.job_id, id))
+    if (!text_glob(rule->settings.job_id, id))
         return false;
     for (; condition < end; condition++)
         if (condition->source == RULE_INPUT ? !field_matches(condition, asked)

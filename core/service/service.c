@@ -141,10 +141,35 @@ static bool init_ports(struct service *service)
         atomic_init(&service->ports[i].queues_awaited, RECORD_NEVER);
         engine_work_init(&service->ports[i].work, &service->engine);
         service->ports[i].waits = waits_create();
+        alarms_init(&service->ports[i].alarms);
+        TAILQ_INIT(&service->ports[i].woken);
+        atomic_init(&service->ports[i].busy, 0);
+        atomic_init(&service->ports[i].running, false);
+        atomic_init(&service->ports[i].early, false);
+        service->ports[i].timed = RECORD_NEVER;
         service->ports[i].choices = choices_create();
         good = good && service->ports[i].waits && service->ports[i].choices;
     }
     return good;
+}
+
+/* A clock that a hand moved shows again what it showed at the end. */
+static void carry_on(struct service *service)
+{
+    vts_ms kept = store_kept_clock(service->store), now = clock_now(service->clock);
+    struct text text = TEXT_INIT;
+
+    if (kept == RECORD_NEVER || kept <= now)
+        return;
+    text_time(&text, kept);
+    if (clock_pace(service->clock).mode != CLOCK_REAL)
+        clock_move(service->clock, kept, NULL);
+    else if (!text.failed)
+        log_line(VTS_WARNING, "store",
+                 "the jobs were last served by a clock that showed %s; now it is the real one, and "
+                 "they wait until it shows that",
+                 text.bytes);
+    text_finish(&text);
 }
 
 bool service_init(struct service *service, const struct service_parts *parts,
@@ -173,6 +198,7 @@ bool service_init(struct service *service, const struct service_parts *parts,
         return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the audit");
     service->engine = (struct engine){options.seed, &service->instances};
     service->clock = parts->clock;
+    service->first = parts->assignment;
     service->port_count = parts->ports;
     service->ports = calloc(parts->ports, sizeof(*service->ports));
     if (!service->ports || !instances_init(&service->instances, parts->ports)) {
@@ -194,6 +220,10 @@ bool service_init(struct service *service, const struct service_parts *parts,
     service->instances.left = instance_left;
     service->instances.arg = service;
     pthread_mutex_init(&service->lock, NULL);
+    pace_init(&service->pace, service, parts->clock,
+              &(struct pace_settings){(size_t)parts->assignment->config.clock.participants,
+                                      parts->assignment->config.clock.silent});
+    carry_on(service);
     assignment_serve(parts->assignment);
     atomic_init(&service->latest, parts->assignment);
     behaviours_publish(&parts->assignment->behaviours, &service->instances);
@@ -218,9 +248,11 @@ void service_finish(struct service *service)
         engine_work_finish(&service->ports[i].work);
         waits_destroy(service->ports[i].waits);
         choices_destroy(service->ports[i].choices);
+        alarms_finish(&service->ports[i].alarms);
         assignment_retire(service->ports[i].assignment);
     }
     assignment_retire(atomic_load(&service->latest));
+    pace_finish(&service->pace);
     store_destroy(service->store);
     queues_destroy(service->queues);
     audit_finish(&service->audit); /* which the store asks for what it is to keep */
@@ -535,6 +567,39 @@ static enum record_act move_cancel(struct store_call *store, const struct record
     return act;
 }
 
+static enum record_act end_job(struct engine_work *work, const struct record *old,
+                               const struct store_call *store)
+{
+    return engine_finish(work, old, ((const struct service_call *)store)->end, store->now);
+}
+
+static enum record_act move_end(struct store_call *store, const struct record *old,
+                                struct text *next)
+{
+    return move_with(end_job, store, old, next);
+}
+
+/* A job that has an order leaves it, and what came of that is the queue's to let happen. */
+static enum record_act move_drop(struct store_call *store, const struct record *old,
+                                 struct text *next)
+{
+    struct service_call *call = call_of(store);
+    enum queues_turn turn = queues_take_turn(call, old ? order_of(old) : 0, old);
+    bool in_order = call->port->work.slots != NULL;
+
+    (void)next;
+    if (turn != TURN_TAKEN)
+        return turn == TURN_PASSED ? RECORD_PASS : RECORD_LEAVE;
+    queues_end_turn(call, RECORD_DROP);
+    if (in_order) {
+        call->marked = true;
+        call->mark = (struct slots_mark){false, RECORD_NEVER, RECORD_NEVER, store->now};
+    }
+    call->changed = old && old->state != VTS_ASKED;
+    call->result = old ? SERVICE_DONE : SERVICE_NOT_FOUND;
+    return old ? RECORD_DROP : RECORD_LEAVE;
+}
+
 static enum record_act look_again(struct store_call *store, const struct record *old,
                                   struct text *next)
 {
@@ -648,6 +713,8 @@ void service_cancel(struct service_call *call)
 
 void service_audit(struct service_call *call) { enter(call, 0, move_audit, false); }
 void service_look(struct service_call *call) { enter(call, 0, move_look, false); }
+void service_end(struct service_call *call) { enter(call, 0, move_end, false); }
+void service_drop(struct service_call *call) { enter(call, 0, move_drop, false); }
 
 /* ---- listing ---- */
 

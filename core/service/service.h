@@ -16,6 +16,7 @@
 #include "../jobs/engine.h"
 #include "../jobs/slots.h"
 #include "assignment.h"
+#include "pace.h"
 
 struct event_base;
 struct event;
@@ -30,9 +31,16 @@ struct service_port {
     _Atomic vts_ms queues_awaited; /* queues.c's: earlier than that needs a ring */
     struct waits *waits;           /* watch.c's */
     struct choices *choices;       /* choice.c's */
+    /* pace.h's: what waits in clock time, and what has to be carried out before that goes on. */
+    struct alarms alarms;
+    struct pace_sleeps woken; /* to be answered; guarded by the pace's lock */
+    _Atomic int64_t busy;     /* requests in progress */
+    atomic_bool running;      /* the loop carries out what is due */
+    atomic_bool early;        /* all alarms are to ring at once */
     /* loop.c's: carries out what is due. */
     struct event_base *base; /* NULL: not attached */
-    struct event *timer, *bell;
+    struct event *timer, *bell, *turn, *sweep;
+    vts_ms timed; /* what the timer is set to */
     int bell_fd;
 };
 
@@ -40,7 +48,9 @@ struct service {
     struct engine engine;
     struct instances instances; /* all there are: the engine's, and those of stored jobs */
     struct store *store;
-    const struct clock *clock;
+    const struct assignment *first; /* as the configuration was at the start */
+    struct clock *clock;
+    struct pace pace;                    /* who moves it */
     struct queues *queues;               /* jobs that have an order: queues.c's */
     _Atomic(struct assignment *) latest; /* held: the ports take it over when they are rung */
     pthread_mutex_t lock; /* whoever changes or takes hold of `latest`; nothing is taken in it */
@@ -83,7 +93,7 @@ struct service_call;
 /* What watch.c keeps in a call that waits for news. */
 struct service_wait {
     LIST_ENTRY(service_call) link;
-    struct event *timer;
+    struct alarm alarm;
     vts_ms until;
     uint32_t place;
     enum vts_state state; /* at the first look */
@@ -99,12 +109,13 @@ struct service_call {
     /* Given. */
     struct service_port *port;
     const struct instance
-        *instance;            /* start: which behaviour; the port's assignment gives it, or the
+        *instance;                /* start: which behaviour; the port's assignment gives it, or the
                                       * call holds it */
-    struct bytes input;       /* start: JSON, or none */
-    struct bytes idempotency; /* start: as in struct job, or none */
-    bool want_job;            /* copy the job, for service_job, */
-    bool spare_input;         /* without its input and its plugin's state */
+    struct bytes input;           /* start: JSON, or none */
+    struct bytes idempotency;     /* start: as in struct job, or none */
+    const struct engine_end *end; /* finish: how */
+    bool want_job;                /* copy the job, for service_job, */
+    bool spare_input;             /* without its input and its plugin's state */
     struct service_connection *connection; /* or NULL */
     bool in_batch;                         /* the answer stands among others: it cannot come late */
     void (*done)(struct service_call *call);
@@ -151,7 +162,7 @@ struct service_list {
 /* What a service is made of. All of it must outlive the service. */
 struct service_parts {
     struct assignment *assignment; /* the first; the service holds it, too */
-    const struct clock *clock;
+    struct clock *clock;
     size_t ports;
 };
 
@@ -208,7 +219,26 @@ void service_claim_key(struct service_call *call);
 
 void service_status(struct service_call *call); /* a poll */
 void service_cancel(struct service_call *call);
+/* Ends a job as call->end says. SERVICE_EXISTS where it has ended already: then the job is told. */
+void service_end(struct service_call *call);
 void service_list(struct service_list *list);
+
+/* Removes jobs, whatever they do, with all that is kept under their ids; those that start meanwhile may stay. */
+struct service_reset {
+    struct store_list list; /* first */
+    struct service_port *port;
+    const char *pattern; /* of ids, as in a rule; NULL: all */
+    void (*done)(struct service_reset *reset);
+    uint64_t removed; /* set before done, */
+    bool failed;      /* where some may be left: the store cannot be written or reached */
+    /* Used inside. */
+    struct service_drop *drops;
+    size_t count, left;
+};
+
+/* On an attached port. False where there was no memory; `done` is not called then. service_reset_finish frees what it holds. */
+bool service_reset(struct service_reset *reset);
+void service_reset_finish(struct service_reset *reset);
 
 /* ---- how clients ask (audit.c) ---- */
 
@@ -238,9 +268,9 @@ struct service_audit_walk {
 void service_audit_walk(struct service_audit_walk *walk);
 void service_audit_walk_finish(struct service_audit_walk *walk);
 
-/* What is known of jobs that are gone, of poll times, and the limits, is forgotten: the other half of dropping
- * the jobs, with which goes what is known of them. `glob` says which were dropped. Those that are gone are known
- * in sum alone: a glob other than NULL and "*" leaves the sums and the limits as they are. From any thread. */
+/* The other half of removing jobs, with which goes what is known of them. All were removed (NULL): the sums of
+ * jobs that were gone before, poll times and limits are forgotten, too. Those of a glob were: these stay, since
+ * of jobs in a sum nobody can tell. From any thread. */
 void service_audit_reset(struct service *service, const char *glob);
 
 /* A poll that waits for news: `done` comes when the job's state changes, at once where the job has ended,
@@ -266,11 +296,17 @@ void service_port_take_assignment(struct service_port *port);
 /* The store has something for the port to do, or the clock was moved; from any thread. */
 void service_port_ring(void *service, size_t port);
 
+/* Something on this port is due earlier than its timer knows. On the port's thread. */
+void service_port_time(struct service_port *port);
+
 /* Carries out what is due by `now` on this port, `most` events at the most; when there is more, as
  * store_run_due. The loop does it by itself. */
 vts_ms service_run_due(struct service_port *port, vts_ms now, size_t most);
 
 /* ---- between the files of this room ---- */
+
+/* Removes the record of this id, whatever it is. */
+void service_drop(struct service_call *call);
 
 /* Sees how the job is and carries out what is due; no poll. */
 void service_look(struct service_call *call);
@@ -305,6 +341,8 @@ void wait_looked(struct service_call *call);
 /* The state of the job with this id has changed, or is about to, in a way that a look waits for; from any
  * thread, also inside a record's turn at the store: it takes no lock. */
 void waits_tell(struct service *service, struct bytes id);
+/* Whether the port was told of something, and has not looked yet. From any thread. */
+bool waits_told(const struct waits *waits);
 /* Looks again where the port was told to. */
 void waits_run(struct service_port *port);
 /* No more `done`: the port is detached. */

@@ -11,7 +11,6 @@
  *
  * Nobody tells of what another process does to a store that is shared. There a wait looks again by itself,
  * at the moment at which the job said that it would wake, and a few times a second. */
-#include <event2/event.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -70,9 +69,7 @@ static void leave(struct service_call *call)
     waits->number--;
     atomic_fetch_sub(&waits->counts[wait->place], 1);
     atomic_fetch_sub(&call->port->service->waiting, 1);
-    if (wait->timer)
-        event_free(wait->timer);
-    wait->timer = NULL;
+    pace_wait_end(call->port, &wait->alarm);
     wait->active = false;
 }
 
@@ -82,6 +79,7 @@ static void look(struct service_call *call)
 {
     call->wait.looking = true;
     call->wait.again = false;
+    pace_wait_end(call->port, &call->wait.alarm);
     service_look(call);
 }
 
@@ -108,14 +106,25 @@ static vts_ms next_look(const struct service_call *call, vts_ms now)
     return next < wait->until ? next : wait->until;
 }
 
-/* False where the system refused. A clock that is moved by hand needs no timer: whoever moves it rings. */
-static bool set_timer(struct service_call *call)
+static bool over(const struct service_call *call)
 {
-    const struct clock *clock = call->port->service->clock;
-    int64_t wait_us = clock_wait_us(clock, next_look(call, clock_now(clock)));
-    const struct timeval span = {(time_t)(wait_us / 1000000), (suseconds_t)(wait_us % 1000000)};
+    return call->wait.until <= clock_now(call->port->service->clock);
+}
 
-    return wait_us < 0 || (call->wait.timer && evtimer_add(call->wait.timer, &span) == 0);
+static void on_alarm(void *arg)
+{
+    struct service_call *call = arg;
+
+    call->wait.last |= call->wait.alarm.early || over(call);
+    look_soon(call);
+}
+
+/* False where there was no memory. */
+static bool set_alarm(struct service_call *call)
+{
+    vts_ms now = clock_now(call->port->service->clock);
+
+    return pace_wait(call->port, &call->wait.alarm, next_look(call, now), on_alarm, call);
 }
 
 void wait_looked(struct service_call *call)
@@ -137,28 +146,14 @@ void wait_looked(struct service_call *call)
             look(call);
             return;
         }
-        if (set_timer(call))
+        if (set_alarm(call))
             return;
-        log_line(VTS_ERROR, "jobs", "no memory for a timer: a poll that waits is answered at once");
+        log_line(VTS_ERROR, "jobs",
+                 "no memory for an alarm: a poll that waits is answered at once");
         wait->applied = false;
     }
     leave(call);
     call->done(call);
-}
-
-static bool over(const struct service_call *call)
-{
-    return call->wait.until <= clock_now(call->port->service->clock);
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-    struct service_call *call = arg;
-
-    (void)fd;
-    (void)what;
-    call->wait.last |= over(call);
-    look_soon(call);
 }
 
 /* ---- for callers ---- */
@@ -167,18 +162,12 @@ void service_wait(struct service_call *call, vts_ms span)
 {
     struct service_port *port = call->port;
     vts_ms now = clock_now(port->service->clock);
-    struct event *timer = NULL;
 
     call->wait = (struct service_wait){.applied = !port->waits->ending};
-    if (span > 0 && !port->waits->ending) {
-        timer = port->base ? evtimer_new(port->base, on_timer, call) : NULL;
-        call->wait.applied = timer || !port->base;
-    }
-    if (span <= 0 || !call->wait.applied) {
+    if (span <= 0 || port->waits->ending) {
         service_status(call);
         return;
     }
-    call->wait.timer = timer;
     call->wait.until = span > VTS_TIME_END - now ? VTS_TIME_END : now + span;
     call->wait.looking = true;
     enlist(call);
@@ -217,15 +206,12 @@ void service_port_end_waits(struct service_port *port)
 {
     port->waits->ending = true;
     each_place(port->waits, service_wait_end);
+    pace_drain(port);
 }
 
 void waits_forget(struct service_port *port) { each_place(port->waits, leave); }
 
-static void end_if_over(struct service_call *call)
-{
-    if (over(call))
-        service_wait_end(call);
-}
+bool waits_told(const struct waits *waits) { return atomic_load(&waits->rung); }
 
 void waits_run(struct service_port *port)
 {
@@ -233,8 +219,6 @@ void waits_run(struct service_port *port)
     uint64_t bits;
     size_t word;
 
-    if (port->service->clock->mode == CLOCK_VIRTUAL)
-        each_place(waits, end_if_over);
     if (!atomic_exchange(&waits->rung, false))
         return;
     for (word = 0; word < PLACES / WORD; word++)

@@ -577,6 +577,64 @@ static vts_ms memory_run_due(struct store_port *base, vts_ms now, size_t most)
     return first;
 }
 
+/* ---- for a clock that is moved ---- */
+
+static vts_ms memory_first_due(struct store *store)
+{
+    const struct memory *memory = (const struct memory *)store;
+    vts_ms first = RECORD_NEVER, due;
+    size_t i;
+
+    for (i = 0; i < STRIPES; i++) {
+        due = atomic_load(&memory->stripes[i].first_due);
+        if (due < first)
+            first = due;
+    }
+    return first;
+}
+
+static vts_ms first_wake_of(const struct stripe *stripe)
+{
+    const struct record *record;
+    vts_ms first = RECORD_NEVER;
+    size_t i;
+
+    for (i = 0; i < stripe->heap_count; i++) {
+        record = record_of(stripe->heap[i].node);
+        if (stripe->heap[i].moment < first && record->wake_at == stripe->heap[i].moment &&
+            (record->state == VTS_QUEUED || record->state == VTS_RUNNING))
+            first = stripe->heap[i].moment;
+    }
+    return first;
+}
+
+static vts_ms memory_first_wake(struct store *store)
+{
+    struct memory *memory = (struct memory *)store;
+    vts_ms first = RECORD_NEVER, wake;
+    size_t i;
+
+    for (i = 0; i < STRIPES; i++) {
+        pthread_mutex_lock(&memory->stripes[i].lock);
+        wake = first_wake_of(&memory->stripes[i]);
+        pthread_mutex_unlock(&memory->stripes[i].lock);
+        if (wake < first)
+            first = wake;
+    }
+    return first;
+}
+
+static size_t memory_step(struct store_port *base, vts_ms now, size_t most)
+{
+    struct memory_port *port = (struct memory_port *)base;
+    struct memory *memory = memory_of(base);
+    size_t run = 0, i;
+
+    for (i = 0; i < STRIPES && run < most; i++)
+        run += run_stripe(memory, port, &memory->stripes[i], now, most - run);
+    return run;
+}
+
 /* ---- listing ---- */
 
 /* Whether (hash, id) stands behind the cursor in the order of the listing. */
@@ -804,6 +862,9 @@ static const struct store_ops memory_ops = {
     .list = memory_list,
     .run_due = memory_run_due,
     .count = memory_count,
+    .first_due = memory_first_due,
+    .first_wake = memory_first_wake,
+    .step = memory_step,
     .note = memory_note,
 };
 

@@ -262,6 +262,7 @@ VTS_EXPORT const struct store_module *redis_LTX_vts_store(void)
         .summary = "jobs in Redis, for several vtsimds at once",
         .options = redis_options,
         .settings_size = sizeof(struct redis_settings),
+        .shared = true,
         .check = redis_check,
         .open = redis_open,
     };

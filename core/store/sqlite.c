@@ -61,6 +61,7 @@ struct sqlite {
     struct change *first, **last;
     size_t queued, grouped; /* and as the writer took them the last time */
     uint64_t given;         /* the number of the last change */
+    vts_ms kept_clock;      /* what it showed when the file was last served */
     bool closing;
     pthread_mutex_t bells;
 
@@ -324,6 +325,55 @@ static void sqlite_note(struct store_port *port, struct bytes id, store_note_fn 
     memory_note(((struct sqlite_port *)port)->memory, id, fn, arg);
 }
 
+/* ---- the clock ---- */
+
+static vts_ms sqlite_first_due(struct store *store)
+{
+    return store_first_due(((struct sqlite *)store)->memory);
+}
+
+static vts_ms sqlite_first_wake(struct store *store)
+{
+    return store_first_wake(((struct sqlite *)store)->memory);
+}
+
+static size_t sqlite_step(struct store_port *port, vts_ms now, size_t most)
+{
+    return store_step(((struct sqlite_port *)port)->memory, now, most);
+}
+
+static struct change *make_clock_change(const struct sqlite *sqlite)
+{
+    struct change *change = malloc(sizeof(*change));
+
+    if (change)
+        *change = (struct change){.kind = CHANGE_CLOCK, .clock = clock_now(sqlite->options.clock)};
+    return change;
+}
+
+static bool keeps_clock(const struct sqlite *sqlite)
+{
+    return clock_pace(sqlite->options.clock).mode != CLOCK_REAL;
+}
+
+/* What cannot be noted now is with the next change. */
+static void sqlite_keep_clock(struct store_port *port)
+{
+    struct sqlite *sqlite = (struct sqlite *)port->store;
+    struct change *change = keeps_clock(sqlite) ? make_clock_change(sqlite) : NULL;
+
+    if (!change)
+        return;
+    pthread_mutex_lock(&sqlite->lock);
+    enqueue(sqlite, change);
+    pthread_mutex_unlock(&sqlite->lock);
+}
+
+static vts_ms sqlite_kept_clock(struct store *store)
+{
+    return ((struct sqlite *)store)->kept_clock;
+}
+
 static enum store_state sqlite_state(struct store *store)
 {
     return atomic_load(&((struct sqlite *)store)->failing) ? STORE_FAILING : STORE_OK;
@@ -493,6 +543,17 @@ static int64_t monotonic_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Each commit keeps what the clock shows: what clients were told by then was not later. */
+static struct change *with_clock(const struct sqlite *sqlite, struct change *changes)
+{
+    struct change *change = keeps_clock(sqlite) ? make_clock_change(sqlite) : NULL;
+
+    if (!change)
+        return changes;
+    change->next = changes;
+    return change;
+}
+
 static void *run_writer(void *arg)
 {
     struct sqlite *sqlite = arg;
@@ -503,6 +564,8 @@ static void *run_writer(void *arg)
 
     while (!closing) {
         changes = take_queue(sqlite, sweep.under_way ? 0 : SWEEP_MS, &number, &closing);
+        if (changes || closing)
+            changes = with_clock(sqlite, changes);
         if (changes) {
             good = write_all(sqlite, changes, closing);
             free_changes(changes);
@@ -614,6 +677,11 @@ static const struct store_ops sqlite_ops = {
     .run_due = sqlite_run_due,
     .count = sqlite_count,
     .state = sqlite_state,
+    .first_due = sqlite_first_due,
+    .first_wake = sqlite_first_wake,
+    .step = sqlite_step,
+    .keep_clock = sqlite_keep_clock,
+    .kept_clock = sqlite_kept_clock,
     .attach = sqlite_attach,
     .detach = sqlite_detach,
     .each_instance = sqlite_each_instance,
@@ -692,7 +760,8 @@ static bool open_file(struct sqlite *sqlite, struct vts_error *error)
         return vts_error_set(error, VTS_ERR_MEMORY, "no memory for the jobs of %s", set->path);
     if (sqlite->strange_count > 0)
         qsort((void *)sqlite->strange, sqlite->strange_count, sizeof(char *), compare_ids);
-    if (!sqlite_file_take(&sqlite->file, seed, &before, error))
+    if (!sqlite_file_take(&sqlite->file, seed, &before, error) ||
+        !sqlite_file_clock(&sqlite->file, !keeps_clock(sqlite), &sqlite->kept_clock, error))
         return false;
     if (before != seed && restorer.count > 0)
         log_line(VTS_WARNING, "sqlite",

@@ -215,6 +215,8 @@ static bool prepare_all(struct sqlite_file *file, struct vts_error *error)
            prepare(file,
                    "INSERT OR REPLACE INTO instance (hash, behaviour, text) VALUES (?1, ?2, ?3)",
                    &file->instance, error) &&
+           prepare(file, "INSERT OR REPLACE INTO setting (name, value) VALUES ('clock', ?1)",
+                   &file->clock, error) &&
            prepare(file, "DELETE FROM instance WHERE hash = ?1", &file->forget, error) &&
            prepare(file, "BEGIN IMMEDIATE", &file->begin, error) &&
            prepare(file, "COMMIT", &file->commit, error) &&
@@ -293,6 +295,15 @@ bool sqlite_file_take(struct sqlite_file *file, uint64_t seed, uint64_t *before,
     return run(file, sql, error);
 }
 
+bool sqlite_file_clock(struct sqlite_file *file, bool forget, vts_ms *clock,
+                       struct vts_error *error)
+{
+    *clock = RECORD_NEVER;
+    ask(file, "SELECT value FROM setting WHERE name = 'clock'", clock, NULL);
+    return *clock == RECORD_NEVER || !forget ||
+           run(file, "DELETE FROM setting WHERE name = 'clock'", error);
+}
+
 void sqlite_file_close(struct sqlite_file *file)
 {
     sqlite3_finalize(file->put);
@@ -300,6 +311,7 @@ void sqlite_file_close(struct sqlite_file *file)
     sqlite3_finalize(file->polls);
     sqlite3_finalize(file->instance);
     sqlite3_finalize(file->summary);
+    sqlite3_finalize(file->clock);
     sqlite3_finalize(file->forget);
     sqlite3_finalize(file->begin);
     sqlite3_finalize(file->commit);
@@ -432,6 +444,9 @@ static sqlite3_stmt *bind_change(struct sqlite_file *file, const struct change *
         sqlite3_bind_int64(file->polls, 2, (int64_t)change->polls);
         bind_stats(file->polls, 3, change);
         return bind_id(file->polls, change);
+    case CHANGE_CLOCK:
+        sqlite3_bind_int64(file->clock, 1, change->clock);
+        return file->clock;
     case CHANGE_FORGET:
         sqlite3_bind_int64(file->forget, 1, (int64_t)change->instance);
         return file->forget;

@@ -14,7 +14,14 @@ struct sqlite_settings {
     int durability; /* 0 process, 1 power */
 };
 
-enum change_kind { CHANGE_PUT, CHANGE_DROP, CHANGE_POLLS, CHANGE_INSTANCE, CHANGE_FORGET };
+enum change_kind {
+    CHANGE_PUT,
+    CHANGE_DROP,
+    CHANGE_POLLS,
+    CHANGE_INSTANCE,
+    CHANGE_FORGET,
+    CHANGE_CLOCK
+};
 
 /* One thing to be written. */
 struct change {
@@ -22,6 +29,7 @@ struct change {
     enum change_kind kind;
     uint64_t number;
     uint64_t polls;    /* of a put, and of polls */
+    vts_ms clock;      /* what the clock shows */
     uint64_t instance; /* the hash of an instance that is kept or forgotten */
     size_t size;       /* of the record, or of the instance's text; 0 where there is neither */
     size_t id_length, stats_size;
@@ -31,7 +39,8 @@ struct change {
 struct sqlite_file {
     const char *path; /* the settings' */
     sqlite3 *db;
-    sqlite3_stmt *put, *drop, *polls, *instance, *forget, *begin, *commit, *rollback, *summary;
+    sqlite3_stmt *put, *drop, *polls, *instance, *forget, *clock, *begin, *commit, *rollback,
+        *summary;
     int lock_fd; /* open as long as the file is: holds the lock against other vtsimds */
 };
 
@@ -63,6 +72,11 @@ bool sqlite_file_each(struct sqlite_file *file, bool (*fn)(void *arg, const stru
  * that was kept so far. */
 bool sqlite_file_take(struct sqlite_file *file, uint64_t seed, uint64_t *before,
                       struct vts_error *error);
+
+/* What the clock showed at the end, when it was another than the real one; RECORD_NEVER: it was not. Forgets it
+ * where `forget` says so. */
+bool sqlite_file_clock(struct sqlite_file *file, bool forget, vts_ms *clock,
+                       struct vts_error *error);
 
 /* Writes a list of changes in one transaction: all or none. */
 bool sqlite_file_write(struct sqlite_file *file, const struct change *first,

@@ -158,6 +158,12 @@ struct store_ops {
     /* NULL where the kind has no use for them. */
     void (*note)(struct store_port *port, struct bytes id, store_note_fn *fn, void *arg);
     enum store_state (*state)(struct store *store);
+    /* For clocks that are moved, so for all but shared ones. */
+    vts_ms (*first_due)(struct store *store);
+    vts_ms (*first_wake)(struct store *store);
+    size_t (*step)(struct store_port *port, vts_ms now, size_t most);
+    void (*keep_clock)(struct store_port *port);
+    vts_ms (*kept_clock)(struct store *store);
     bool (*attach)(struct store_port *port, struct event_base *base);
     void (*detach)(struct store_port *port);
     bool (*each_instance)(struct store *store, store_instance_fn *fn, void *arg,
@@ -184,6 +190,7 @@ struct store_module {
     const char *summary;
     const struct vts_option *options; /* of [store], beside `kind` */
     size_t settings_size;
+    bool shared;   /* as its ops say: by several vtsimds, which have one clock, the real one */
     bool in_steps; /* it has store_apply */
     /* Looks the settings over and opens nothing, for --check. False, with the key in *error, where they cannot
      * be right. NULL: the table says it all. */
@@ -254,6 +261,38 @@ static inline void store_list(struct store_port *port, struct store_list *list)
 static inline vts_ms store_run_due(struct store_port *port, vts_ms now, size_t most)
 {
     return port->store->ops->run_due(port, now, most);
+}
+
+/* When the next record of any port is due, and when the next job that is alive wakes, which takes a look at
+ * each; RECORD_NEVER: none. From any thread. */
+static inline vts_ms store_first_due(struct store *store)
+{
+    return store->ops->first_due ? store->ops->first_due(store) : RECORD_NEVER;
+}
+
+static inline vts_ms store_first_wake(struct store *store)
+{
+    return store->ops->first_wake ? store->ops->first_wake(store) : RECORD_NEVER;
+}
+
+/* As store_run_due, for what is due on all ports, on this one's thread. How many there were, `most` at the most:
+ * 0 where nothing is due any more. */
+static inline size_t store_step(struct store_port *port, vts_ms now, size_t most)
+{
+    return port->store->ops->step ? port->store->ops->step(port, now, most) : 0;
+}
+
+/* The clock was moved: a store that outlives the process keeps what it shows, no later than what is asked of
+ * it from now on. And what it showed when the store was last used; RECORD_NEVER: it is not known. */
+static inline void store_keep_clock(struct store_port *port)
+{
+    if (port->store->ops->keep_clock)
+        port->store->ops->keep_clock(port);
+}
+
+static inline vts_ms store_kept_clock(struct store *store)
+{
+    return store->ops->kept_clock ? store->ops->kept_clock(store) : RECORD_NEVER;
 }
 
 /* Lets the store use the port's event loop, on whose thread it calls `done` from then on. */

@@ -29,6 +29,10 @@ static void describe_server(void)
 
     text_puts(&out, "\nThe server's own settings:\n\n[server]\n");
     options_describe(config_server_options, &out);
+    text_puts(&out, "\n[clock]\n");
+    options_describe(config_clock_options, &out);
+    text_puts(&out, "\n[control]\n");
+    options_describe(config_control_options, &out);
     text_puts(&out, "\n[audit]\n");
     options_describe(config_audit_options, &out);
     text_puts(&out, "\n[rule NAME]\n");

@@ -49,6 +49,12 @@ if "$tools/ready" 1 false 2>"$folder/false"; then
     fail "ready took 'false' for a server"
 fi
 
+"$tools/advance" 5000 >"$folder/advance" || fail "advance failed"
+grep -qE '^[0-9]+\.[0-9]{3}$' "$folder/advance" || fail "advance said: $(cat "$folder/advance")"
+if "$tools/sleepers" 1 2 3 2>"$folder/sleepers"; then
+    fail "sleepers did not notice that nobody serves"
+fi
+
 "$tools/cost" echo a >"$folder/cost" || fail "cost failed"
 grep -qE '^[0-9]+\.[0-9]{3} [1-9][0-9]*$' "$folder/cost" || fail "cost said: $(cat "$folder/cost")"
 if "$tools/cost" false 2>"$folder/false"; then

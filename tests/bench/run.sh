@@ -146,6 +146,18 @@ stop_all
 say "scripts of 10000 steps ..."
 taskset -c "$server_core" "$tools/script" 10000 >"$folder/scripts" || fail "the scripts were not read"
 
+say "a move of the clock over $many jobs ..."
+"$tools/advance" "$many" >"$folder/advance" || fail "the jobs did not end at their moments"
+
+say "100 clients that sleep through the server, twice ..."
+for round in 1 2; do
+    start_vtsimd -s clock/mode=virtual -s server/behaviour=fixed_delay
+    "$tools/sleepers" "$port" 100 300 >"$folder/sleepers$round" || fail "the sleepers were not served"
+    stop_all
+done
+[ "$(cut -d ' ' -f 2 "$folder/sleepers1")" = "$(cut -d ' ' -f 2 "$folder/sleepers2")" ] ||
+    fail "two runs of the sleepers had two histories"
+
 echo
 echo "Medians of the rounds; a ratio is the median of the rounds' own ratios, which need not be that of"
 echo "the two medians: what is compared is measured in turns, since machines change their pace."
@@ -167,3 +179,6 @@ while read -r name reading fault poll; do
     figure "    a poll at its end" '%.3f us' "$poll" 10
 done <"$folder/scripts"
 figure "start to ready, median of $starts" '%.1f ms' "$(median "$folder/ready_ms")" 50
+figure "a move of the clock over $many jobs" '%.2f s' "$(cat "$folder/advance")" 5
+figure "100 clients polling for 10 minutes, the same history twice" '%.2f s' \
+    "$(cut -d ' ' -f 1 "$folder/sleepers2")" 5

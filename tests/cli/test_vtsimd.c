@@ -687,7 +687,7 @@ static void a_port_in_use(void **state)
     assert_ended(&result, 2, "", expected);
     assert_int_equal(vtsimd_stop(&vtsimd), 0);
     vtsimd_finish(&vtsimd);
-    RUN(&result, "-l", "192.0.2.1:5000");
+    RUN(&result, "-l", "192.0.2.1:5000", "-s", "control/token=secret");
     assert_ended(&result, 2, "",
                  "vtsimd: cannot listen on 192.0.2.1 port 5000: Cannot assign requested "
                  "address\n");

@@ -579,14 +579,14 @@ static void usage_errors_help(void **state)
         const char *message;
     } cases[] = {
         {{NULL},
-         "no command; right are start, status, wait, run, resume, list, cancel, audit, "
-         "new-behaviour"},
+         "no command; right are start, status, wait, run, resume, list, cancel, "
+         "audit, clock, new-behaviour"},
         {{"go"},
-         "unknown command \"go\"; right are start, status, wait, run, resume, list, cancel, audit, "
-         "new-behaviour"},
+         "unknown command \"go\"; right are start, status, wait, run, resume, list, cancel, "
+         "audit, clock, new-behaviour"},
         {{"go\x1b[2J"},
          "unknown command \"go\\x1B[2J\"; right are start, status, wait, run, resume, list, "
-         "cancel, audit, new-behaviour"},
+         "cancel, audit, clock, new-behaviour"},
         {{"run"}, "run: which job? right is vtsim run ID..."},
         {{"start", "a", "b"}, "start: \"b\" is too much"},
         {{"resume"}, "resume: which token? right is vtsim resume TOKEN..."},

@@ -46,6 +46,8 @@ static void test_server_keys(void **state)
 
     (void)state;
     check_section(page, "\n.SS [server]\n", config_server_options);
+    check_section(page, "\n.SS [clock]\n", config_clock_options);
+    check_section(page, "\n.SS [control]\n", config_control_options);
     check_section(page, "\n.SS [audit]\n", config_audit_options);
     check_section(page, "\n.SS [rule NAME]\n", config_rule_options);
     free(page);

@@ -222,8 +222,8 @@ char *request_text(const char *method, const char *target, const char *headers, 
 
     if (body)
         snprintf(length, sizeof(length), "Content-Length: %zu\r\n", strlen(body));
-    assert_true(asprintf(&request, "%s %s HTTP/1.1\r\nHost: test\r\n%s%s\r\n%s", method, target,
-                         length, headers ? headers : "", body ? body : "") > 0);
+    assert_true(asprintf(&request, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s%s\r\n%s", method,
+                         target, length, headers ? headers : "", body ? body : "") > 0);
     return request;
 }
 

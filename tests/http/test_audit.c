@@ -383,6 +383,50 @@ static void jobs_are_told_in_pages(void **state)
     server_stop(&vtsimd);
 }
 
+static void a_reset_forgets(void **state)
+{
+    struct vtsimd vtsimd;
+
+    (void)state;
+    server_start(&vtsimd, NULL);
+    expect(&vtsimd, "{\"duplicate_starts\": 0, \"unknown_polls\": 0}");
+    for (char name[] = "a"; *name <= 'b'; ++*name) {
+        char body[32];
+
+        start_job(&vtsimd, name, NULL);
+        snprintf(body, sizeof(body), "{\"job_id\": \"%s\"}", name);
+        ask(&vtsimd, "POST", "/start", body, 409, NULL);
+    }
+    poll_once(&vtsimd, "none", 404);
+    json_object_put(ask_json(&vtsimd, "POST", "/_sim/reset", "{\"jobs\": \"a*\"}", 200));
+    verdict(&vtsimd, "{\"verdict\": \"fail\", \"reasons\": [{\"limit\": \"duplicate_starts\", "
+                     "\"job\": \"b\", \"figure\": 1, \"bound\": 0}, {\"limit\": "
+                     "\"unknown_polls\", \"job\": null, \"figure\": 1, \"bound\": 0}]}");
+    start_job(&vtsimd, "a", NULL);
+    assert_int_equal(figure(&vtsimd, "a", "duplicate_starts"), 0);
+    json_object_put(ask_json(&vtsimd, "POST", "/_sim/reset", "{}", 200));
+    expect(&vtsimd, "{\"duplicate_starts\": 0, \"unknown_polls\": 0}");
+    verdict(&vtsimd, PASS);
+    start_job(&vtsimd, "c", NULL);
+    json_object_put(ask_json(&vtsimd, "POST", "/_sim/reset", "{}", 200));
+    poll_once(&vtsimd, "none", 404);
+    verdict(&vtsimd, PASS); /* the limits went, too */
+    server_stop(&vtsimd);
+}
+
+/* The control side's guard stands before it. */
+static void a_token_guards_it(void **state)
+{
+    struct vtsimd vtsimd;
+
+    (void)state;
+    server_start(&vtsimd, "-s", "control/token=s3cret", NULL);
+    ask(&vtsimd, "GET", "/_sim/audit", NULL, 401, NULL);
+    ask(&vtsimd, "POST", "/_sim/audit/expect", "{}", 401, NULL);
+    ask(&vtsimd, "GET", "/_sim/audit/verdict", NULL, 401, NULL);
+    server_stop(&vtsimd);
+}
+
 static void reasons_are_bounded(void **state)
 {
     struct json_object *answer;
@@ -496,6 +540,8 @@ int main(void)
         cmocka_unit_test(a_poll_that_waits_sees_the_end),
         cmocka_unit_test(connections_are_counted),
         cmocka_unit_test(jobs_are_told_in_pages),
+        cmocka_unit_test(a_reset_forgets),
+        cmocka_unit_test(a_token_guards_it),
         cmocka_unit_test(reasons_are_bounded),
         cmocka_unit_test(limits_that_are_none_are_refused),
         cmocka_unit_test(what_else_is_refused),

@@ -88,6 +88,41 @@ static void starts_beyond_the_limit(void **state)
     server_stop(&vtsimd);
 }
 
+static void assert_posted(const struct vtsimd *vtsimd, const char *id, int slots, const char *state)
+{
+    struct json_object *job;
+    char body[160];
+
+    snprintf(body, sizeof(body),
+             "{\"id\": \"%s\", \"behaviour\": \"queue\", \"options\": {\"slots\": %d, \"running\": "
+             "\"1d\"}}",
+             id, slots);
+    job = ask_json(vtsimd, "POST", "/jobs", body, 201);
+    assert_string_equal(member_text(job, "state"), state);
+    json_object_put(job);
+}
+
+/* Jobs with the same options share their slots, and no others. */
+static void options_of_requests(void **state)
+{
+    struct vtsimd vtsimd;
+
+    (void)state;
+    server_start(&vtsimd, QUEUE, NULL);
+    assert_posted(&vtsimd, "a", 1, "running");
+    assert_posted(&vtsimd, "b", 1, "queued");
+    assert_posted(&vtsimd, "c", 2, "running");
+    assert_posted(&vtsimd, "d", 2, "running");
+    assert_posted(&vtsimd, "e", 2, "queued");
+    ask(&vtsimd, "DELETE", "/jobs/a", NULL, 200, NULL);
+    assert_state(&vtsimd, "b", "running");
+    assert_state(&vtsimd, "e", "queued");
+    /* When all of them have gone their slots are as new. */
+    ask(&vtsimd, "DELETE", "/jobs/b", NULL, 200, NULL);
+    assert_posted(&vtsimd, "f", 1, "running");
+    server_stop(&vtsimd);
+}
+
 /* Nobody asks for the one that ends: the loop grants, and whoever waits for news is told. */
 static void a_grant_is_news(void **state)
 {
@@ -114,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_that_wait),
         cmocka_unit_test(starts_beyond_the_limit),
+        cmocka_unit_test(options_of_requests),
         cmocka_unit_test(a_grant_is_news),
     };
 

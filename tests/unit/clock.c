@@ -188,18 +188,88 @@ static void virtual_time_moves_by_hand(void **state)
     assert_int_equal(clock_move(&clock, INT64_MIN, NULL), VTS_ERR_INVALID);
 }
 
-static void other_clocks_are_not_moved(void **state)
+/* Moved on, they go on from there. */
+static void other_clocks_are_moved_on(void **state)
 {
     struct vts_error error = {0};
     struct clock clock;
+    vts_ms now;
 
     (void)state;
     clock_init_real(&clock);
-    assert_int_equal(clock_move(&clock, VTS_TIME_END, &error), VTS_ERR_INVALID);
-    assert_string_equal(error.message, "this clock runs by itself; only a virtual one is moved");
+    now = clock_now(&clock);
+    assert_int_equal(clock_move(&clock, now + 3600000, &error), VTS_OK);
+    assert_in_range(clock_now(&clock), now + 3600000, now + 3660000);
+    assert_int_equal(clock_move(&clock, now, &error), VTS_ERR_INVALID);
+    assert_int_equal(clock_pace(&clock).mode, CLOCK_REAL);
     assert_true(clock_init_scaled(&clock, ORIGIN, 2));
-    assert_int_equal(clock_move(&clock, VTS_TIME_END, &error), VTS_ERR_INVALID);
-    assert_true(clock_now(&clock) < VTS_TIME_END);
+    assert_int_equal(clock_move(&clock, ORIGIN + 86400000, &error), VTS_OK);
+    clock.origin = ORIGIN + 86400000;
+    clock.real_origin_us = 1000;
+    assert_int_equal(clock_at(&clock, 1000 + 1000000), ORIGIN + 86400000 + 2000);
+}
+
+/* Frozen or held it stands; then it goes on from what it showed. */
+static void a_clock_that_is_frozen_stands(void **state)
+{
+    struct clock clock;
+    vts_ms stood;
+
+    (void)state;
+    assert_true(clock_init_scaled(&clock, ORIGIN, 1000));
+    clock_freeze(&clock, true);
+    stood = clock_now(&clock);
+    assert_true(clock_pace(&clock).frozen && clock_pace(&clock).standing);
+    assert_int_equal(clock_wait_us(&clock, stood + 1), -1);
+    assert_int_equal(clock_at(&clock, clock_real_us() + 1000000), stood);
+    assert_int_equal(clock_move(&clock, stood + 5, NULL), VTS_OK);
+    assert_int_equal(clock_now(&clock), stood + 5);
+    clock_hold(&clock, true);
+    clock_freeze(&clock, false);
+    assert_true(!clock_pace(&clock).frozen && clock_pace(&clock).standing);
+    assert_int_equal(clock_now(&clock), stood + 5);
+    clock_hold(&clock, false);
+    assert_false(clock_pace(&clock).standing);
+    clock.real_origin_us = 1000;
+    assert_int_equal(clock_at(&clock, 1000 + 1000), stood + 5 + 1000);
+}
+
+static void the_rate_is_changed_on_the_way(void **state)
+{
+    static const double wrong[] = {0, -1, 1e9, 0.0009, NAN, INFINITY, -INFINITY};
+    struct clock clock;
+
+    (void)state;
+    clock_init_virtual(&clock, ORIGIN);
+    assert_true(clock_set_rate(&clock, 60));
+    assert_int_equal(clock_pace(&clock).mode, CLOCK_SCALED);
+    clock.real_origin_us = 1000;
+    assert_int_equal(clock_at(&clock, 1000 + 1000000), ORIGIN + 60000);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+        assert_false(clock_set_rate(&clock, wrong[i]));
+    assert_float_equal(clock_pace(&clock).rate, 60, 0);
+    assert_true(clock_set_rate(&clock, CLOCK_RATE_MIN) && clock_set_rate(&clock, CLOCK_RATE_MAX));
+}
+
+static void a_reset_is_the_way_back(void **state)
+{
+    struct clock clock;
+    vts_ms now;
+
+    (void)state;
+    clock_init_virtual(&clock, ORIGIN);
+    assert_int_equal(clock_move(&clock, ORIGIN + 1000, NULL), VTS_OK);
+    clock_freeze(&clock, true);
+    assert_true(clock_set_rate(&clock, 2));
+    clock_reset(&clock);
+    assert_int_equal(clock_now(&clock), ORIGIN);
+    assert_int_equal(clock_pace(&clock).mode, CLOCK_VIRTUAL);
+    assert_false(clock_pace(&clock).frozen);
+    clock_init_real(&clock);
+    now = clock_now(&clock);
+    assert_int_equal(clock_move(&clock, now + 86400000, NULL), VTS_OK);
+    clock_reset(&clock);
+    assert_in_range(clock_now(&clock), now, now + 60000);
 }
 
 /* ---- threads --------------------------------------------------------------------------------- */
@@ -251,7 +321,10 @@ int main(void)
         cmocka_unit_test(scaled_waits_are_exact),
         cmocka_unit_test(scaled_time_at_its_limits),
         cmocka_unit_test(virtual_time_moves_by_hand),
-        cmocka_unit_test(other_clocks_are_not_moved),
+        cmocka_unit_test(other_clocks_are_moved_on),
+        cmocka_unit_test(a_clock_that_is_frozen_stands),
+        cmocka_unit_test(the_rate_is_changed_on_the_way),
+        cmocka_unit_test(a_reset_is_the_way_back),
         cmocka_unit_test(a_virtual_clock_is_moved_by_many),
     };
 

@@ -286,8 +286,9 @@ static void unknown_sections(void **state)
     expect(*state, "[behavior quick]\nx = 1\n[Server]\n[zebra]\n[server]\n", settings, 1,
            "FILE:1: [behavior quick]: unknown kind of section; did you mean [behaviour NAME]?\n"
            "FILE:3: [Server]: unknown kind of section; did you mean [server]?\n"
-           "FILE:4: [zebra]: unknown kind of section; write [server], [store], [audit], [behaviour "
-           "NAME], [filter NAME] or [rule NAME]\n"
+           "FILE:4: [zebra]: unknown kind of section; write [server], [store], [clock], [control], "
+           "[audit], "
+           "[behaviour NAME], [filter NAME] or [rule NAME]\n"
            "-s: [sever]: unknown kind of section; did you mean [server]?\n");
 }
 
@@ -393,6 +394,8 @@ static void tables_are_sound(void **state)
     (void)state;
     if (!options_check(config_server_options, sizeof(struct server_settings), &error) ||
         !options_check(config_audit_options, sizeof(struct audit_section), &error) ||
+        !options_check(config_clock_options, sizeof(struct clock_settings), &error) ||
+        !options_check(config_control_options, sizeof(struct control_settings), &error) ||
         !options_check(config_rule_options, sizeof(struct rule_settings), &error))
         fail_msg("%s", error.message);
 }
@@ -410,35 +413,37 @@ static void the_annotated_file_is_valid(void **state)
     assert_true(fixture->config.rule_count > 0);
 }
 
-/* Each key of a section of the server's own stands in the file as a comment, `;key = default`, with the default of the
- * table: the file as it is after these marks are taken away reads to the defaults. */
-static void expect_defaults(const struct ini *ini, const char *kind, const struct vts_option *table)
+/* Each key stands in the file as a comment, `;key = default`, with the default of the table. */
+static void check_defaults(const struct ini *ini, const char *name, const struct vts_option *table,
+                           size_t size)
 {
-    struct ini_section *section = ini_section(ini, kind, NULL);
+    struct ini_section *section = ini_section(ini, name, NULL);
     struct text given = TEXT_INIT, wanted = TEXT_INIT;
     struct problems problems = PROBLEMS_INIT;
-    union {
-        struct server_settings server;
-        struct audit_section audit;
-    } set = {0}, bare = {0};
+    void *set = calloc(1, size), *bare = calloc(1, size);
 
     assert_non_null(section);
+    assert_non_null(set);
+    assert_non_null(bare);
     for (size_t i = 0; table[i].type; i++)
         if (i >= section->count || strcmp(section->entries[i].key, table[i].key) != 0)
-            fail_msg("%s is not at its place in vtsimd.ini", table[i].key);
-    options_read(table, &set, section, kind, &given, &problems);
-    options_read(table, &bare, NULL, kind, &wanted, &problems);
+            fail_msg("[%s] %s is not at its place in vtsimd.ini", name, table[i].key);
+    options_read(table, set, section, name, &given, &problems);
+    options_read(table, bare, NULL, name, &wanted, &problems);
     text_puts(&problems.lines, "");
     assert_string_equal(problems.lines.bytes, "");
     assert_int_equal(given.length, wanted.length);
     assert_memory_equal(given.bytes, wanted.bytes, wanted.length);
-    options_free(table, &set);
-    options_free(table, &bare);
+    options_free(table, set);
+    options_free(table, bare);
+    free(set);
+    free(bare);
     problems_finish(&problems);
     text_finish(&given);
     text_finish(&wanted);
 }
 
+/* The file as it is after the marks of its comments are taken away reads to the defaults. */
 static void the_annotated_file_tells_the_defaults(void **state)
 {
     FILE *file = fopen(VTSIM_SOURCE_DIR "/config/vtsimd.ini", "r");
@@ -453,11 +458,71 @@ static void the_annotated_file_tells_the_defaults(void **state)
         text_puts(&text, line[0] == ';' && line[1] >= 'a' && line[1] <= 'z' ? line + 1 : line);
     fclose(file);
     assert_true(ini_read(&ini, "vtsimd.ini", text.bytes, text.length, &problems));
-    expect_defaults(&ini, "server", config_server_options);
-    expect_defaults(&ini, "audit", config_audit_options);
+    check_defaults(&ini, "server", config_server_options, sizeof(struct server_settings));
+    check_defaults(&ini, "clock", config_clock_options, sizeof(struct clock_settings));
+    check_defaults(&ini, "control", config_control_options, sizeof(struct control_settings));
+    check_defaults(&ini, "audit", config_audit_options, sizeof(struct audit_section));
     ini_finish(&ini);
     problems_finish(&problems);
     text_finish(&text);
+}
+
+/* ---- the clock and the control side ---------------------------------------------------------- */
+
+static void a_clock_of_ones_own(void **state)
+{
+    struct fixture *fixture = *state;
+
+    expect(fixture, "[clock]\nmode = scaled\nrate = 60\nstart = 2030-02-03T04:05:06.7+01:00\n",
+           NULL, 0, "");
+    assert_int_equal(fixture->config.clock.mode, 1);
+    assert_float_equal(fixture->config.clock.rate, 60, 0);
+    assert_int_equal(fixture->config.clock_start, INT64_C(1896318306700));
+    expect(fixture, "[clock]\nmode = virtual\n", NULL, 0, "");
+    assert_int_equal(fixture->config.clock_start, INT64_C(1767225600000));
+    expect(fixture, "[clock]\nmode = scaled\n", NULL, 0, "");
+    assert_int_equal(fixture->config.clock_start, -1);
+}
+
+static void what_no_clock_can_be(void **state)
+{
+    struct fixture *fixture = *state;
+
+    expect(fixture,
+           "[clock]\nmode = imaginary\nrate = 0\nstart = 2026-02-30T00:00:00Z\nsilent = 2h\n", NULL,
+           0,
+           "FILE:2: [clock] mode: \"imaginary\" is none of real, scaled, virtual\n"
+           "FILE:3: [clock] rate: \"0\" is out of range; write a number from 0.001 to 1000000\n"
+           "FILE:5: [clock] silent: \"2h\" is out of range; write a time from 1ms to 1h\n"
+           "FILE:4: [clock] start: \"2026-02-30T00:00:00Z\" is no moment; write one such as "
+           "2026-01-01T00:00:00Z\n");
+}
+
+/* Reached from elsewhere, the control side needs an address of its own or a token. */
+static void a_control_side_that_others_reach(void **state)
+{
+    static const char *const good[] = {
+        "[server]\nlisten = 0.0.0.0:5000\n[control]\ntoken = s3cret\n",
+        "[server]\nlisten = [::]:5000\n[control]\nlisten = 127.0.0.1:5001\n",
+        "[server]\nlisten = [::1]:5000\n",
+        "[server]\nlisten = [::ffff:127.0.0.1]:5000\n",
+        "[server]\nlisten = 127.3.2.1:5000\n",
+    };
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+        expect(fixture, good[i], NULL, 0, "");
+    expect(
+        fixture, "[server]\nlisten = 0.0.0.0:5000\n", NULL, 0,
+        "FILE:2: [server] listen: others can reach 0.0.0.0, and with it the control side /_sim/: "
+        "guard that with [control] token = SECRET, or put it on an address of its own with "
+        "[control] listen = 127.0.0.1:5001\n");
+    expect(
+        fixture, "[control]\nlisten = 5001\n", NULL, 0,
+        "FILE:2: [control] listen: \"5001\" is a port without an address; write ADDRESS:PORT, such "
+        "as 127.0.0.1:5000\n");
+    expect(fixture, "[control]\ntoken = a b\n", NULL, 0,
+           "FILE:2: [control] token: a token has no white space and no characters beyond ASCII\n");
 }
 
 #define WITH_FILE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -480,6 +545,9 @@ int main(void)
         cmocka_unit_test(tables_are_sound),
         WITH_FILE(the_annotated_file_is_valid),
         cmocka_unit_test(the_annotated_file_tells_the_defaults),
+        WITH_FILE(a_clock_of_ones_own),
+        WITH_FILE(what_no_clock_can_be),
+        WITH_FILE(a_control_side_that_others_reach),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

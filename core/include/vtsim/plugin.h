@@ -529,7 +529,7 @@ static inline void vts_cancel(struct vts_job *job) { job->host->cancel(job); }
  * Slots are there where jobs live in memory or in SQLite. With Redis vtsimd does not start with such a
  * behaviour. */
 
-/* In open(): the instance has so many slots. False for 0, elsewhere than in open, and where this vtsimd knows
+/* In open() of a behaviour: the instance has so many slots. False for 0, elsewhere, and where this vtsimd knows
  * no slots: then open can only refuse, `return vts_error_set(error, VTS_ERR_INVALID, "...")`. */
 static inline bool vts_slots(struct vts_instance *instance, uint64_t count)
 {

@@ -242,6 +242,22 @@ static void options_are_shared(void **state)
     assert_int_equal(redis_do(&process, "EXISTS vtsim:instances vtsim:uses"), 0);
 }
 
+/* A plugin that needs slots does no harm, until somebody asks for it. */
+static void there_are_no_slots(void **state)
+{
+    static const char none[] = "{\"error\": \"the behaviour \\\"queue\\\" has slots, and there are "
+                               "none with the redis store\"}";
+
+    (void)state;
+    start_one(&a, "fixed_delay", "server/workers=1", "server/workers=2");
+    ask(&a, "POST", "/jobs", "{\"id\": \"x\", \"behaviour\": \"queue\"}", 400, none);
+    ask(&a, "POST", "/jobs",
+        "{\"id\": \"x\", \"behaviour\": \"queue\", \"options\": {\"slots\": 1}}", 400, none);
+    ask(&a, "GET", "/jobs/x", NULL, 404, NULL);
+    assert_int_equal(redis_do(&process, "EXISTS vtsim:instances vtsim:uses"), 0);
+    ask(&a, "POST", "/start", "{\"job_id\": \"x\"}", 200, NULL);
+}
+
 static void while_redis_is_away_there_is_503(void **state)
 {
     struct http_response response;
@@ -340,6 +356,7 @@ int main(void)
         TEST(one_that_is_killed_takes_no_job_with_it),
         TEST(ini_files_may_differ),
         TEST(options_are_shared),
+        TEST(there_are_no_slots),
         TEST(while_redis_is_away_there_is_503),
         TEST(one_that_cannot_start_says_why),
     };
