@@ -811,6 +811,35 @@ static void starts_by_chance(void **state)
     player_finish(&player);
 }
 
+/* How many attempts there were before one that chance decides about does not matter. */
+static void starts_by_chance_whoever_asks(void **state)
+{
+    static const char script[] = "start: http 500 for 5s, chance 0.5 { http 501 } else { http 502 }\n"
+                                 "completed";
+    struct player twice, often;
+    const char *told;
+    int first = 0;
+    char id[16];
+
+    (void)state;
+    open_script(&twice, script);
+    open_script(&often, script);
+    for (int i = 0; i < 50; i++) {
+        snprintf(id, sizeof(id), "job %d", i);
+        player_start(&twice, id, 0);
+        player_start(&often, id, 0);
+        for (vts_ms at = 100; at < 5000; at += 700)
+            assert_string_equal(player_start_again(&often, at), "500");
+        told = player_start_again(&twice, 5000);
+        assert_string_equal(player_start_again(&often, 5000), told);
+        first += strcmp(told, "501") == 0;
+        assert_string_equal(player_start_again(&often, 5000), "started");
+    }
+    assert_in_range(first, 10, 40);
+    player_finish(&twice);
+    player_finish(&often);
+}
+
 /* ---- the issue's own script ---- */
 
 static void a_rough_day(void **state)
@@ -1207,6 +1236,7 @@ int main(void)
         cmocka_unit_test(a_start_that_is_accepted_and_told_badly),
         cmocka_unit_test(several_start_lines_are_one),
         cmocka_unit_test(starts_by_chance),
+        cmocka_unit_test(starts_by_chance_whoever_asks),
         cmocka_unit_test(a_rough_day),
         cmocka_unit_test(braces_that_do_not_match),
         cmocka_unit_test(repeats_and_chances_of_nothing),
