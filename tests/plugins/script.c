@@ -814,8 +814,9 @@ static void starts_by_chance(void **state)
 /* How many attempts there were before one that chance decides about does not matter. */
 static void starts_by_chance_whoever_asks(void **state)
 {
-    static const char script[] = "start: http 500 for 5s, chance 0.5 { http 501 } else { http 502 }\n"
-                                 "completed";
+    static const char script[] =
+        "start: http 500 for 5s, chance 0.5 { http 501 } else { http 502 }\n"
+        "completed";
     struct player twice, often;
     const char *told;
     int first = 0;
