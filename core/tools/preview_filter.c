@@ -263,26 +263,38 @@ static void print_csv(const struct tally *tally, struct text *out)
     }
 }
 
+/* The time in which requests come, as far as it is known before. */
+static vts_ms span_of(const struct preview *preview)
+{
+    const vts_ms polled = PREVIEW_FILTER_POLLS * PREVIEW_POLL_SPAN;
+    uint64_t gaps = preview->jobs - 1;
+
+    if (preview->every > 0 && gaps > (uint64_t)((VTS_TIME_END - polled) / preview->every))
+        return VTS_TIME_END;
+    return polled + (vts_ms)gaps * preview->every;
+}
+
 bool preview_filter(struct trial *trial, const struct preview *preview, struct text *out)
 {
-    struct tally tally = {.span = PREVIEW_FILTER_POLLS * PREVIEW_POLL_SPAN};
+    struct tally *tally = calloc(1, sizeof(*tally));
     bool good;
 
-    if (preview->every > 0)
-        tally.span += preview->jobs - 1 < (uint64_t)((VTS_TIME_END - tally.span) / preview->every)
-                          ? (vts_ms)(preview->jobs - 1) * preview->every
-                          : VTS_TIME_END - tally.span;
-    answers_labelled(&tally, "as usual");
+    if (!tally)
+        return false;
+    tally->span = span_of(preview);
+    answers_labelled(tally, "as usual");
     trial->see = see;
-    trial->arg = &tally;
-    good = preview_crowd(trial, preview->jobs, preview->every, told, &tally);
-    preview_spans_sort(&tally.late);
+    trial->arg = tally;
+    good = preview_crowd(trial, preview->jobs, preview->every, told, tally);
+    trial->see = NULL;
+    preview_spans_sort(&tally->late);
     if (good && preview->format == PREVIEW_JSON)
-        print_json(preview, trial_subject(trial), &tally, out);
+        print_json(preview, trial_subject(trial), tally, out);
     else if (good && preview->format == PREVIEW_CSV)
-        print_csv(&tally, out);
+        print_csv(tally, out);
     else if (good)
-        print_page(preview, trial_subject(trial), &tally, out);
-    free(tally.late.at);
+        print_page(preview, trial_subject(trial), tally, out);
+    free(tally->late.at);
+    free(tally);
     return good && !out->failed;
 }
