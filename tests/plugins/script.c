@@ -875,17 +875,15 @@ static void a_rough_day(void **state)
 /* The script is refused at this place, with these words. */
 static void refused(const char *script, unsigned int line, unsigned int column, const char *said)
 {
-    char where[80], wanted[1024];
+    char wanted[1024];
     struct player player;
     const char *end;
 
     if (player_open(&player, script, 1))
         fail_msg("this script was taken:\n%s", script);
-    if (strchr(script, '\n'))
-        snprintf(where, sizeof(where), "at line %u, column %u of the value", line, column);
-    else
-        snprintf(where, sizeof(where), "at column %u of the value", column);
-    snprintf(wanted, sizeof(wanted), "-s: [behaviour test] script: %s (%s)", said, where);
+    snprintf(wanted, sizeof(wanted),
+             "-s: [behaviour test] script: %s (at line %u, column %u of the value)", said, line,
+             column);
     end = strchr(player.problems.lines.bytes, '\n');
     player.problems.lines.bytes[end - player.problems.lines.bytes] = '\0';
     assert_string_equal(player.problems.lines.bytes, wanted);
