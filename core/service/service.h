@@ -223,7 +223,9 @@ void service_cancel(struct service_call *call);
 void service_end(struct service_call *call);
 void service_list(struct service_list *list);
 
-/* Removes jobs, whatever they do, with all that is kept under their ids; those that start meanwhile may stay. */
+/* Removes jobs, whatever they do, with all that is kept under their ids; those that start meanwhile may stay. With
+ * all of them (no pattern) all is as at the start: what plugins of this process counted, the audit, and the
+ * clock, whose sleepers are woken. */
 struct service_reset {
     struct store_list list; /* first */
     struct service_port *port;

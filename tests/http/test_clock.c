@@ -249,7 +249,14 @@ static void a_virtual_clock_outlives_its_process(void **state)
     now = clock_now_of(&vtsimd);
     assert_string_equal(now, "2026-01-03T00:00:00.000Z");
     free(now);
+    /* Also where it went back. */
     ask(&vtsimd, "POST", "/_sim/reset", "{}", 200, NULL);
+    vtsimd_kill(&vtsimd);
+    vtsimd_finish(&vtsimd);
+    server_start(&vtsimd, "-s", "clock/mode=virtual", "-s", "store/kind=sqlite", "-s", path, NULL);
+    now = clock_now_of(&vtsimd);
+    assert_string_equal(now, "2026-01-01T00:00:00.000Z");
+    free(now);
     server_stop(&vtsimd);
     folder_remove(folder);
 }
