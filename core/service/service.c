@@ -317,6 +317,7 @@ void service_call_finish(struct service_call *call)
 {
     service_call_let_go(call);
     text_finish(&call->word);
+    text_finish(&call->teller);
     text_finish(&call->record);
     free(call->marks);
     call->marks = NULL;
@@ -384,8 +385,11 @@ static void take_outcome(struct service_call *call, const struct engine_work *wo
 {
     call->bent = work->bent && !bends_nothing(&work->answer);
     text_reset(&call->word);
+    text_reset(&call->teller);
     if (call->bent) {
         call->answer = work->answer;
+        text_puts(&call->teller, work->teller->name);
+        call->by_filter = work->teller->base.plugin->kind == VTS_FILTER;
         if (work->answer.word) {
             text_puts(&call->word, work->answer.word);
             call->answer.word = call->word.bytes;

@@ -126,6 +126,8 @@ struct service_call {
     bool bent; /* the client is to be told `answer` */
     struct vts_answer answer;
     struct text word;   /* answer.word's bytes */
+    struct text teller; /* whose answer it is above all: what users call the behaviour, */
+    bool by_filter;     /* or the filter */
     struct text record; /* where wanted */
     bool late;          /* service_told is wanted when the answer has arrived */
     /* service_audit's. */
