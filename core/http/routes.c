@@ -27,6 +27,7 @@ static const struct route routes[] = {
     {"/_sim/clock/participants/*", "DELETE", NULL, NULL, sim_clock_leave},
     {"/_sim/reset", "POST", NULL, sim_reset, NULL},
     {"/_sim/config", "GET, HEAD", sim_config, NULL, NULL},
+    {"/_sim/behaviours", "GET, HEAD", sim_behaviours, NULL, NULL},
     {"/_sim/jobs/*/finish", "POST", NULL, sim_job_finish, NULL},
     {"/_sim/audit", "GET, HEAD", audit_all, NULL, NULL},
     {"/_sim/audit/expect", "POST", NULL, audit_expect, NULL},

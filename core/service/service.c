@@ -748,7 +748,7 @@ static void list_done(struct store_list *store)
 
 void service_list(struct service_list *list)
 {
-    queues_settle(list->port);
+    service_settle(list->port);
     list->store.row = list_row;
     list->store.done = list_done;
     store_list(list->port->store, &list->store);

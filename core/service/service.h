@@ -199,6 +199,13 @@ struct service_wish {
 enum service_result service_choose(struct service_call *call, const struct instance *usual,
                                    const struct service_wish *wish, struct text *message);
 
+/* Lets happen what is due of all jobs that have an order, for who looks at them without moving them. */
+void service_settle(struct service_port *port);
+
+/* The slots of an instance that has some, as they were last. False where there are none. */
+bool service_slots(struct service_port *port, const struct instance *instance,
+                   struct engine_slots *slots);
+
 /* How many jobs are in each state; what kind of store holds them, and whether it can be used. */
 void service_count(const struct service *service, uint64_t counts[VTS_CANCELLED + 1]);
 const char *service_store_kind(const struct service *service);

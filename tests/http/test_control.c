@@ -337,6 +337,7 @@ static void what_is_in_force(void **state)
     assert_string_equal(setting(config, "server", "max_body", "value"), "1048576");
     assert_string_equal(setting(config, "server", "max_body", "from"), "default");
     assert_string_equal(setting(config, "control", "token", "value"), "***");
+    assert_string_equal(setting(config, "audit", "enabled", "value"), "on");
     assert_string_equal(setting(config, "store", "kind", "value"), "memory");
     snprintf(where, sizeof(where), "%s:6", path);
     assert_string_equal(setting(config, "behaviour slow", "delay", "value"), "2m");
