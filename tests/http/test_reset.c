@@ -111,10 +111,99 @@ static void what_comes_then_is_what_came_first(void **state)
     folder_remove(folder);
 }
 
+/* ---- in the middle of everything ---- */
+
+#define LINE                                                                                       \
+    "-s", "server/workers=2", "-s", "server/behaviour=line", "-s", "behaviour line/plugin=queue",  \
+        "-s", "behaviour line/slots=1", "-s", "behaviour line/running=1h", "-s",                   \
+        "clock/mode=virtual"
+
+static void start_in_line(const struct vtsimd *vtsimd, int count)
+{
+    char id[16];
+
+    for (int i = 0; i < count; i++) {
+        snprintf(id, sizeof(id), "job-%d", i);
+        start_job(vtsimd, id, NULL);
+    }
+}
+
+/* Several at once, whose clients do not wait for the answers: what they began is done, and the next finds all as
+ * new. */
+static void leave_resets(const struct vtsimd *vtsimd)
+{
+    struct http_connection connections[4];
+    struct json_object *job;
+
+    for (int round = 0; round < 4; round++) {
+        start_in_line(vtsimd, 300);
+        for (int i = 0; i < 4; i++) {
+            http_connect(&connections[i], vtsimd->port);
+            assert_true(http_send_request(&connections[i], "POST", "/_sim/reset", "{}"));
+        }
+        for (int i = 0; i < 4; i++) {
+            if (i % 2)
+                http_reset(&connections[i]);
+            else
+                http_close(&connections[i]);
+        }
+        ask(vtsimd, "POST", "/_sim/reset", "{}", 200, NULL);
+        ask(vtsimd, "GET", "/jobs", NULL, 200, "{\"jobs\": [], \"next\": null}");
+        job = ask_json(vtsimd, "POST", "/jobs", "{\"id\": \"first\"}", 201);
+        assert_string_equal(member_text(job, "state"), "running");
+        assert_string_equal(member_text(job, "created_at"), "2026-01-01T00:00:00.000Z");
+        json_object_put(job);
+        ask(vtsimd, "POST", "/_sim/reset", "{\"jobs\": \"first\"}", 200, NULL);
+    }
+}
+
+static void whose_clients_leave(void **state)
+{
+    char folder[FOLDER_ROOM], path[FOLDER_ROOM + 32];
+    struct vtsimd vtsimd;
+
+    (void)state;
+    server_start(&vtsimd, LINE, NULL);
+    leave_resets(&vtsimd);
+    server_stop(&vtsimd);
+    folder_make(folder);
+    snprintf(path, sizeof(path), "store/path=%s/jobs.db", folder);
+    server_start(&vtsimd, LINE, "-s", "store/kind=sqlite", "-s", path, NULL);
+    leave_resets(&vtsimd);
+    server_stop(&vtsimd);
+    folder_remove(folder);
+}
+
+/* A job that is ended by hand gives its slot on at that moment, and one that waits leaves the line. */
+static void a_hand_in_the_line(void **state)
+{
+    struct json_object *job;
+    struct vtsimd vtsimd;
+
+    (void)state;
+    server_start(&vtsimd, LINE, NULL);
+    start_in_line(&vtsimd, 4);
+    ask(&vtsimd, "POST", "/_sim/clock", "{\"advance\": \"1m\"}", 200, NULL);
+    ask(&vtsimd, "POST", "/_sim/jobs/job-1/finish", "{\"state\": \"completed\"}", 200, NULL);
+    ask(&vtsimd, "POST", "/_sim/clock", "{\"advance\": \"1m\"}", 200, NULL);
+    ask(&vtsimd, "POST", "/_sim/jobs/job-0/finish", "{\"state\": \"failed\"}", 200, NULL);
+    ask(&vtsimd, "POST", "/_sim/clock", "{\"advance\": \"1m\"}", 200, NULL);
+    job = ask_json(&vtsimd, "GET", "/jobs/job-2", NULL, 200);
+    assert_string_equal(member_text(job, "started_at"), "2026-01-01T00:02:00.000Z");
+    json_object_put(job);
+    ask(&vtsimd, "POST", "/_sim/reset", "{\"jobs\": \"job-2\"}", 200, NULL);
+    job = ask_json(&vtsimd, "GET", "/jobs/job-3", NULL, 200);
+    assert_string_equal(member_text(job, "started_at"), "2026-01-01T00:03:00.000Z");
+    json_object_put(job);
+    server_stop(&vtsimd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_comes_then_is_what_came_first),
+        cmocka_unit_test(whose_clients_leave),
+        cmocka_unit_test(a_hand_in_the_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
