@@ -205,7 +205,9 @@ static bool open(struct vts_instance *instance, struct vts_error *error)
     return true;
 }
 
+static void reset(struct vts_instance *instance) { memset(instance->data, 0, sizeof(struct data)); }
+
 VTS_PLUGIN(flaky_service, .kind = VTS_FILTER,
            .summary = "outages, failing requests, a quota, slow answers", .options = options,
            .settings_size = sizeof(struct settings), .instance_size = sizeof(struct data),
-           .serial = true, .open = open, .admit = admit, .poll = poll)
+           .serial = true, .open = open, .admit = admit, .poll = poll, .reset = reset)

@@ -810,7 +810,15 @@ static void wake(struct vts_job *job)
     }
 }
 
+/* In order it begins with the first line again. */
+static void reset(struct vts_instance *instance)
+{
+    struct data *data = instance->data;
+
+    data->next = 0;
+}
+
 VTS_PLUGIN(replay, .summary = "jobs take as long, and end as, those in a CSV file",
            .options = options, .settings_size = sizeof(struct settings),
            .instance_size = sizeof(struct data), .state_version = 1, .serial = true, .open = open,
-           .close = close, .start = start, .wake = wake)
+           .close = close, .start = start, .wake = wake, .reset = reset)

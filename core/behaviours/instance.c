@@ -380,6 +380,27 @@ static void let_filters_go(const struct instance *instance)
         instances_release(instance->filters_in, instance->filters[i]);
 }
 
+/* A plugin that was built with an earlier header has no such member. */
+static bool has_reset(const struct vts_plugin *plugin)
+{
+    return plugin->size >= offsetof(struct vts_plugin, reset) + sizeof(plugin->reset) &&
+           plugin->reset;
+}
+
+void instance_reset(const struct instance *instance)
+{
+    const struct vts_plugin *plugin = instance->base.plugin;
+    struct instance *own = (struct instance *)instance; /* its data is the plugin's to change */
+
+    if (!has_reset(plugin))
+        return;
+    if (plugin->serial)
+        pthread_mutex_lock(&own->serial);
+    plugin->reset(&own->base);
+    if (plugin->serial)
+        pthread_mutex_unlock(&own->serial);
+}
+
 void instance_destroy(struct instance *instance)
 {
     if (!instance)

@@ -77,6 +77,9 @@ enum instance_warning {
  * problem. */
 struct instance *instance_create(const char *name, const struct vts_plugin *plugin,
                                  struct ini_section *section, struct problems *problems);
+/* Lets its plugin forget what it counted: everything begins anew. Takes the serial lock where it has one. */
+void instance_reset(const struct instance *instance);
+
 /* Closes one that is in no set, or in none any more. */
 void instance_destroy(struct instance *instance);
 

@@ -66,6 +66,18 @@ const struct instance *instances_hashed(const struct instances *instances, uint6
     return find(instances, hash);
 }
 
+void instances_each(const struct instances *instances,
+                    void (*fn)(void *arg, const struct instance *instance), void *arg)
+{
+    const struct instance *instance;
+    size_t i;
+
+    for (i = 0; i < INSTANCE_BUCKETS; i++)
+        for (instance = atomic_load(&instances->buckets[i]); instance;
+             instance = atomic_load(&instance->next))
+            fn(arg, instance);
+}
+
 /* ---- leaving: inside the lock ---- */
 
 static bool is_own(const struct instance *instance)

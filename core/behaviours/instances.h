@@ -65,6 +65,11 @@ void instances_leave(struct instances *instances, size_t reader);
 /* The instance of this hash, or NULL. Between enter and leave, or by a single thread. */
 const struct instance *instances_hashed(const struct instances *instances, uint64_t hash);
 
+/* Calls fn with each, in no order; one that comes or leaves meanwhile may be told or not. Takes no lock, and what
+ * was told stays where it is until the reader leaves. Between enter and leave. */
+void instances_each(const struct instances *instances,
+                    void (*fn)(void *arg, const struct instance *instance), void *arg);
+
 /* Takes it over. The one that serves: it, or where there is the same already, that one (it is destroyed
  * then). One that is hollow gives way to one that is not; both stay. The caller is a user of it. */
 const struct instance *instances_add(struct instances *instances, struct instance *instance);

@@ -58,59 +58,68 @@ static void tell_error(struct batch_item *item, int status, int64_t retry_after,
     text_puts(told, "}");
 }
 
-/* What cannot be said of one job among others, as a gateway would report it; NULL: all can be. */
-static const char *bend_of(const struct vts_answer *bent, int *status, char message[64])
+/* What cannot be said of one job among others, as a gateway would report it: added to `message`, which says who
+ * does it. False: all can be said. */
+static bool bend_of(const struct vts_answer *bent, int *status, struct text *message)
 {
-    static const char *const cuts[] = {
-        [VTS_BREAK_RESET] = "the behaviour resets the connection",
-        [VTS_BREAK_EMPTY] = "the behaviour closes the connection without an answer",
-        [VTS_BREAK_TRUNCATE] = "the behaviour cuts the answer off",
-        [VTS_BREAK_GARBAGE] = "the behaviour answers with what is no HTTP"};
+    static const char *const cuts[] = {[VTS_BREAK_RESET] = "resets the connection",
+                                       [VTS_BREAK_EMPTY] =
+                                           "closes the connection without an answer",
+                                       [VTS_BREAK_TRUNCATE] = "cuts the answer off",
+                                       [VTS_BREAK_GARBAGE] = "answers with what is no HTTP"};
+    static const char *const bodies[] = {[VTS_BODY_HTML] = "answers with a page instead of JSON",
+                                         [VTS_BODY_INVALID_JSON] = "answers with what is no JSON",
+                                         [VTS_BODY_NO_STATUS] = "answers without a status"};
 
     *status = 502;
-    if (bent->cut != VTS_BREAK_NONE)
-        return cuts[bent->cut];
-    if (bent->status && (bent->status < 200 || bent->status > 299)) {
+    if (bent->cut != VTS_BREAK_NONE) {
+        text_puts(message, cuts[bent->cut]);
+    } else if (bent->status && (bent->status < 200 || bent->status > 299)) {
         *status = bent->status;
-        snprintf(message, 64, "the behaviour answers %d", bent->status);
-        return message;
-    }
-    if (bent->body == VTS_BODY_NOT_FOUND) {
+        text_printf(message, "answers %d", bent->status);
+    } else if (bent->body == VTS_BODY_NOT_FOUND) {
         *status = 404;
-        return NO_SUCH_JOB;
+        text_reset(message);
+        text_puts(message, NO_SUCH_JOB);
+    } else if (bent->body != VTS_BODY_USUAL) {
+        text_puts(message, bodies[bent->body]);
+    } else if (bent->stall > 0 || bent->dribble > 0) {
+        *status = 504;
+        text_printf(message, "%s the answer: ask for this job alone to wait for it",
+                    bent->stall > 0 ? "stalls" : "dribbles");
+    } else {
+        return false;
     }
-    if (bent->body == VTS_BODY_HTML)
-        return "the behaviour answers with a page instead of JSON";
-    if (bent->body == VTS_BODY_INVALID_JSON)
-        return "the behaviour answers with what is no JSON";
-    if (bent->body == VTS_BODY_NO_STATUS)
-        return "the behaviour answers without a status";
-    *status = 504;
-    if (bent->stall > 0)
-        return "the behaviour stalls the answer: ask for this job alone to wait for it";
-    if (bent->dribble > 0)
-        return "the behaviour dribbles the answer: ask for this job alone to wait for it";
-    return NULL;
+    return true;
+}
+
+/* False where the job can be told. */
+static bool tell_bent(struct batch_item *item, int64_t retry_after)
+{
+    const struct service_call *call = &item->call;
+    struct text message = TEXT_INIT;
+    int status;
+    bool bends;
+
+    exchange_teller(call, &message);
+    text_puts(&message, " ");
+    bends = bend_of(&call->answer, &status, &message);
+    if (bends)
+        tell_error(item, status, retry_after, message.failed ? "no memory" : message.bytes);
+    text_finish(&message);
+    return bends;
 }
 
 static void tell_job(struct batch_item *item, const struct job *job)
 {
     const struct service_call *call = &item->call;
     const struct vts_answer *bent = call->bent ? &call->answer : NULL;
-    const char *message = NULL;
     int64_t retry_after = -1;
-    char own[64];
-    int status;
 
-    if (bent) {
-        message = bend_of(bent, &status, own);
-        if (bent->retry_after != 0)
-            retry_after = exchange_seconds(bent->retry_after);
-    }
-    if (message) {
-        tell_error(item, status, retry_after, message);
+    if (bent && bent->retry_after != 0)
+        retry_after = exchange_seconds(bent->retry_after);
+    if (bent && tell_bent(item, retry_after))
         return;
-    }
     job_json(&item->told, job, call->told, call->store.polls, call->store.now, bent);
     if (retry_after >= 0 && item->told.length > 0) {
         item->told.length--;
@@ -154,6 +163,7 @@ static void item_done(struct service_call *call)
     /* Of a hundred jobs only what is told of them is kept. */
     text_finish(&call->record);
     text_finish(&call->word);
+    text_finish(&call->teller);
     service_call_let_go(call);
     one_less(item->batch);
 }

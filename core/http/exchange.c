@@ -242,6 +242,28 @@ static void write_error(struct exchange *exchange, const char *message)
     text_puts(&exchange->answer.body, "}");
 }
 
+void exchange_teller(const struct service_call *call, struct text *message)
+{
+    text_puts(message, call->by_filter ? "the filter" : "the behaviour");
+    if (call->teller.length > 0)
+        text_printf(message, " \"%s\"", call->teller.bytes);
+}
+
+/* What the teller does, as an error. */
+VTS_PRINTF(2, 3)
+static void write_told(struct exchange *exchange, const char *format, ...)
+{
+    struct text message = TEXT_INIT;
+    va_list args;
+
+    exchange_teller(&exchange->call, &message);
+    va_start(args, format);
+    text_vprintf(&message, format, args);
+    va_end(args);
+    write_error(exchange, message.failed ? "no memory" : message.bytes);
+    text_finish(&message);
+}
+
 static void write_page(struct exchange *exchange)
 {
     exchange->answer.type = "text/html";
@@ -258,14 +280,11 @@ static void bend(struct exchange *exchange)
 {
     const struct vts_answer *bent = &exchange->call.answer;
     struct answer *answer = &exchange->answer;
-    char message[64];
 
     if (bent->status && bent->status != answer->status) {
         answer->status = bent->status;
-        if (bent->status < 200 || bent->status > 299) {
-            snprintf(message, sizeof(message), "the behaviour answers %d", bent->status);
-            write_error(exchange, message);
-        }
+        if (bent->status < 200 || bent->status > 299)
+            write_told(exchange, " answers %d", bent->status);
     }
     if (bent->retry_after != 0) {
         answer->retry_after = exchange_seconds(bent->retry_after);
@@ -366,7 +385,7 @@ void exchange_refusal(struct exchange *exchange)
     struct text message = TEXT_INIT;
 
     if (call->result == SERVICE_REFUSED) {
-        write_error(exchange, "the behaviour refuses to start this job");
+        write_told(exchange, " refuses to start this job");
         answer->status = call->answer.status;
     } else {
         exchange->call.bent = false;

@@ -109,6 +109,9 @@ void exchange_error(struct exchange *exchange, int status, const char *format, .
 int exchange_refused(const struct exchange *exchange, const struct service_call *call,
                      struct text *message, int64_t *retry_after);
 
+/* Adds who bends a call's answer: `the filter "busy"`. */
+void exchange_teller(const struct service_call *call, struct text *message);
+
 /* Answers that, or what the behaviour says. */
 void exchange_refusal(struct exchange *exchange);
 

@@ -27,6 +27,7 @@ static const struct route routes[] = {
     {"/_sim/clock/participants/*", "DELETE", NULL, NULL, sim_clock_leave},
     {"/_sim/reset", "POST", NULL, sim_reset, NULL},
     {"/_sim/config", "GET, HEAD", sim_config, NULL, NULL},
+    {"/_sim/behaviours", "GET, HEAD", sim_behaviours, NULL, NULL},
     {"/_sim/jobs/*/finish", "POST", NULL, sim_job_finish, NULL},
     {"/_sim/audit", "GET, HEAD", audit_all, NULL, NULL},
     {"/_sim/audit/expect", "POST", NULL, audit_expect, NULL},
@@ -80,9 +81,16 @@ static void route(struct exchange *exchange)
         }
         return;
     }
-    exchange_error(exchange, 404,
-                   "there is no such path: /start and /status are the original API, "
-                   "/jobs is the full one");
+    if (exchange->path_length >= strlen(SIM_PREFIX) &&
+        memcmp(exchange->path, SIM_PREFIX, strlen(SIM_PREFIX)) == 0)
+        exchange_error(exchange, 404,
+                       "there is no such path under /_sim/: it has health, clock, clock/sleep, "
+                       "clock/participants, reset, config, behaviours, jobs/ID/finish, audit, "
+                       "audit/expect and audit/verdict");
+    else
+        exchange_error(exchange, 404,
+                       "there is no such path: /start and /status are the original API, "
+                       "/jobs is the full one");
 }
 
 void route_request(struct worker *worker, struct evhttp_request *request, bool control)

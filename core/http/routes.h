@@ -40,6 +40,7 @@ void sim_clock_join(struct exchange *exchange);
 void sim_clock_leave(struct exchange *exchange);
 void sim_reset(struct exchange *exchange);
 void sim_config(struct exchange *exchange);
+void sim_behaviours(struct exchange *exchange);
 void sim_job_finish(struct exchange *exchange);
 
 /* sim_guard.c: whether a request under /_sim/ may be served; where not, it is answered. */

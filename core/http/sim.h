@@ -19,6 +19,21 @@ bool sim_string(struct exchange *exchange, const char *name, bool required, cons
 /* A member that is a TIME such as "30s", from 0 to PACE_SPAN_MAX. */
 bool sim_span(struct exchange *exchange, const char *name, vts_ms *span);
 
+/* A section, as the control side tells it. */
+struct sim_section {
+    const char *kind, *name;
+    const char *more,
+        *more_value; /* a setting that is in no table: plugin, or kind; or NULL; no value: it is not told */
+    const struct vts_option *table;
+    const void *settings;
+};
+
+/* sim_section.c. Adds an object of all its settings, by their keys; `from` is where each was written, "default" for
+ * one that was not. Without an ini that is not told. */
+void sim_settings(struct text *out, const struct ini *ini, const struct sim_section *section);
+/* Adds where a section begins; null where there is none. */
+void sim_section_from(struct text *out, const struct ini *ini, const char *kind, const char *name);
+
 /* Answers what a pace did not do. */
 void sim_refuse(struct exchange *exchange, enum pace_result result, const struct vts_error *error);
 

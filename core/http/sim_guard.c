@@ -7,6 +7,7 @@
  * (Origin), and a page that had its own name lead here says that name (Host): a browser that asks for
  * an address or for localhost cannot have been led here so. */
 #include <arpa/inet.h>
+#include <event2/keyvalq_struct.h>
 #include <strings.h>
 
 #include "routes.h"
@@ -62,22 +63,43 @@ static bool origin_own(const struct exchange *exchange, const char *origin)
     return host && strncasecmp(origin, "http://", 7) == 0 && strcasecmp(origin + 7, host) == 0;
 }
 
+static bool refuse_host(struct exchange *exchange, const char *host)
+{
+    exchange_error(exchange, 403,
+                   "the control side is not asked for as %.200s: ask an address or localhost, or "
+                   "write the name into [control] hosts",
+                   host);
+    return false;
+}
+
+/* Whom a target such as "http://localhost/_sim/clock" names counts as Host (RFC 9112, 3.2.2). */
+static bool target_known(const struct exchange *exchange, char *host, size_t size)
+{
+    const char *uri = evhttp_request_get_uri(exchange->request);
+
+    if (strncasecmp(uri, "http://", 7) != 0)
+        return true;
+    snprintf(host, size, "%.*s", (int)strcspn(uri + 7, "/?#"), uri + 7);
+    return strcspn(uri + 7, "/?#") < size && host_known(exchange, host);
+}
+
+/* Each Host and Origin that is given, however often. */
 static bool no_page(struct exchange *exchange)
 {
-    const char *host = header(exchange, "Host"), *origin = header(exchange, "Origin");
+    const struct evkeyvalq *headers = evhttp_request_get_input_headers(exchange->request);
+    const struct evkeyval *header;
+    char host[512];
 
-    if (host && !host_known(exchange, host)) {
-        exchange_error(
-            exchange, 403,
-            "the control side is not asked for as %.200s: ask an address or localhost, or "
-            "write the name into [control] hosts",
-            host);
-        return false;
-    }
-    if (origin && !origin_own(exchange, origin)) {
-        exchange_error(exchange, 403, "the control side is not for web pages (Origin: %.200s)",
-                       origin);
-        return false;
+    if (!target_known(exchange, host, sizeof(host)))
+        return refuse_host(exchange, host);
+    for (header = headers->tqh_first; header; header = header->next.tqe_next) {
+        if (strcasecmp(header->key, "Host") == 0 && !host_known(exchange, header->value))
+            return refuse_host(exchange, header->value);
+        if (strcasecmp(header->key, "Origin") == 0 && !origin_own(exchange, header->value)) {
+            exchange_error(exchange, 403, "the control side is not for web pages (Origin: %.200s)",
+                           header->value);
+            return false;
+        }
     }
     return true;
 }

@@ -44,6 +44,9 @@ struct engine_work {
     bool ended;               /* the job ended in this call */
     bool moved;               /* something of it changed */
     struct vts_answer answer; /* valid until the next call; its word is `word` */
+    /* Whose answer that is above all, a behaviour's or a filter's: the first that answers in the service's place,
+     * else the first that bends the body, else the first that says anything. Where it is bent. */
+    const struct instance *teller;
 
     /* Used inside. */
     struct job job; /* where a call left a record: what is in it */
@@ -51,6 +54,7 @@ struct engine_work {
     const struct instance *instance;
     struct hook_texts texts;
     struct text plugin_state, word;
+    int teller_says; /* how grave */
     char id[RECORD_ID_MAX + 1];
 };
 

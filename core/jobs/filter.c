@@ -40,12 +40,31 @@ static void fill(struct vts_answer *told, const struct vts_answer *more, bool re
         told->state = more->state;
 }
 
+/* Whether an answer is one that the service itself did not give. */
+static bool is_in_place(const struct vts_answer *answer)
+{
+    return answer->status >= 300 || answer->cut != VTS_BREAK_NONE;
+}
+
+static void note_teller(struct engine_work *work, const struct hook *hook)
+{
+    int says = hook->refused || is_in_place(&hook->bend) ? 3
+               : hook->bend.body != VTS_BODY_USUAL       ? 2
+                                                         : 1;
+
+    if (work->bent && says <= work->teller_says)
+        return;
+    work->teller = hook->instance;
+    work->teller_says = says;
+}
+
 void answer_add(struct engine_work *work, const struct hook *hook)
 {
     struct vts_answer *told = &work->answer;
 
     if (!hook->has_bend)
         return;
+    note_teller(work, hook);
     if (work->bent)
         fill(told, &hook->bend, hook->refused);
     else
@@ -54,12 +73,6 @@ void answer_add(struct engine_work *work, const struct hook *hook)
         told->word = keep_word(work, told->word);
     work->bent = true;
     work->refused |= hook->refused;
-}
-
-/* Whether an answer is one that the service itself did not give. */
-static bool is_in_place(const struct vts_answer *answer)
-{
-    return answer->status >= 300 || answer->cut != VTS_BREAK_NONE;
 }
 
 /* ---- asking ---- */

@@ -297,8 +297,9 @@ static enum pace_result check_target(const struct pace *pace, vts_ms target,
         return PACE_DONE;
     text_time(&text, now);
     vts_error_set(error, VTS_ERR_INVALID,
-                  target < now
-                      ? "a clock never goes back, and this one shows %s"
+                  target < now ? "a clock never goes back, and this one shows %s"
+                  : target > VTS_TIME_END
+                      ? "that is too far: time ends with the year 9999, and this clock shows %s"
                       : "that is too far: a hundred years (36500d) is the most, from %s on",
                   text.failed ? "" : text.bytes);
     text_finish(&text);

@@ -67,16 +67,24 @@ static size_t owner(const struct service *service, const struct queue *queue)
     return queue->instance % service->port_count;
 }
 
+/* Inside the lock of the set. */
+static struct queue *find(const struct service *service, uint64_t hash)
+{
+    struct queue *queue = service->queues->buckets[hash % BUCKETS];
+
+    while (queue && queue->instance != hash)
+        queue = queue->next;
+    return queue;
+}
+
 /* Inside the lock of the set. NULL where there was no memory. An instance that is not there any more has no
  * slots: its jobs are failed when their wakes are due. */
 static struct queue *find_or_make(struct service_port *port, uint64_t hash)
 {
     struct service *service = port->service;
-    struct queue **link = &service->queues->buckets[hash % BUCKETS], *queue = *link;
+    struct queue **link = &service->queues->buckets[hash % BUCKETS], *queue = find(service, hash);
     const struct instance *instance;
 
-    while (queue && queue->instance != hash)
-        queue = queue->next;
     if (queue)
         return queue;
     queue = calloc(1, sizeof(*queue));
@@ -386,10 +394,32 @@ void queues_step(struct service_port *port, vts_ms now, size_t most)
         run_due(port, SIZE_MAX, now, most);
 }
 
-void queues_settle(struct service_port *port)
+void service_settle(struct service_port *port)
 {
     if (atomic_load(&port->service->queues->count) > 0)
         run_due(port, SIZE_MAX, clock_now(port->service->clock), SIZE_MAX);
+}
+
+bool service_slots(struct service_port *port, const struct instance *instance,
+                   struct engine_slots *slots)
+{
+    struct service *service = port->service;
+    struct queue *queue;
+
+    if (instance->slots == 0 || !store_in_steps(service->store))
+        return false;
+    *slots = (struct engine_slots){instance->slots, 0};
+    pthread_mutex_lock(&service->queues->lock);
+    queue = find(service, instance->hash);
+    if (queue)
+        queue->users++;
+    pthread_mutex_unlock(&service->queues->lock);
+    if (queue) {
+        pthread_mutex_lock(&queue->lock);
+        *slots = (struct engine_slots){slots_free(&queue->slots), slots_waiting(&queue->slots)};
+        let_go(service, queue, false);
+    }
+    return true;
 }
 
 /* ---- stored jobs ---- */

@@ -46,7 +46,4 @@ vts_ms queues_run_due(struct service_port *port, vts_ms now, size_t most);
 vts_ms queues_first_due(struct service *service);
 void queues_step(struct service_port *port, vts_ms now, size_t most);
 
-/* Lets happen what is due in all of them. */
-void queues_settle(struct service_port *port);
-
 #endif

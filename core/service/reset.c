@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Removing jobs: page by page of the store's listing, each job through the one door to its record. */
+ * Removing jobs: page by page of the store's listing, each job through the one door to its record. Where all of
+ * them go, so does all else that has gathered since the start: what is known of how clients asked, what plugins
+ * counted, and the time. */
 #include <event2/event.h>
 #include <stdlib.h>
 
@@ -43,6 +45,58 @@ static void next_page(evutil_socket_t fd, short what, void *arg)
     store_list(reset->port->store, &reset->list);
 }
 
+/* ---- as at the start ---- */
+
+static void reset_instance(void *arg, const struct instance *instance)
+{
+    (void)arg;
+    instance_reset(instance);
+}
+
+static void begin_anew(struct service_port *port)
+{
+    struct service *service = port->service;
+
+    instances_enter(&service->instances, port->index);
+    instances_each(&service->instances, reset_instance, NULL);
+    instances_leave(&service->instances, port->index);
+    pace_reset(&service->pace);
+    store_keep_clock(port->store);
+}
+
+static bool no_row(struct store_list *list, const struct record *record, uint64_t polls, vts_ms now)
+{
+    (void)list;
+    (void)record;
+    (void)polls;
+    (void)now;
+    return false;
+}
+
+static void all_kept(struct store_list *list)
+{
+    struct service_reset *reset = (struct service_reset *)list;
+
+    reset->failed = list->err != VTS_OK;
+    reset->done(reset);
+}
+
+/* The jobs are gone. A listing of nothing comes back when the clock is kept as well. */
+static void finish(struct service_reset *reset)
+{
+    if (!reset->failed)
+        service_audit_reset(reset->port->service, reset->pattern);
+    if (reset->failed || reset->pattern) {
+        reset->done(reset);
+        return;
+    }
+    begin_anew(reset->port);
+    reset->list = (struct store_list){.limit = 1, .scan = 1, .row = no_row, .done = all_kept};
+    store_list(reset->port->store, &reset->list);
+}
+
+/* ---- jobs ---- */
+
 /* Each page in a round of the loop of its own, so that others are served meanwhile. */
 static bool next_page_soon(struct service_reset *reset)
 {
@@ -58,14 +112,14 @@ static void one_less(struct service_reset *reset)
     if (reset->list.more && !reset->failed && next_page_soon(reset))
         return;
     reset->failed |= reset->list.more;
-    reset->done(reset);
+    finish(reset);
 }
 
 static void drop_done(struct service_call *call)
 {
     struct service_reset *reset = ((struct service_drop *)call)->reset;
 
-    reset->removed += call->result == SERVICE_DONE;
+    reset->removed += call->result == SERVICE_DONE && call->changed; /* a refused start is no job */
     reset->failed |= call->result > SERVICE_NOT_FOUND;
     one_less(reset);
 }
@@ -93,8 +147,9 @@ bool service_reset(struct service_reset *reset)
     reset->drops = calloc(PAGE, sizeof(*reset->drops));
     if (!reset->drops)
         return false;
-    reset->list =
-        (struct store_list){.limit = PAGE, .scan = SCAN, .row = take_row, .done = page_done};
+    /* Those that are over, too: on a clock that goes back they would be there again. */
+    reset->list = (struct store_list){
+        .limit = PAGE, .scan = SCAN, .expired = true, .row = take_row, .done = page_done};
     reset->removed = 0;
     reset->failed = false;
     return next_page_soon(reset);

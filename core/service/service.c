@@ -317,6 +317,7 @@ void service_call_finish(struct service_call *call)
 {
     service_call_let_go(call);
     text_finish(&call->word);
+    text_finish(&call->teller);
     text_finish(&call->record);
     free(call->marks);
     call->marks = NULL;
@@ -384,8 +385,11 @@ static void take_outcome(struct service_call *call, const struct engine_work *wo
 {
     call->bent = work->bent && !bends_nothing(&work->answer);
     text_reset(&call->word);
+    text_reset(&call->teller);
     if (call->bent) {
         call->answer = work->answer;
+        text_puts(&call->teller, work->teller->name);
+        call->by_filter = work->teller->base.plugin->kind == VTS_FILTER;
         if (work->answer.word) {
             text_puts(&call->word, work->answer.word);
             call->answer.word = call->word.bytes;
@@ -744,7 +748,7 @@ static void list_done(struct store_list *store)
 
 void service_list(struct service_list *list)
 {
-    queues_settle(list->port);
+    service_settle(list->port);
     list->store.row = list_row;
     list->store.done = list_done;
     store_list(list->port->store, &list->store);

@@ -126,6 +126,8 @@ struct service_call {
     bool bent; /* the client is to be told `answer` */
     struct vts_answer answer;
     struct text word;   /* answer.word's bytes */
+    struct text teller; /* whose answer it is above all: what users call the behaviour, */
+    bool by_filter;     /* or the filter */
     struct text record; /* where wanted */
     bool late;          /* service_told is wanted when the answer has arrived */
     /* service_audit's. */
@@ -197,6 +199,13 @@ struct service_wish {
 enum service_result service_choose(struct service_call *call, const struct instance *usual,
                                    const struct service_wish *wish, struct text *message);
 
+/* Lets happen what is due of all jobs that have an order, for who looks at them without moving them. */
+void service_settle(struct service_port *port);
+
+/* The slots of an instance that has some, as they were last. False where there are none. */
+bool service_slots(struct service_port *port, const struct instance *instance,
+                   struct engine_slots *slots);
+
 /* How many jobs are in each state; what kind of store holds them, and whether it can be used. */
 void service_count(const struct service *service, uint64_t counts[VTS_CANCELLED + 1]);
 const char *service_store_kind(const struct service *service);
@@ -223,7 +232,9 @@ void service_cancel(struct service_call *call);
 void service_end(struct service_call *call);
 void service_list(struct service_list *list);
 
-/* Removes jobs, whatever they do, with all that is kept under their ids; those that start meanwhile may stay. */
+/* Removes jobs, whatever they do, with all that is kept under their ids; those that start meanwhile may stay. With
+ * all of them (no pattern) all is as at the start: what plugins of this process counted, the audit, and the
+ * clock, whose sleepers are woken. */
 struct service_reset {
     struct store_list list; /* first */
     struct service_port *port;

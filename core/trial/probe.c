@@ -97,8 +97,11 @@ static void on_close(struct vts_instance *instance)
 
 void probe_init(struct probe *probe, const struct vts_plugin *real, struct probe_spot *spot)
 {
-    /* One of a later header is longer; its further members are nothing that this core would call. */
-    *probe = (struct probe){.plugin = *real, .real = real, .spot = spot};
+    /* One of an earlier header is shorter, and what it lacks is zero; of a later one the further members are
+     * nothing that this core would call. */
+    *probe = (struct probe){.real = real, .spot = spot};
+    memcpy(&probe->plugin, real,
+           real->size < sizeof(probe->plugin) ? real->size : sizeof(probe->plugin));
     probe->plugin.size = sizeof(probe->plugin);
     probe->plugin.open = real->open ? on_open : NULL;
     probe->plugin.close = real->close ? on_close : NULL;

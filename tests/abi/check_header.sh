@@ -86,7 +86,7 @@ extern "C" VTS_EXPORT const struct vts_plugin *alone_LTX_vts_plugin(void)
     static const struct vts_plugin plugin = {
         VTS_ABI, sizeof(struct vts_plugin), sizeof(struct vts_option), VTS_BEHAVIOUR, "alone",
         "uses all of the header", options, sizeof(struct settings), 0, 0, 0, false,
-        open_it, nullptr, admit, start, nullptr, nullptr, nullptr, nullptr};
+        open_it, nullptr, admit, start, nullptr, nullptr, nullptr, nullptr, nullptr};
     return &plugin;
 }
 END

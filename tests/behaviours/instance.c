@@ -511,6 +511,41 @@ static void what_was_stamped_is_opened_again_for_its_jobs(void **state)
     instances_finish(&instances);
 }
 
+/* ---- begun anew ---- */
+
+static void count_again(struct vts_instance *instance) { ++*(int *)instance->data; }
+static void end_at_once(struct vts_job *job) { vts_complete(job, NULL); }
+
+VTS_PLUGIN(forgetful, .summary = "forgets", .instance_size = sizeof(int), .serial = true,
+           .start = end_at_once, .reset = count_again)
+
+static void assert_resets(const struct vts_plugin *plugin, int wanted)
+{
+    struct problems problems = PROBLEMS_INIT;
+    struct instance *instance = instance_create("a", plugin, NULL, &problems);
+
+    assert_non_null(instance);
+    instance_reset(instance);
+    instance_reset(instance);
+    assert_int_equal(*(int *)instance->base.data, wanted);
+    instance_destroy(instance);
+    problems_finish(&problems);
+}
+
+/* A plugin that was built before there was such a hook has a shorter record, behind which anything may stand. */
+static void a_plugin_is_reset_where_it_can(void **state)
+{
+    struct vts_plugin plugin = *forgetful_LTX_vts_plugin();
+
+    (void)state;
+    assert_resets(&plugin, 2);
+    plugin.size = offsetof(struct vts_plugin, reset);
+    assert_resets(&plugin, 0);
+    plugin.size = sizeof(plugin);
+    plugin.reset = NULL;
+    assert_resets(&plugin, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -530,6 +565,7 @@ int main(void)
         cmocka_unit_test(too_much_state),
         cmocka_unit_test(a_stamp_makes_another_instance),
         cmocka_unit_test(what_was_stamped_is_opened_again_for_its_jobs),
+        cmocka_unit_test(a_plugin_is_reset_where_it_can),
     };
 
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

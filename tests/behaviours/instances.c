@@ -337,6 +337,36 @@ static void what_is_looked_at_stays(void **state)
     assert_closed(2);
 }
 
+/* ---- each ---- */
+
+static void add_hash(void *arg, const struct instance *instance)
+{
+    *(uint64_t *)arg ^= instance->hash;
+}
+
+static uint64_t all_hashes(void)
+{
+    uint64_t hashes = 0;
+
+    instances_enter(&instances, 0);
+    instances_each(&instances, add_hash, &hashes);
+    instances_leave(&instances, 0);
+    return hashes;
+}
+
+static void each_of_them_is_told(void **state)
+{
+    const struct instance *a = add("a"), *b = add("b");
+    uint64_t one = a->hash, other = b->hash;
+
+    (void)state;
+    assert_int_equal(all_hashes(), one ^ other);
+    instances_release(&instances, a);
+    assert_int_equal(all_hashes(), other);
+    instances_release(&instances, b);
+    assert_int_equal(all_hashes(), 0);
+}
+
 /* ---- threads ---- */
 
 #define THREADS 4
@@ -373,10 +403,16 @@ static void *come_and_go(void *arg)
     return NULL;
 }
 
+static void look_at(void *names, const struct instance *found)
+{
+    if (!strchr(names, *found->name) || *(const int *)found->base.data != 42)
+        abort();
+}
+
 /* Looks at whatever is there. */
 static void *look_around(void *arg)
 {
-    static const char names[] = "abcde";
+    static char names[] = "abcde";
     size_t reader = *(const size_t *)arg;
     const struct instance *found;
 
@@ -384,9 +420,11 @@ static void *look_around(void *arg)
         instances_enter(&instances, reader);
         for (size_t bucket = i % 64; bucket < INSTANCE_BUCKETS; bucket += 64) {
             found = atomic_load(&instances.buckets[bucket]);
-            if (found && (!strchr(names, *found->name) || *(const int *)found->base.data != 42))
-                abort();
+            if (found)
+                look_at(names, found);
         }
+        if (i % 64 == 0)
+            instances_each(&instances, look_at, names);
         instances_leave(&instances, reader);
     }
     return NULL;
@@ -423,6 +461,7 @@ int main(void)
         TEST(a_missing_one_is_counted),
         TEST(filters_live_as_long_as_what_they_stand_around),
         TEST(what_is_looked_at_stays),
+        TEST(each_of_them_is_told),
         TEST(threads_come_and_go_with_the_same),
     };
 

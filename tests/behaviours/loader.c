@@ -228,7 +228,7 @@ static void records_of_other_kinds(void **state)
         BAD "/small_record.so",
         "small_record has a plugin record of %zu bytes, %zu are needed: describe it with "
         "VTS_PLUGIN",
-        offsetof(struct vts_plugin, finish), sizeof(struct vts_plugin));
+        offsetof(struct vts_plugin, finish), offsetof(struct vts_plugin, reset));
     assert_unusable(
         BAD "/other_options.so",
         "other_options has options of 8 bytes, this vtsimd reads options of %zu: describe "

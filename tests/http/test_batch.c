@@ -101,34 +101,38 @@ static void what_cannot_be_told_among_others(void **state)
 {
     static const char *const bent[][2] = {
         {"\"status\": 503, \"retry_after\": 1500",
-         "the behaviour answers 503\", \"http_status\": 503, \"retry_after\": 2"},
+         "the behaviour \\\"bender\\\" answers 503\", \"http_status\": 503, \"retry_after\": 2"},
         {"\"status\": 503, \"retry_after\": 3000, \"date\": 1",
-         "the behaviour answers 503\", \"http_status\": 503, \"retry_after\": 3"},
-        {"\"status\": 500", "the behaviour answers 500\", \"http_status\": 500"},
-        {"\"status\": 404", "the behaviour answers 404\", \"http_status\": 404"},
+         "the behaviour \\\"bender\\\" answers 503\", \"http_status\": 503, \"retry_after\": 3"},
+        {"\"status\": 500", "the behaviour \\\"bender\\\" answers 500\", \"http_status\": 500"},
+        {"\"status\": 404", "the behaviour \\\"bender\\\" answers 404\", \"http_status\": 404"},
         {"\"status\": 429, \"retry_after\": -1",
-         "the behaviour answers 429\", \"http_status\": 429, \"retry_after\": 0"},
-        {"\"status\": 302", "the behaviour answers 302\", \"http_status\": 302"},
-        {"\"cut\": \"reset\"", "the behaviour resets the connection\", \"http_status\": 502"},
+         "the behaviour \\\"bender\\\" answers 429\", \"http_status\": 429, \"retry_after\": 0"},
+        {"\"status\": 302", "the behaviour \\\"bender\\\" answers 302\", \"http_status\": 302"},
+        {"\"cut\": \"reset\"",
+         "the behaviour \\\"bender\\\" resets the connection\", \"http_status\": 502"},
         {"\"cut\": \"reset\", \"status\": 503",
-         "the behaviour resets the connection\", \"http_status\": 502"},
-        {"\"cut\": \"empty\"",
-         "the behaviour closes the connection without an answer\", \"http_status\": 502"},
-        {"\"cut\": \"truncate\"", "the behaviour cuts the answer off\", \"http_status\": 502"},
+         "the behaviour \\\"bender\\\" resets the connection\", \"http_status\": 502"},
+        {"\"cut\": \"empty\"", "the behaviour \\\"bender\\\" closes the connection without an "
+                               "answer\", \"http_status\": 502"},
+        {"\"cut\": \"truncate\"",
+         "the behaviour \\\"bender\\\" cuts the answer off\", \"http_status\": 502"},
         {"\"cut\": \"garbage\"",
-         "the behaviour answers with what is no HTTP\", \"http_status\": 502"},
-        {"\"body\": \"html\"",
-         "the behaviour answers with a page instead of JSON\", \"http_status\": 502"},
+         "the behaviour \\\"bender\\\" answers with what is no HTTP\", \"http_status\": 502"},
+        {"\"body\": \"html\"", "the behaviour \\\"bender\\\" answers with a page instead of "
+                               "JSON\", \"http_status\": 502"},
         {"\"body\": \"html\", \"status\": 504",
-         "the behaviour answers 504\", \"http_status\": 504"},
+         "the behaviour \\\"bender\\\" answers 504\", \"http_status\": 504"},
         {"\"body\": \"invalid_json\"",
-         "the behaviour answers with what is no JSON\", \"http_status\": 502"},
+         "the behaviour \\\"bender\\\" answers with what is no JSON\", \"http_status\": 502"},
         {"\"body\": \"no_status\"",
-         "the behaviour answers without a status\", \"http_status\": 502"},
-        {"\"stall\": 3600000", "the behaviour stalls the answer: ask for this job alone to wait "
-                               "for it\", \"http_status\": 504"},
-        {"\"dribble\": 3600000", "the behaviour dribbles the answer: ask for this job alone to "
-                                 "wait for it\", \"http_status\": 504"}};
+         "the behaviour \\\"bender\\\" answers without a status\", \"http_status\": 502"},
+        {"\"stall\": 3600000",
+         "the behaviour \\\"bender\\\" stalls the answer: ask for this job alone to wait "
+         "for it\", \"http_status\": 504"},
+        {"\"dribble\": 3600000",
+         "the behaviour \\\"bender\\\" dribbles the answer: ask for this job alone to "
+         "wait for it\", \"http_status\": 504"}};
     struct http_response response;
     char input[256], id[32], target[64], wanted[512];
 

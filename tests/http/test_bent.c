@@ -53,7 +53,8 @@ static void assert_untouched(const struct vtsimd *vtsimd, const char *id)
 
 static void starts_are_refused(void **state)
 {
-    static const char refused[] = "{\"error\": \"the behaviour refuses to start this job\"}";
+    static const char refused[] =
+        "{\"error\": \"the behaviour \\\"bender\\\" refuses to start this job\"}";
     const struct vtsimd *vtsimd = *state;
     struct http_response response;
 
@@ -107,7 +108,8 @@ static void refusals_from_the_settings_reach_the_original_api(void **state)
     http_request(vtsimd.port, "POST", "/start", "{\"job_id\": \"b\"}", &response);
     assert_int_equal(response.status, 503);
     assert_string_equal(http_header(&response, "Retry-After"), "3");
-    assert_string_equal(response.body, "{\"error\": \"the behaviour refuses to start this job\"}");
+    assert_string_equal(response.body,
+                        "{\"error\": \"the behaviour \\\"busy\\\" refuses to start this job\"}");
     http_response_finish(&response);
     ask(&vtsimd, "POST", "/start", "{\"job_id\": \"b\"}", 200,
         "{\"message\": \"Job started\", \"job_id\": \"b\"}");
@@ -152,7 +154,8 @@ static void another_status(void **state)
         snprintf(input, sizeof(input), "{\"status\": %d}", each[i].status);
         assert_int_equal(poll_bent(*state, id, input, &connection, &response), HTTP_ANSWER);
         assert_begins(response.head, each[i].line);
-        snprintf(body, sizeof(body), "{\"error\": \"the behaviour answers %d\"}", each[i].status);
+        snprintf(body, sizeof(body), "{\"error\": \"the behaviour \\\"bender\\\" answers %d\"}",
+                 each[i].status);
         assert_string_equal(response.body, body);
         assert_null(http_header(&response, "Retry-After"));
         http_response_finish(&response);
@@ -202,7 +205,8 @@ static void the_first_poll_alone(void **state)
     ask(*state, "GET", "/status?job_id=once", NULL, 200,
         "{\"job_id\": \"once\", \"status\": \"pending\"}");
     start_job(*state, "full", "{\"status\": 503, \"polls\": 1}");
-    ask(*state, "GET", "/jobs/full", NULL, 503, "{\"error\": \"the behaviour answers 503\"}");
+    ask(*state, "GET", "/jobs/full", NULL, 503,
+        "{\"error\": \"the behaviour \\\"bender\\\" answers 503\"}");
     ask(*state, "GET", "/jobs/full", NULL, 200, NULL);
 }
 
@@ -405,7 +409,7 @@ static void a_dribbled_answer(void **state)
                                &response),
                      HTTP_ANSWER);
     assert_int_equal(response.status, 503);
-    assert_string_equal(response.body, "{\"error\": \"the behaviour answers 503\"}");
+    assert_string_equal(response.body, "{\"error\": \"the behaviour \\\"bender\\\" answers 503\"}");
     assert_string_equal(http_header(&response, "Connection"), "close");
     http_response_finish(&response);
     http_close(&connection);

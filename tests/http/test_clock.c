@@ -249,7 +249,14 @@ static void a_virtual_clock_outlives_its_process(void **state)
     now = clock_now_of(&vtsimd);
     assert_string_equal(now, "2026-01-03T00:00:00.000Z");
     free(now);
+    /* Also where it went back. */
     ask(&vtsimd, "POST", "/_sim/reset", "{}", 200, NULL);
+    vtsimd_kill(&vtsimd);
+    vtsimd_finish(&vtsimd);
+    server_start(&vtsimd, "-s", "clock/mode=virtual", "-s", "store/kind=sqlite", "-s", path, NULL);
+    now = clock_now_of(&vtsimd);
+    assert_string_equal(now, "2026-01-01T00:00:00.000Z");
+    free(now);
     server_stop(&vtsimd);
     folder_remove(folder);
 }
@@ -306,6 +313,24 @@ static void what_no_clock_does(void **state)
     move(*state, "{\"advance\": \"0\"}", "2026-01-01T00:00:00.000Z");
 }
 
+static void time_has_an_end(void **state)
+{
+    struct vtsimd vtsimd;
+
+    (void)state;
+    server_start(&vtsimd, "-s", "clock/mode=virtual", "-s", "clock/start=9999-12-31T00:00:00Z",
+                 NULL);
+    ask(&vtsimd, "POST", "/_sim/clock", "{\"advance\": \"2d\"}", 400,
+        "{\"error\": \"that is too far: time ends with the year 9999, and this clock shows "
+        "9999-12-31T00:00:00.000Z\"}");
+    start_job(&vtsimd, "a", NULL);
+    move(&vtsimd, "{\"to\": \"9999-12-31T23:59:59.998Z\"}", "9999-12-31T23:59:59.998Z");
+    ask(&vtsimd, "GET", "/jobs/a", NULL, 200, NULL);
+    move(&vtsimd, "{\"advance\": \"1ms\"}", "9999-12-31T23:59:59.999Z");
+    ask(&vtsimd, "POST", "/_sim/clock", "{\"advance\": \"1ms\"}", 400, NULL);
+    server_stop(&vtsimd);
+}
+
 /* A store that others write to has the one clock that all of them have. */
 static void a_shared_store_has_the_real_clock(void **state)
 {
@@ -342,6 +367,7 @@ int main(void)
         cmocka_unit_test(the_real_clock_is_moved_on),
         cmocka_unit_test(a_virtual_clock_outlives_its_process),
         WITH_CLOCK(what_no_clock_does),
+        cmocka_unit_test(time_has_an_end),
         cmocka_unit_test(a_shared_store_has_the_real_clock),
     };
 

@@ -77,7 +77,35 @@ static void no_foreign_host(void **state)
         ask_raw(vtsimd->port, "GET", "/_sim/health", header, "", 200, NULL);
         ask_raw(vtsimd->port, "GET", "/jobs", header, "", 200, NULL);
     }
-    ask_raw(vtsimd->port, "GET", "/_sim/nowhere", "Host: localhost\r\n", "", 404, NULL);
+    ask_raw(vtsimd->port, "GET", "/_sim/nowhere", "Host: localhost\r\n", "", 404,
+            "{\"error\": \"there is no such path under /_sim/: it has health, clock, clock/sleep, "
+            "clock/participants, reset, config, behaviours, jobs/ID/finish, audit, audit/expect "
+            "and audit/verdict\"}");
+}
+
+/* One good one among those that a request bears makes none of the others good. */
+static void each_of_several_counts(void **state)
+{
+    static const char foreign[] =
+        "{\"error\": \"the control side is not asked for as evil.example: "
+        "ask an address or localhost, or write the name into [control] "
+        "hosts\"}";
+    const struct vtsimd *vtsimd = *state;
+
+    ask_raw(vtsimd->port, "POST", "/_sim/reset", "Host: localhost\r\nHost: evil.example\r\n", "{}",
+            403, foreign);
+    ask_raw(vtsimd->port, "POST", "/_sim/reset", "Host: evil.example\r\nHost: localhost\r\n", "{}",
+            403, foreign);
+    ask_raw(vtsimd->port, "POST", "http://evil.example/_sim/reset", "Host: localhost\r\n", "{}",
+            403, foreign);
+    ask_raw(vtsimd->port, "POST", "http://localhost@evil.example/_sim/reset", "Host: localhost\r\n",
+            "{}", 403, NULL);
+    ask_raw(vtsimd->port, "POST", "http://localhost:5000/_sim/reset", "Host: localhost\r\n", "{}",
+            200, NULL);
+    ask_raw(vtsimd->port, "POST", "/_sim/reset",
+            "Host: localhost\r\nOrigin: http://localhost\r\nOrigin: http://evil.example\r\n", "{}",
+            403,
+            "{\"error\": \"the control side is not for web pages (Origin: http://evil.example)\"}");
 }
 
 static void no_foreign_origin(void **state)
@@ -337,6 +365,7 @@ static void what_is_in_force(void **state)
     assert_string_equal(setting(config, "server", "max_body", "value"), "1048576");
     assert_string_equal(setting(config, "server", "max_body", "from"), "default");
     assert_string_equal(setting(config, "control", "token", "value"), "***");
+    assert_string_equal(setting(config, "audit", "enabled", "value"), "on");
     assert_string_equal(setting(config, "store", "kind", "value"), "memory");
     snprintf(where, sizeof(where), "%s:6", path);
     assert_string_equal(setting(config, "behaviour slow", "delay", "value"), "2m");
@@ -352,11 +381,17 @@ static void what_is_in_force(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_SERVER(no_foreign_host),          WITH_SERVER(no_foreign_origin),
-        WITH_SERVER(nothing_changes_by_a_get), cmocka_unit_test(names_of_ones_own),
-        cmocka_unit_test(only_with_the_token), cmocka_unit_test(an_address_of_its_own),
-        cmocka_unit_test(not_unguarded),       WITH_SERVER(a_job_is_ended_by_hand),
-        WITH_SERVER(what_is_no_end),           WITH_SERVER(jobs_are_removed),
+        WITH_SERVER(no_foreign_host),
+        WITH_SERVER(no_foreign_origin),
+        WITH_SERVER(each_of_several_counts),
+        WITH_SERVER(nothing_changes_by_a_get),
+        cmocka_unit_test(names_of_ones_own),
+        cmocka_unit_test(only_with_the_token),
+        cmocka_unit_test(an_address_of_its_own),
+        cmocka_unit_test(not_unguarded),
+        WITH_SERVER(a_job_is_ended_by_hand),
+        WITH_SERVER(what_is_no_end),
+        WITH_SERVER(jobs_are_removed),
         cmocka_unit_test(what_is_in_force),
     };
 

@@ -158,7 +158,8 @@ static void a_start_that_was_refused(void **state)
     static const char made_up[] = "{\"input\": {\"refuse\": 503, \"refusals\": 1}}";
     static const char own[] =
         "{\"id\": \"refused\", \"input\": {\"refuse\": 503, \"refusals\": 1}}";
-    static const char answer[] = "{\"error\": \"the behaviour refuses to start this job\"}";
+    static const char answer[] =
+        "{\"error\": \"the behaviour \\\"bender\\\" refuses to start this job\"}";
 
     post_refused(*state, "\"refused-1\"", made_up, 503, answer);
     post_refused(*state, "\"refused-1\"", "{}", 422, USED);

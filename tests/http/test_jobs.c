@@ -594,7 +594,7 @@ static void refused_jobs_are_not_listed(void **state)
     (void)state;
     server_start(&vtsimd, NULL);
     ask(&vtsimd, "POST", "/jobs", "{\"id\": \"no\", \"input\": {\"refuse\": 503}}", 503,
-        "{\"error\": \"the behaviour refuses to start this job\"}");
+        "{\"error\": \"the behaviour \\\"bender\\\" refuses to start this job\"}");
     ask(&vtsimd, "GET", "/jobs", NULL, 200, "{\"jobs\": [], \"next\": null}");
     ask(&vtsimd, "GET", "/jobs/no", NULL, 404, NULL);
     ask(&vtsimd, "GET", "/status?job_id=no", NULL, 404, NULL);

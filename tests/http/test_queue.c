@@ -79,7 +79,8 @@ static void starts_beyond_the_limit(void **state)
     http_request(vtsimd.port, "POST", "/start", "{\"job_id\": \"c\"}", &response);
     assert_int_equal(response.status, 429);
     assert_string_equal(http_header(&response, "Retry-After"), "2");
-    assert_string_equal(response.body, "{\"error\": \"the behaviour refuses to start this job\"}");
+    assert_string_equal(response.body,
+                        "{\"error\": \"the behaviour \\\"q\\\" refuses to start this job\"}");
     http_response_finish(&response);
     ask(&vtsimd, "GET", "/status?job_id=c", NULL, 404, NULL);
     ask(&vtsimd, "DELETE", "/jobs/b", NULL, 200, NULL);

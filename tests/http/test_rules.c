@@ -110,7 +110,11 @@ static void a_filter_answers_in_the_services_place(void **state)
     assert_int_equal(response.status, 503);
     assert_string_equal(http_header(&response, "Content-Type"), "application/json");
     http_response_finish(&response);
-    ask(&vtsimd, "GET", "/jobs/sieved", NULL, 503, NULL);
+    ask(&vtsimd, "GET", "/jobs/sieved", NULL, 503,
+        "{\"error\": \"the filter \\\"sieve\\\" answers 503\"}");
+    ask(&vtsimd, "GET", "/jobs?id=sieved", NULL, 200,
+        "{\"jobs\": [{\"id\": \"sieved\", \"error\": \"the filter \\\"sieve\\\" answers 503\", "
+        "\"http_status\": 503}], \"next\": null}");
     /* a listing and a cancel are no polls */
     assert_behaviour("sieved", "quick");
     ask(&vtsimd, "DELETE", "/jobs/sieved", NULL, 200, NULL);
@@ -160,7 +164,8 @@ static void a_flaky_service(void **state)
     assert_int_equal(response.status, 429);
     assert_non_null(http_header(&response, "Retry-After"));
     http_response_finish(&response);
-    ask(&vtsimd, "POST", "/start", "{\"job_id\": \"b\"}", 429, NULL);
+    ask(&vtsimd, "POST", "/start", "{\"job_id\": \"b\"}", 429,
+        "{\"error\": \"the filter \\\"quota\\\" refuses to start this job\"}");
     /* a job that is there already is not asked for: 409, whatever a filter would say */
     ask(&vtsimd, "POST", "/start", "{\"job_id\": \"a\"}", 409, NULL);
 }

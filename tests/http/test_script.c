@@ -179,19 +179,19 @@ static void another_status(void **state)
     for (int i = 0; i < 2; i++) {
         hear_status(&vtsimd, &heard);
         expect(&heard, "503 Service Unavailable", JSON, "",
-               "{\"error\": \"the behaviour answers 503\"}");
+               "{\"error\": \"the behaviour \\\"scripted\\\" answers 503\"}");
     }
     hear_status(&vtsimd, &heard);
     expect(&heard, "500 Internal Server Error", JSON, "",
-           "{\"error\": \"the behaviour answers 500\"}");
+           "{\"error\": \"the behaviour \\\"scripted\\\" answers 500\"}");
     hear_status(&vtsimd, &heard);
     expect(&heard, "200 OK", JSON, "Retry-After: 3\r\n", COMPLETED);
     hear_status(&vtsimd, &heard);
     expect(&heard, "429 Too Many Requests", JSON, "Retry-After: 3\r\n",
-           "{\"error\": \"the behaviour answers 429\"}");
+           "{\"error\": \"the behaviour \\\"scripted\\\" answers 429\"}");
     hear_status(&vtsimd, &heard);
     expect(&heard, "503 Service Unavailable", JSON, "Retry-After: 0\r\n",
-           "{\"error\": \"the behaviour answers 503\"}");
+           "{\"error\": \"the behaviour \\\"scripted\\\" answers 503\"}");
     expect_status(&vtsimd, COMPLETED);
     server_stop(&vtsimd);
 }
@@ -235,10 +235,10 @@ static void a_status_for_a_time(void **state)
     for (int i = 0; i < 5; i++) {
         hear_status(&vtsimd, &heard);
         expect(&heard, "503 Service Unavailable", JSON, "Retry-After: 1\r\n",
-               "{\"error\": \"the behaviour answers 503\"}");
+               "{\"error\": \"the behaviour \\\"scripted\\\" answers 503\"}");
         hear(&vtsimd, "GET", "/jobs/a", NULL, &heard);
         expect(&heard, "503 Service Unavailable", JSON, "Retry-After: 1\r\n",
-               "{\"error\": \"the behaviour answers 503\"}");
+               "{\"error\": \"the behaviour \\\"scripted\\\" answers 503\"}");
     }
     server_stop(&vtsimd);
 }
@@ -475,13 +475,15 @@ static void broken_connections(void **state)
 /* ---- every fault, for a time, on both APIs ---- */
 
 /* Faults that do not depend on the count: each job of this test has one of them for an hour, and is told of it
- * whoever asks. `%s` is the job's id. */
+ * whoever asks. `%s` is the job's id, and its
+ * behaviour's. */
 static const struct {
     const char *script, *status, *type, *fields, *body;
 } lasting[] = {
-    {"http 503", "503 Service Unavailable", JSON, "", "{\"error\": \"the behaviour answers 503\"}"},
+    {"http 503", "503 Service Unavailable", JSON, "",
+     "{\"error\": \"the behaviour \\\"%s\\\" answers 503\"}"},
     {"http 429 retry-after uniform 3s..3s", "429 Too Many Requests", JSON, "Retry-After: 3\r\n",
-     "{\"error\": \"the behaviour answers 429\"}"},
+     "{\"error\": \"the behaviour \\\"%s\\\" answers 429\"}"},
     {"html 502 retry-after 2s", "502 Bad Gateway", "text/html", "Retry-After: 2\r\n",
      "<html>\r\n<head><title>502</title></head>\r\n<body>\r\n<center><h1>502</h1></center>"
      "\r\n</body>\r\n</html>\r\n"},
@@ -590,7 +592,7 @@ static void the_way_that_chance_takes(void **state)
     for (int i = 0; i < 2; i++) {
         hear_status(&vtsimd, &heard);
         expect(&heard, "500 Internal Server Error", JSON, "",
-               "{\"error\": \"the behaviour answers 500\"}");
+               "{\"error\": \"the behaviour \\\"scripted\\\" answers 500\"}");
     }
     expect_status(&vtsimd, COMPLETED);
     server_stop(&vtsimd);
@@ -608,7 +610,7 @@ static void a_start_is_refused_at_first(void **state)
     for (int i = 0; i < 2; i++) {
         hear(&vtsimd, "POST", "/start", "{\"job_id\": \"a\"}", &heard);
         expect(&heard, "503 Service Unavailable", JSON, "Retry-After: 1\r\n",
-               "{\"error\": \"the behaviour refuses to start this job\"}");
+               "{\"error\": \"the behaviour \\\"scripted\\\" refuses to start this job\"}");
         hear_status(&vtsimd, &heard);
         expect(&heard, "404 Not Found", JSON, "", "{\"error\": \"there is no job of this id\"}");
     }

@@ -100,6 +100,13 @@ static int teardown(void **state)
     return 0;
 }
 
+/* Whose answer it is. */
+static void assert_teller(const char *name)
+{
+    assert_true(life.work.bent);
+    assert_string_equal(life.work.teller->name, name);
+}
+
 /* ---- who is asked ---- */
 
 static void filters_are_asked_first_and_in_their_order(void **state)
@@ -144,6 +151,7 @@ static void a_refusal_hides_who_stands_behind_it(void **state)
     life_ask(&life, filtered, "a", NULL, T0 + 1);
     assert_trace("out.admit#2@1 in.admit#2@1");
     assert_true(life.work.refused);
+    assert_teller("in");
     inner.admit = NULL;
     probe.admit = refuse_429; /* the behaviour's own count goes on behind them */
     life_ask(&life, filtered, "a", NULL, T0 + 2);
@@ -260,6 +268,7 @@ static void stalls_add_up_and_the_rest_is_filled_in(void **state)
     assert_string_equal(answer->word, "from within");
     assert_int_equal(answer->status, 502);
     assert_int_equal(answer->body, VTS_BODY_HTML);
+    assert_teller(filtered->name); /* two filters let it wait, and the behaviour answers */
     assert_int_equal(answer->retry_after, 9000);
     assert_true(answer->retry_after_date);
     /* a refusal behind a stall: both */
@@ -268,6 +277,7 @@ static void stalls_add_up_and_the_rest_is_filled_in(void **state)
     assert_int_equal(answer->stall, 2000);
     assert_int_equal(answer->status, 503);
     assert_int_equal(answer->retry_after, 2000);
+    assert_teller("in");
     assert_false(answer->retry_after_date);
     assert_null(answer->word);
     /* whoever stands nearer to the client has the word */
@@ -276,6 +286,7 @@ static void stalls_add_up_and_the_rest_is_filled_in(void **state)
     probe.poll = stall_and_word;
     life_poll(&life, T0 + 3);
     assert_string_equal(answer->word, "from outside");
+    assert_teller("out");
     assert_int_equal(answer->stall, 500);
     /* and nothing of it is left for the next */
     outer.poll = NULL;
@@ -314,6 +325,7 @@ static void a_filter_bends_the_answer_of_a_start_that_it_lets_in(void **state)
     assert_true(life.work.refused);
     assert_int_equal(life.work.answer.status, 429);
     assert_int_equal(life.work.answer.stall, 3);
+    assert_teller(filtered->name);
 }
 
 /* ---- what a filter cannot do ---- */

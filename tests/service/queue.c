@@ -6,6 +6,7 @@
 #include "service/service.h"
 
 #include <event2/event.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -433,6 +434,166 @@ static void a_cancel_gives_the_slot_on(void **state)
     assert_job("d", "completed created 0 started 140 ended 240");
 }
 
+/* ---- a hand on them ---- */
+
+static void on_reset(struct service_reset *reset)
+{
+    (void)reset;
+    dones++;
+}
+
+/* Removes what matches (NULL: all), through another port each time. How many there were. */
+static uint64_t remove_jobs(const char *pattern)
+{
+    struct service_reset reset = {
+        .port = &rig.service.ports[next_port++ % rig.ports], .pattern = pattern, .done = on_reset};
+    int64_t until = run_now_ms() + RUN_TIMEOUT_MS;
+
+    dones = 0;
+    assert_true(service_reset(&reset));
+    while (dones == 0) {
+        assert_true(run_now_ms() < until);
+        event_base_loop(rig.base, EVLOOP_ONCE);
+    }
+    assert_int_equal(dones, 1);
+    assert_false(reset.failed);
+    service_reset_finish(&reset);
+    return reset.removed;
+}
+
+static void a_removed_job_gives_the_slot_on(void **state)
+{
+    (void)state;
+    OPEN("behaviour q/slots=1", "behaviour q/running=100ms");
+    start("a1");
+    start("b1");
+    start("b2");
+    start("c1");
+    move_clock(20);
+    assert_int_equal(remove_jobs("b1"), 1); /* one that waits: it is in line no more */
+    move_clock(40);
+    assert_int_equal(remove_jobs("a*"), 1); /* one that holds the slot */
+    move_clock(41);
+    make(service_status, "b1", "q");
+    assert_int_equal(call.result, SERVICE_NOT_FOUND);
+    assert_job("b2", "running created 0 started 40 ended -");
+    move_clock(500);
+    assert_job("b2", "completed created 0 started 40 ended 140");
+    assert_job("c1", "completed created 0 started 140 ended 240");
+    assert_int_equal(remove_jobs("*"), 2);
+}
+
+/* What was due before the removal has happened, at its own moment, though nobody had looked. */
+static void what_was_due_comes_before_a_removal(void **state)
+{
+    (void)state;
+    OPEN("behaviour q/slots=1", "behaviour q/running=100ms");
+    start("a");
+    start("b");
+    start("c");
+    move_clock(150);
+    assert_int_equal(remove_jobs("b"), 1);
+    move_clock(160);
+    assert_job("a", "completed created 0 started 0 ended 100");
+    assert_job("c", "running created 0 started 150 ended -");
+}
+
+/* More than a page of them, some granted on the way: nothing of a line is left. */
+static void without_jobs_all_slots_are_free(void **state)
+{
+    char id[32];
+
+    (void)state;
+    OPEN("behaviour q/slots=3", "behaviour q/running=100ms");
+    for (int i = 0; i < 700; i++) {
+        snprintf(id, sizeof(id), "old-%d", i);
+        start(id);
+    }
+    move_clock(50);
+    assert_int_equal(remove_jobs(NULL), 700);
+    for (int i = 0; i < 3; i++) {
+        snprintf(id, sizeof(id), "new-%d", i);
+        start(id);
+        assert_int_equal(call.state, VTS_RUNNING);
+    }
+    start("new-3");
+    assert_int_equal(call.state, VTS_QUEUED);
+    move_clock(110); /* the clock began anew */
+    assert_job("new-3", "running created 0 started 100 ended -");
+}
+
+/* A job that is kept no longer, and that nobody has missed yet, is not there again when the clock goes back. */
+static void what_is_over_does_not_come_again(void **state)
+{
+    (void)state;
+    OPEN("behaviour q/slots=1", "behaviour q/running=100ms");
+    start("a");
+    move_clock(100);
+    assert_job("a", "completed created 0 started 0 ended 100");
+    move_clock(100 + 10000000);
+    assert_int_equal(remove_jobs(NULL), 0);
+    make(service_status, "a", "q");
+    assert_int_equal(call.result, SERVICE_NOT_FOUND);
+    start("a");
+    assert_int_equal(call.state, VTS_RUNNING);
+}
+
+/* It goes as well, and is no job: the next attempt is the first again. */
+static void a_refused_start_is_forgotten(void **state)
+{
+    (void)state;
+    OPEN("behaviour q/slots=1", "behaviour q/running=100ms", "behaviour q/limit=0");
+    start("a");
+    make(service_start, "b", "q");
+    assert_int_equal(call.result, SERVICE_REFUSED);
+    assert_int_equal(remove_jobs(NULL), 1);
+    make(service_start, "b", "q");
+    assert_int_equal(call.result, SERVICE_DONE);
+    assert_int_equal(remove_jobs(NULL), 1);
+}
+
+static void end_by_hand(const char *id)
+{
+    static const char code[] = "hand", message[] = "enough";
+    static const struct engine_end end = {.state = VTS_FAILED,
+                                          .code = {code, sizeof(code) - 1},
+                                          .message = {message, sizeof(message) - 1}};
+    struct service_call *const next = &call;
+
+    service_call_finish(next);
+    service_call_init(next);
+    next->port = &rig.service.ports[next_port++ % rig.ports];
+    next->store.id = (struct bytes){id, strlen(id)};
+    next->end = &end;
+    next->done = on_done;
+    dones = 0;
+    service_end(next);
+    while (dones == 0)
+        event_base_loop(rig.base, EVLOOP_ONCE);
+    assert_int_equal(next->result, SERVICE_DONE);
+    assert_int_equal(next->state, VTS_FAILED);
+}
+
+static void an_end_by_hand_gives_the_slot_on(void **state)
+{
+    (void)state;
+    OPEN("behaviour q/slots=1", "behaviour q/running=100ms");
+    start("a");
+    start("b");
+    start("c");
+    start("d");
+    move_clock(20);
+    end_by_hand("b");
+    move_clock(40);
+    end_by_hand("a");
+    move_clock(41);
+    assert_job("a", "failed created 0 started 0 ended 40");
+    assert_job("b", "failed created 0 started - ended 20");
+    assert_job("c", "running created 0 started 40 ended -");
+    move_clock(500);
+    assert_job("d", "completed created 0 started 140 ended 240");
+}
+
 static void beyond_the_limit_starts_are_refused(void **state)
 {
     (void)state;
@@ -625,7 +786,7 @@ static char *all_jobs(void)
     assert_false(rows.text.failed);
     lines = (char **)calloc(rows.text.length + 1, sizeof(char *));
     assert_non_null(lines);
-    for (at = strtok(rows.text.bytes, "\n"); at; at = strtok(NULL, "\n"))
+    for (at = rows.text.bytes ? strtok(rows.text.bytes, "\n") : NULL; at; at = strtok(NULL, "\n"))
         lines[count++] = at;
     qsort((void *)lines, count, sizeof(char *), by_line);
     out = calloc(1, rows.text.length + 2);
@@ -931,6 +1092,94 @@ static void a_kill_changes_nothing(void **state)
     free(first);
 }
 
+/* ---- many lines ---- */
+
+#define AT_ONCE 50
+#define LEAK_MAX                                                                                   \
+    (128 * 1024) /* what allocators keep at one time and not at another; a queue has 150 bytes */
+
+/* Starts a job whose line nobody had before. */
+static void start_in_own_line(size_t number)
+{
+    char id[32], running[32];
+    struct setting setting = {"running", running, SETTING_TEXT};
+    const struct service_wish wish = {
+        .options = {running, 0}, .settings = &setting, .setting_count = 1};
+    struct service_wish asked = wish;
+    struct text message = TEXT_INIT;
+
+    snprintf(id, sizeof(id), "job-%zu", number);
+    snprintf(running, sizeof(running), "%zums", number + 1);
+    asked.options.length = strlen(running);
+    service_call_finish(&call);
+    service_call_init(&call);
+    call.port = &rig.service.ports[next_port++ % rig.ports];
+    call.store.id = (struct bytes){id, strlen(id)};
+    call.done = on_done;
+    if (service_choose(&call, service_behaviour_named(call.port, "q", 1), &asked, &message) !=
+        SERVICE_DONE)
+        fail_msg("%zu: %s", number, message.bytes ? message.bytes : "too many");
+    text_finish(&message);
+    dones = 0;
+    service_start(&call);
+    while (dones == 0)
+        event_base_loop(rig.base, EVLOOP_ONCE);
+    assert_int_equal(call.result, SERVICE_DONE);
+    assert_int_equal(call.state, VTS_RUNNING);
+}
+
+/* Time for all of them to end and be forgotten, in the store as well. */
+static void let_all_go(vts_ms since)
+{
+    move_clock(since);
+    /* In the first round they end, and in the second they are forgotten. */
+    for (size_t i = 0; i < 2 * rig.ports; i++)
+        service_run_due(&rig.service.ports[i % rig.ports], T0 + since, SIZE_MAX);
+    service_call_let_go(&call);
+    instances_reclaim(&rig.service.instances);
+}
+
+/* 0 under a sanitizer, which has an allocator of its own. */
+static size_t allocated(void)
+{
+    struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
+}
+
+/* Half of them, by when all that stays is there; and the other half. */
+static void lines_go_with_their_options(size_t sets)
+{
+    size_t warm = 0, end;
+
+    OPEN("behaviour q/slots=1", "server/max_instances=50", "server/keep_ended=1s");
+    for (size_t i = 0; i < sets; i++) {
+        start_in_own_line(i);
+        if (i % AT_ONCE == AT_ONCE - 1)
+            let_all_go((vts_ms)i * 10000);
+        if (i == sets / 2 - 1)
+            warm = allocated();
+    }
+    free(all_jobs()); /* comes back when all is written */
+    end = allocated();
+    assert_int_equal(rig.service.instances.own, 0);
+    if (end > warm + LEAK_MAX)
+        fail_msg("%zu bytes after %zu sets of options, %zu after %zu", warm, sets / 2, end, sets);
+}
+
+static void a_hundred_thousand_lines(void **state)
+{
+    (void)state;
+    lines_go_with_their_options(100000);
+}
+
+/* Each start waits for the disk. */
+static void five_thousand_lines(void **state)
+{
+    (void)state;
+    lines_go_with_their_options(5000);
+}
+
 /* ---- utilisation ---- */
 
 #define SLOTS  100
@@ -1154,6 +1403,12 @@ int main(int argc, char **argv)
         EACH(ties_go_by_id),
         EACH(overhead_holds_the_slot),
         EACH(a_cancel_gives_the_slot_on),
+        EACH(a_removed_job_gives_the_slot_on),
+        EACH(what_was_due_comes_before_a_removal),
+        EACH(without_jobs_all_slots_are_free),
+        EACH(what_is_over_does_not_come_again),
+        EACH(a_refused_start_is_forgotten),
+        EACH(an_end_by_hand_gives_the_slot_on),
         EACH(beyond_the_limit_starts_are_refused),
         EACH(nobody_may_wait),
         EACH(one_that_waits_may_have_a_wake),
@@ -1171,6 +1426,8 @@ int main(int argc, char **argv)
         {"the_same_order_gives_the_same_outcomes", the_same_order_gives_the_same_outcomes, memory_1,
          teardown, NULL},
         {"a_kill_changes_nothing", a_kill_changes_nothing, sqlite_1, teardown, NULL},
+        {"a_hundred_thousand_lines", a_hundred_thousand_lines, memory_4, teardown, NULL},
+        {"five_thousand_lines", five_thousand_lines, sqlite_4, teardown, NULL},
         {"utilisation_is_exactly_one", utilisation_is_exactly_one, memory_1, teardown, NULL},
     };
     const struct CMUnitTest threads[] = {

@@ -753,6 +753,12 @@ struct vts_plugin {
 
     /* The job has ended, at this moment. One outcome is kept. It can change nothing but state. */
     void (*finish)(struct vts_job *job);
+
+    /* Everything begins anew (POST /_sim/reset): the jobs are gone, and the clock shows what it did at first.
+     * Make instance->data what open() made of it: forget what was counted since. Called one at a time with the
+     * hooks of a .serial instance; for others hooks may run meanwhile. If NULL: the data stays. An earlier
+     * vtsimd never calls it. */
+    void (*reset)(struct vts_instance *instance);
 };
 
 /* The one symbol of a module: a function `NAME_LTX_vts_plugin`, which libltdl finds as vts_plugin,

@@ -70,7 +70,8 @@ static void a_batch_of_jobs_of_both(void **state)
             if (i % 5 == 0)
                 assert_string_equal(member_text(job, "error"), "there is no job of this id");
             else if (i % 7 == 0)
-                assert_string_equal(member_text(job, "error"), "the behaviour answers 503");
+                assert_string_equal(member_text(job, "error"),
+                                    "the behaviour \"bender\" answers 503");
             else
                 assert_int_equal(json_object_get_int(json_object_object_get(job, "polls")),
                                  round + 1);
