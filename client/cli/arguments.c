@@ -47,12 +47,15 @@ enum {
     LONG_POLL,
     TRACE,
     WATCH,
-    DRAW
+    DRAW,
+    BEHAVIOUR,
+    OPTION
 };
 
 /* Options that mean nothing for most commands. */
 #define WAITING  (1u << COMMAND_WAIT | 1u << COMMAND_RUN | 1u << COMMAND_RESUME)
 #define STARTING (1u << COMMAND_START)
+#define MAKING   (1u << COMMAND_START | 1u << COMMAND_RUN)
 #define ASKING   (~(1u << COMMAND_NEW_BEHAVIOUR))
 #define WITHIN   (ASKING & ~(1u << COMMAND_AUDIT))
 static const struct {
@@ -75,7 +78,9 @@ static const struct {
                       {TRACE, "trace", WAITING | STARTING, "start, wait, run and resume"},
                       {STATE, "state", 1u << COMMAND_LIST, "list"},
                       {WATCH, "watch", 1u << COMMAND_LIST, "list"},
-                      {DRAW, "draw", 1u << COMMAND_AUDIT, "audit"}};
+                      {DRAW, "draw", 1u << COMMAND_AUDIT, "audit"},
+                      {BEHAVIOUR, "behaviour", MAKING, "start and run"},
+                      {OPTION, "option", MAKING, "start and run"}};
 
 enum { NARROW_OPTIONS = sizeof(narrow_options) / sizeof(narrow_options[0]) };
 
@@ -94,6 +99,8 @@ static const struct option long_options[] = {
     {"trace", no_argument, NULL, TRACE},
     {"watch", no_argument, NULL, WATCH},
     {"draw", no_argument, NULL, DRAW},
+    {"behaviour", required_argument, NULL, BEHAVIOUR},
+    {"option", required_argument, NULL, OPTION},
     {"state", required_argument, NULL, STATE},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, 'h'},
@@ -131,6 +138,10 @@ void arguments_help(void)
         "      --json              print what the server answered, as JSON, one object a line\n"
         "  -h, --help              print this\n"
         "  -V, --version           print the version\n"
+        "\n"
+        "Of start and run, at a vtsimd:\n"
+        "      --behaviour NAME    how the jobs go: a behaviour of its INI file, or a plugin\n"
+        "      --option KEY=VALUE  a setting of the behaviour, for these jobs alone; any number\n"
         "\n"
         "Of wait, run and resume:\n"
         "      --backoff PLAN      when to poll: 'exponential 500ms x1.5 max 10s jitter 10%%',\n"
@@ -277,6 +288,42 @@ static bool read_on_timeout(struct arguments *arguments, const char *value)
            wrong("--on-timeout: \"%s\" is neither leave nor cancel", value);
 }
 
+static bool read_behaviour(struct arguments *arguments, const char *value)
+{
+    if (arguments->behaviour)
+        return wrong("--behaviour: is given twice: \"%s\" and \"%s\"", arguments->behaviour, value);
+    arguments->behaviour = value;
+    return *value || wrong("--behaviour: is empty; right is a name, such as scripted_sequence");
+}
+
+/* KEY=VALUE; the value is all that follows, and may be empty. */
+static bool read_setting(struct arguments *arguments, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    struct vts_client_setting *grown;
+    char *key;
+
+    if (!equals || equals == text)
+        return wrong("--option: \"%s\" has no %s; right is KEY=VALUE, such as delay=2s", text,
+                     equals ? "key before the =" : "=");
+    key = strndup(text, (size_t)(equals - text));
+    grown = key ? realloc(arguments->settings,
+                          (arguments->setting_count + 1) * sizeof(*arguments->settings))
+                : NULL;
+    if (!grown) {
+        free(key);
+        return wrong("--option: out of memory");
+    }
+    arguments->settings = grown;
+    grown[arguments->setting_count++] = (struct vts_client_setting){key, equals + 1};
+    for (size_t i = 0; i + 1 < arguments->setting_count; i++) {
+        if (strcmp(grown[i].key, key) == 0)
+            return wrong("--option: %s is given twice: \"%s\" and \"%s\"", key, grown[i].value,
+                         equals + 1);
+    }
+    return true;
+}
+
 static bool read_new_option(struct arguments *arguments, int option, const char *value)
 {
     int64_t *long_poll_ms = &arguments->options.long_poll_ms;
@@ -295,6 +342,10 @@ static bool read_new_option(struct arguments *arguments, int option, const char 
     case DRAW:
         arguments->draw = true;
         return true;
+    case BEHAVIOUR:
+        return read_behaviour(arguments, value);
+    case OPTION:
+        return read_setting(arguments, value);
     default:
         arguments->watch = true;
         return true;
@@ -417,6 +468,11 @@ void arguments_finish(struct arguments *arguments)
 {
     vts_client_plan_release(arguments->options.plan);
     arguments->options.plan = NULL;
+    for (size_t i = 0; i < arguments->setting_count; i++)
+        free((char *)(uintptr_t)arguments->settings[i].key); /* ours, and const for the library */
+    free(arguments->settings);
+    arguments->settings = NULL;
+    arguments->setting_count = 0;
 }
 
 bool arguments_read(struct arguments *arguments, int argc, char **argv)

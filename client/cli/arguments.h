@@ -43,6 +43,9 @@ struct arguments {
     const char *url;     /* that -u gave; NULL: it did not */
     const char *timeout; /* that -t gave, as it was written; NULL: none */
     bool json, trace, watch, draw;
+    const char *behaviour;               /* of start and run; NULL: what the server says */
+    struct vts_client_setting *settings; /* of start and run: setting_count of them */
+    size_t setting_count;
     struct vts_client_options options;
 };
 

@@ -72,6 +72,10 @@ void protocol_answer_finish(struct protocol_answer *answer);
 /* Keeps of a job's answer what is of use, in a fifth of the memory, and lets go of the rest. */
 void protocol_answer_pack(struct protocol_answer *answer);
 
+/* What a reply says of why it refuses: the server's own words, for free(). NULL: there are none, or memory is
+ * short. */
+char *protocol_said(const struct reply *reply);
+
 /* A start was answered with 409 because it had arrived before: what its answer would have been. False with
  * *error filled: memory. */
 bool protocol_started(const char *id, struct protocol_answer *answer,

@@ -119,7 +119,8 @@ enum vts_client_err {
     /* 409 to the first try of a start: a job of this id had been started before. */
     VTS_CLIENT_ERR_EXISTS = 8,
 
-    /* The server refused: any other 4xx; for a start also 503. */
+    /* The server refused: any other 4xx; for a start also 503. With the status 0: it would have, since it has
+     * said that it has not what is asked for. */
     VTS_CLIENT_ERR_REFUSED = 9,
 
     /* The server failed: 5xx. */
@@ -556,6 +557,11 @@ struct vts_client_result {
     /* Of start, wait and run, where the job may still be running: resumes the wait, in another process
      * too (vts_client_resume). NULL else. */
     const char *token;
+
+    /* With an error whose answer held an explanation: the server's own words, all of them (4 KiB at most),
+     * UTF-8, of which error.message has only the beginning. May be several lines, and holds what the server
+     * likes: take care where you print it. NULL: there are none, or memory was short. */
+    const char *said;
 };
 
 /* One poll of a wait or run, answered or failed. */
@@ -597,6 +603,12 @@ typedef void vts_client_poll_fn(struct vts_client_operation *operation,
 typedef void vts_client_progress_fn(struct vts_client_operation *operation,
                                     const struct vts_client_job *job, void *arg);
 
+/* A setting of one job's behaviour: a key, and its value as it would stand in vtsimd's INI file, where the
+ * items of a list are lines. This struct does not grow. */
+struct vts_client_setting {
+    const char *key, *value;
+};
+
 /* How an operation reports, and how it differs from its handle. Make it with VTS_CLIENT_CALL, naming
  * the members that matter: VTS_CLIENT_CALL(.done = on_done, .arg = me). In C++, which has no such
  * literals, fill one in, `size` included. */
@@ -618,6 +630,30 @@ struct vts_client_call {
 
     /* May be NULL. */
     vts_client_progress_fn *progress;
+
+    /* Of start and run, of a job at a vtsimd: its behaviour, one of the INI file or else a plugin (NULL: the
+     * one that it would get anyway), and settings for this job alone, setting_count of them side by side
+     * (NULL with 0: none), in place of those that the behaviour has:
+     *
+     *     static const struct vts_client_setting script = {"script", "http 503 x2, completed"};
+     *
+     *     vts_client_run_sync(client, "a", VTS_CLIENT_CALL(.behaviour = "scripted_sequence",
+     *                                                      .settings = &script, .setting_count = 1));
+     *
+     * Copied, all of it. INVALID, before a byte is sent: with other operations; a behaviour or key that is not
+     * 1 to 255 bytes of UTF-8 without control characters; a value that is NULL, or not UTF-8, or has control
+     * characters but tabs and ends of lines; a key that is there twice. What a behaviour does not know, or a
+     * value that is wrong, the server refuses: REFUSED with the status 400, and its words in result->said.
+     *
+     * Such a start is a POST /jobs in any case, which no server takes that ignores what it does not know: so
+     * one that has no such options refuses (mostly with 400 or 404) rather than start another job than was
+     * asked for. Where the handle's last answer said that its server has them not (no `options` in
+     * Vtsim-Features), it is REFUSED with the status 0, and not sent. Before the first answer nobody knows: then
+     * the start itself tells. Should a server start the job and say nothing of options, that is PROTOCOL, and
+     * not repeated: the job may run, as something else. */
+    const char *behaviour;
+    const struct vts_client_setting *settings;
+    size_t setting_count;
 };
 
 #define VTS_CLIENT_CALL(...)                                                                       \
@@ -685,8 +721,8 @@ VTS_CLIENT_API void vts_client_counters_read(const struct vts_client *client,
  * Done can tell of each: UNREACHABLE, TIMEOUT, DEADLINE, PROTOCOL, REFUSED, MEMORY, ABANDONED; and of
  * each what its comment adds. */
 
-/* Starts a job: POST /start; with a server that has shown that it has keys, POST /jobs with an
- * Idempotency-Key. Repeated where the answer was lost: see the options. Adds EXISTS, SERVER. */
+/* Starts a job: POST /start; with a server that has shown that it has keys, or where the call names a
+ * behaviour or settings, POST /jobs with an Idempotency-Key. Repeated where the answer was lost: see the options. Adds EXISTS, SERVER. */
 VTS_CLIENT_API struct vts_client_operation *vts_client_start(struct vts_client *client,
                                                              const char *id,
                                                              const struct vts_client_call *call,
