@@ -46,6 +46,8 @@ struct arguments {
     const char *behaviour;               /* of start and run; NULL: what the server says */
     struct vts_client_setting *settings; /* of start and run: setting_count of them */
     size_t setting_count;
+    bool server_clock;
+    const char *clock_url, *clock_name; /* NULL: the server, and a name that is made up */
     struct vts_client_options options;
 };
 

@@ -154,6 +154,8 @@ static const char *code_name(enum vts_client_err code)
         return "server";
     case VTS_CLIENT_ERR_PROTOCOL:
         return "protocol";
+    case VTS_CLIENT_ERR_CLOCK:
+        return "clock";
     default:
         return "internal";
     }

@@ -57,6 +57,7 @@ struct vts_client_operation {
     bool planned;         /* the plan was asked before */
     bool aged;            /* born_ms is the job's start, and not only the wait's */
     bool stopped;         /* it was asked to stop: what it took tells nothing of others */
+    bool clockless;       /* its clock is lost: it is about to end */
     bool holds_wait;      /* it has one of the places for requests that wait for a change */
 
     char *id;   /* NULL for a list */

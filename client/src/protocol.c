@@ -64,7 +64,7 @@ static char *percent_encode(char *out, const char *text)
     return out;
 }
 
-static char *path_with(const char *start, const char *id)
+char *protocol_path_with(const char *start, const char *id)
 {
     size_t length = strlen(start);
     char *path = malloc(length + 3 * strlen(id) + 1);
@@ -84,7 +84,7 @@ static char *job_path(const char *id)
         return strdup("/jobs/%2E");
     if (strcmp(id, "..") == 0)
         return strdup("/jobs/%2E%2E");
-    return path_with("/jobs/", id);
+    return protocol_path_with("/jobs/", id);
 }
 
 char *protocol_path(enum protocol_question question, const char *id)
@@ -95,7 +95,7 @@ char *protocol_path(enum protocol_question question, const char *id)
     case PROTOCOL_CREATE:
         return strdup("/jobs");
     case PROTOCOL_STATUS:
-        return path_with("/status?job_id=", id);
+        return protocol_path_with("/status?job_id=", id);
     default:
         return job_path(id);
     }

@@ -55,6 +55,7 @@ bool protocol_is_unreserved(char byte);
 char *protocol_start_body(const char *id);
 char *protocol_create_body(const char *id);
 char *protocol_path(enum protocol_question question, const char *id); /* of one job, or a start */
+char *protocol_path_with(const char *start, const char *text);        /* the text percent-encoded */
 char *protocol_list_path(const struct vts_client_query *query);
 
 /* The path that asks for several jobs, as far as a request line should be long: *count says for how many

@@ -131,7 +131,11 @@ enum vts_client_err {
     VTS_CLIENT_ERR_PROTOCOL = 11,
 
     /* vts_client_abandon, or the handle was destroyed. */
-    VTS_CLIENT_ERR_ABANDONED = 12
+    VTS_CLIENT_ERR_ABANDONED = 12,
+
+    /* A server's clock (vts_client_clock_server) cannot be had, or not any more: nobody there, no such clock, not
+     * the right token, somebody has reset it. The job is left as it is. */
+    VTS_CLIENT_ERR_CLOCK = 13
 };
 
 struct vts_client_error {
@@ -249,7 +253,62 @@ VTS_CLIENT_API void vts_client_plan_release(struct vts_client_plan *plan);
  * 2000-01-01. NULL where memory is short. */
 VTS_CLIENT_API struct vts_client_clock *vts_client_clock_virtual(void);
 
-/* What a virtual clock says. */
+/* Where a vtsimd's clock is. Make it with VTS_CLIENT_CLOCK_SERVER, naming the members that matter. */
+struct vts_client_clock_server_options {
+    size_t size;
+
+    /* http://HOST[:PORT][/PATH] of what stands under /_sim/ there: the vtsimd's own, or that of its
+     * `[control] listen`. NULL: "http://127.0.0.1:5000". */
+    const char *url;
+
+    /* `[control] token`: up to 4096 printable bytes of ASCII, no spaces. NULL or "": none. */
+    const char *token;
+
+    /* By which name it takes part: as a job id. Each clock needs one of its own, and sleepers of the same moment
+     * are woken by their names' order. NULL: made up, and different from all others. */
+    const char *name;
+};
+
+#define VTS_CLIENT_CLOCK_SERVER(...)                                                               \
+    (&(const struct vts_client_clock_server_options){                                              \
+        .size = sizeof(struct vts_client_clock_server_options), __VA_ARGS__})
+
+/* The clock of a vtsimd (`[clock] mode = virtual`), which goes on when all who take part in it sleep: so a whole
+ * test, of many programs in any language and of the jobs that they wait for, runs minutes in milliseconds, in an
+ * order that repeats. Whatever a handle waits for in simulated time (plans, Retry-After, repetitions, deadlines)
+ * is slept at the server, POST /_sim/clock/sleep. `options` may be NULL. Sends nothing. NULL with *error filled
+ * (where error is not NULL): INVALID, MEMORY.
+ *
+ * Taking part. A clock is one participant, with all handles on it: it sleeps when none of them has a request
+ * under way, until the first of them is due. It takes part from the first thing that is to be done on, or from
+ * vts_client_clock_join; that first thing comes when it is its turn. Between two operations it is awake and holds
+ * the server's clock, for as long as the server believes in it (`[clock] silent`). It leaves with its last
+ * reference (its handles hold one each), which asks the server, and blocks for that, a second at most; and where
+ * its connection breaks in a sleep, as that of a process that was killed.
+ *
+ * What is real. request_timeout_ms, in real time, so that a dead server is noticed; a request that the server lets
+ * wait on its clock counts as sleeping there. A sleep itself takes as long as others hold the clock, GET
+ * /_sim/clock names them: no deadline, which is simulated time, ends it. Answers that wait for a change are not
+ * asked for: what else the handle waits for would come late. On a clock that goes by itself (real, scaled) sleeps
+ * take the time that they take.
+ *
+ * What it shows begins at 0 and is what the server told last, exact after each sleep; dates are those of the
+ * server. Something that begins, or ends, in a sleep that would have lasted longer ends it: the clock then leaves
+ * and takes part again.
+ *
+ * Where the clock cannot be had, or is lost, all operations on the handle end with VTS_CLIENT_ERR_CLOCK, and none
+ * waits for ever; the next one tries again. */
+VTS_CLIENT_API struct vts_client_clock *
+vts_client_clock_server(const struct vts_client_clock_server_options *options,
+                        struct vts_client_error *error);
+
+/* Lets a server's clock take part now, so that no other participant's sleep passes before its first: join all, and
+ * then begin. Blocks until the server has answered, 10 s of real time at most. VTS_CLIENT_OK; with *error filled
+ * (where error is not NULL): VTS_CLIENT_ERR_CLOCK, VTS_CLIENT_ERR_MEMORY. Of no effect on other clocks. */
+VTS_CLIENT_API enum vts_client_err vts_client_clock_join(struct vts_client_clock *clock,
+                                                         struct vts_client_error *error);
+
+/* What a virtual clock, or a server's, says. */
 VTS_CLIENT_API int64_t vts_client_clock_now_ms(const struct vts_client_clock *clock);
 
 /* Moves a virtual clock forward by hand, also while a request is under way; what is due by then happens
