@@ -586,7 +586,7 @@ static void the_last_one_that_is_given_up_ends_the_sleep(void **state)
     world_init(&world, vtsimd.url, vtsimd.url, "me");
     world_open(&world, false);
     for (int i = 0; i < 2; i++) { /* and it can begin again */
-        wait = vts_client_wait(world.client, "a", REPORT(&world), NULL);
+        assert_non_null(vts_client_wait(world.client, "a", REPORT(&world), NULL));
         run_until(&world, "{\"name\": \"me\", \"state\": \"asleep\"");
         ask("DELETE", "/_sim/clock/participants/holder", NULL);
         run_until(&world, "\"now\": \"2026-01-01T00:10:");
