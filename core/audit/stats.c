@@ -43,8 +43,8 @@ enum audit_fault audit_fault_of(const struct vts_answer *bent, enum vts_state st
         return AUDIT_GOOD;
     if (bent->cut != VTS_BREAK_NONE)
         return cuts[bent->cut];
-    if (bent->status && (bent->status < 200 || bent->status > 299))
-        return AUDIT_STATUS;
+    if (bent->status && (bent->status < 200 || bent->status > 299 || bent->status == 204))
+        return AUDIT_STATUS; /* of which 204 has no body that could tell */
     if (bent->body != VTS_BODY_USUAL)
         return bodies[bent->body];
     if (bent->word)

@@ -332,6 +332,7 @@ static void bends_are_told_by_their_names(void **state)
         const char *name;
     } bends[] = {{{.status = 503}, AUDIT_STATUS, "status"},
                  {{.status = 203}, AUDIT_GOOD, ""},
+                 {{.status = 204}, AUDIT_STATUS, "status"}, /* it has no body */
                  {{.retry_after = 5}, AUDIT_GOOD, ""},
                  {{.cut = VTS_BREAK_RESET, .status = 503}, AUDIT_RESET, "reset"},
                  {{.cut = VTS_BREAK_EMPTY}, AUDIT_EMPTY, "empty"},
