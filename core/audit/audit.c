@@ -130,11 +130,11 @@ void audit_gone(struct audit *audit, size_t index, const struct record *record,
     if (record->state != VTS_ASKED) {
         audit_figures(audit, record, stats, polls, now, marks, &count, &figures);
         pthread_mutex_lock(&port->lock);
+        note_worst(port, record, &figures);
         sum.all = port->gone;
-        figures.interval_median = -1; /* of jobs that are there alone */
+        figures.interval_median = -1; /* in sum of jobs that are there alone */
         sum_add(&sum, &figures);
         port->gone = sum.all;
-        note_worst(port, record, &figures);
         pthread_mutex_unlock(&port->lock);
     }
     free(marks);

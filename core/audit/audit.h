@@ -61,7 +61,8 @@ struct audit_stats {
     uint32_t early_polls;
     uint32_t after_end;
     uint32_t useless;
-    uint32_t seen; /* 1 more than the ms from the end to the first poll that saw it; 0: none yet */
+    /* 1 more than the ms from the end to the first poll, or another request, that was told of it; 0: none yet */
+    uint32_t seen;
     uint32_t interval_min; /* 1 more than the shortest, ms; 0: none */
     uint32_t interval_max;
     uint32_t number; /* of its trace; 0: none */
@@ -78,21 +79,24 @@ struct audit_stats {
 #define AUDIT_TOLD_POLL  0x08 /* it was polled before */
 #define AUDIT_TOLD_LOST                                                                            \
     0x10 /* the answer to the start that was accepted did not arrive, as far as is known */
+#define AUDIT_TOLD_END 0x20 /* a poll has told the end */
 
 /* One request and what it is answered. */
 struct audit_event {
     vts_ms now;
     uint32_t connection; /* a number that grows with each new one; 0: not known */
     enum audit_fault fault;
-    vts_ms hold; /* the answer says to ask again after this span; 0: nothing */
-    bool late;   /* the answer does not leave at once: audit_told follows if it arrives */
+    enum vts_state state; /* that the answer tells, if it arrives; VTS_ASKED: none */
+    vts_ms hold;          /* the answer says to ask again after this span; 0: nothing */
+    bool late;            /* the answer does not leave at once: audit_told follows if it arrives */
 };
 
 /* The start was accepted, refused, or is there already. `number` is what audit_number gave. */
 void audit_accepted(struct audit_stats *stats, const struct audit_event *event,
                     const struct record *record, uint32_t number);
 void audit_refused(struct audit_stats *stats, const struct audit_event *event);
-void audit_repeated(struct audit_stats *stats, const struct audit_event *event);
+void audit_repeated(struct audit_stats *stats, const struct audit_event *event,
+                    const struct record *record);
 
 /* A poll. True where it came earlier than allowed. */
 bool audit_polled(struct audit_stats *stats, const struct audit_event *event,
@@ -101,9 +105,16 @@ bool audit_polled(struct audit_stats *stats, const struct audit_event *event,
 /* A cancel told the client how the job is. */
 void audit_cancelled(struct audit_stats *stats, const struct record *record, vts_ms now);
 
-/* A late answer has arrived: to a start, or to a poll, of which it said this state. */
-void audit_told(struct audit_stats *stats, const struct record *record, enum vts_state state,
-                vts_ms hold, vts_ms now);
+/* A late answer, to a start or a poll, has arrived. */
+struct audit_arrival {
+    vts_ms now, asked; /* and when it was asked for */
+    bool poll;
+    enum vts_state state; /* as in the event */
+    vts_ms hold;
+};
+
+void audit_told(struct audit_stats *stats, const struct audit_arrival *arrival,
+                const struct record *record);
 
 /* ---- poll times (trace.c) ---- */
 
@@ -204,7 +215,7 @@ struct audit_limit {
     double (*figure)(const struct audit_figures *figures);
 };
 
-#define AUDIT_LIMITS 17
+#define AUDIT_LIMITS 18
 
 extern const struct audit_limit audit_limits[AUDIT_LIMITS + 1]; /* ends with a NULL name */
 

@@ -81,6 +81,13 @@ void figures_growth(const double *waits, size_t count, double *growth, double *j
         *jitter = expm1(sqrt(plain.squares / (double)(count - 1)));
 }
 
+/* Of an even number it lies between the two in the middle. Sorts them; there is one at least. */
+static double median(int64_t *values, size_t count)
+{
+    qsort(values, count, sizeof(*values), quantile_compare);
+    return ((double)values[(count - 1) / 2] + (double)values[count / 2]) / 2;
+}
+
 /* The last intervals, in ms. */
 static void figure_waits(struct audit_figures *out, const struct audit_mark *marks, int count)
 {
@@ -99,8 +106,7 @@ static void figure_waits(struct audit_figures *out, const struct audit_mark *mar
         waits[i] = (double)sorted[i];
     }
     figures_growth(waits, number, &out->growth, &out->jitter);
-    qsort(sorted, number, sizeof(*sorted), quantile_compare);
-    out->interval_median = seconds(quantile(sorted, number, 50));
+    out->interval_median = median(sorted, number) / 1000;
     free(sorted);
 }
 
@@ -118,12 +124,13 @@ static void figure_end(struct audit_figures *out, const struct record *record,
     out->detection_delay = seconds(now > record->ended_at ? now - record->ended_at : 0);
 }
 
-/* A client that has not learned of the end asks again. */
+/* A client that has not learned of the end asks again, as soon as it is allowed to. */
 static bool is_abandoned(const struct record *record, const struct audit_stats *stats,
                          const struct audit_rules *rules, vts_ms now)
 {
     vts_ms quiet = stats->last_at > record->created_at ? stats->last_at : record->created_at;
 
+    quiet += stats->hold;
     if (state_ended(record->state) && record->ended_at > quiet)
         quiet = record->ended_at;
     return stats->seen == 0 && now - quiet >= rules->abandoned_after;
@@ -202,7 +209,7 @@ static void fold(struct audit_figures *sum, const struct audit_figures *figures)
 static void keep(struct audit_sum *sum, int64_t *list, int which, double figure)
 {
     if (figure >= 0 && list)
-        list[sum->known[which]++] = (int64_t)(figure * MILLION);
+        list[sum->known[which]++] = llround(figure * MILLION);
 }
 
 /* Room for one more of each. */
@@ -247,8 +254,7 @@ void sum_close(struct audit_sum *sum)
         *figures[i] = UNKNOWN;
         if (sum->known[i] == 0)
             continue;
-        qsort(lists[i], sum->known[i], sizeof(*lists[i]), quantile_compare);
-        *figures[i] = (double)quantile(lists[i], sum->known[i], 50) / MILLION;
+        *figures[i] = median(lists[i], sum->known[i]) / MILLION;
     }
     if (sum->all.jobs == 0)
         sum->all.detection_delay = sum->all.interval_min = sum->all.interval_max = UNKNOWN;

@@ -88,6 +88,13 @@ enum service_result {
     SERVICE_BUSY       /* no memory, or the store cannot write or be reached */
 };
 
+/* What an answer says of the job's state, as far as it is no error. */
+enum service_tells {
+    SERVICE_TELLS_STATE,
+    SERVICE_TELLS_WORD, /* the original API's: a start that there is a job, a poll whether it is over */
+    SERVICE_TELLS_NOTHING /* there is no body */
+};
+
 struct service_call;
 
 /* What watch.c keeps in a call that waits for news. */
@@ -118,6 +125,7 @@ struct service_call {
     bool spare_input;             /* without its input and its plugin's state */
     struct service_connection *connection; /* or NULL */
     bool in_batch;                         /* the answer stands among others: it cannot come late */
+    enum service_tells tells;
     void (*done)(struct service_call *call);
 
     /* Set before done. */
@@ -127,7 +135,9 @@ struct service_call {
     struct vts_answer answer;
     struct text word;   /* answer.word's bytes */
     struct text record; /* where wanted */
-    bool late;          /* service_told is wanted when the answer has arrived */
+    bool late;          /* service_told is wanted when the answer has arrived, */
+    bool late_poll;     /* to a poll, */
+    vts_ms late_asked;  /* which came at this moment */
     /* service_audit's. */
     struct audit_figures figures;
     struct audit_mark *marks; /* the poll times that are kept, */
