@@ -48,6 +48,10 @@ static void a_cap_does_not_hide_the_growth(void **state)
     (void)state;
     GROWS(2, 0, 1e-3, 100, 200, 400, 800, 800, 800, 800, 800, 800, 800, 800);
     GROWS(2, 0, 1e-3, 1000, 2000, 4000, 8000, 8000, 8000, 8000, 8000, 8000, 8000, 8000, 8000);
+    /* one that lies between two waits */
+    GROWS(2, 0, 1e-3, 1000, 2000, 4000, 8000, 10000, 10000, 10000);
+    GROWS(2, 0, 1e-3, 1000, 2000, 3000, 3000);
+    GROWS(1.5, 0, 1e-3, 1000, 1500, 2250, 3375, 5000, 5000, 5000, 5000, 5000, 5000, 5000);
 }
 
 static void jitter_is_told_and_no_growth(void **state)
