@@ -156,6 +156,13 @@ void traces_add(struct audit_traces *traces, uint32_t number, struct bytes id,
 int traces_read(struct audit_traces *traces, uint32_t number, struct bytes id,
                 struct audit_mark *out);
 
+/* A job's marks as bytes that outlive the process: none where they are not kept. And back, in any order of the
+ * jobs, before there are threads: those with the highest numbers stay, and new ones come behind them. Bytes that
+ * are none are as if there were none. */
+void traces_save(struct audit_traces *traces, uint32_t number, struct bytes id, struct text *out);
+void traces_restore(struct audit_traces *traces, uint32_t number, struct bytes id,
+                    struct bytes saved);
+
 /* ---- figures (figures.c) ---- */
 
 /* Where a span or a factor is not known it is below 0. */
@@ -259,6 +266,7 @@ struct audit {
     size_t port_count;
     pthread_mutex_t lock; /* bounds */
     struct audit_bounds bounds;
+    uint32_t newest; /* the highest number of a connection that a job had in an earlier process */
 };
 
 /* False where there was no memory; audit_finish in either case. */
@@ -287,7 +295,11 @@ void audit_worst_gone(struct audit *audit, size_t limit, struct audit_worst *out
 uint64_t audit_unknown_polls(const struct audit *audit);
 uint64_t audit_connections(const struct audit *audit);
 
-/* What is known of jobs that are gone, as bytes that outlive the process; and back. False: nothing. */
+/* A job is there that an earlier process had, with what traces_save told of it. Before there are threads. */
+void audit_again(struct audit *audit, struct bytes id, const struct audit_stats *stats,
+                 uint64_t polls, struct bytes marks);
+
+/* Limits, and what is known of jobs that are gone, as bytes that outlive the process; and back. False: nothing. */
 bool audit_save(struct audit *audit, struct text *out);
 void audit_restore(struct audit *audit, struct bytes saved);
 

@@ -535,16 +535,39 @@ static bool take_limits(struct exchange *exchange, struct audit_bounds *bounds)
     return true;
 }
 
-void audit_expect(struct exchange *exchange)
+static void ask_expect(struct service_call *call)
 {
-    struct audit_bounds bounds;
+    service_audit_expect(call, ((struct exchange *)call)->own);
+}
+
+static void expect_done(struct exchange *exchange)
+{
+    const struct audit_bounds *bounds = exchange->own;
     size_t i, set = 0;
 
-    if (!audited(exchange) || !request_body(exchange) || !take_limits(exchange, &bounds))
+    if (exchange->call.result != SERVICE_DONE) {
+        exchange_refusal(exchange);
         return;
-    audit_set_bounds(&exchange->worker->server->service->audit, &bounds);
+    }
     for (i = 0; i < AUDIT_LIMITS; i++)
-        set += bounds.bound[i] >= 0;
+        set += bounds->bound[i] >= 0;
     text_printf(&exchange->answer.body, "{\"limits\": %zu}", set);
     exchange_answer(exchange);
+}
+
+void audit_expect(struct exchange *exchange)
+{
+    struct audit_bounds *bounds;
+
+    if (!audited(exchange) || !request_body(exchange))
+        return;
+    bounds = malloc(sizeof(*bounds));
+    if (!bounds) {
+        exchange_error(exchange, 503, "no memory for the limits");
+        return;
+    }
+    exchange->own = bounds;
+    exchange->own_free = free;
+    if (take_limits(exchange, bounds))
+        exchange_call(exchange, ask_expect, expect_done);
 }

@@ -43,6 +43,18 @@ static void on_resume(void *arg, struct bytes saved)
     audit_restore(&((struct service *)arg)->audit, saved);
 }
 
+static void on_details(void *arg, struct bytes id, const void *stats, struct text *out)
+{
+    traces_save(&((struct service *)arg)->audit.traces, ((const struct audit_stats *)stats)->number,
+                id, out);
+}
+
+static void on_again(void *arg, struct bytes id, const void *stats, uint64_t polls,
+                     struct bytes details)
+{
+    audit_again(&((struct service *)arg)->audit, id, stats, polls, details);
+}
+
 void audits_options(struct service *service, struct store_options *options)
 {
     if (!service->audited)
@@ -51,6 +63,8 @@ void audits_options(struct service *service, struct store_options *options)
     options->expired = on_expired;
     options->summary = on_summary;
     options->resume = on_resume;
+    options->details = on_details;
+    options->again = on_again;
 }
 
 /* ---- in the record's turn ---- */
@@ -254,6 +268,23 @@ void audit_note_look(struct service_call *call, const struct record *record)
                   &call->mark_count, &call->figures);
 }
 
+/* ---- limits, and a reset ---- */
+
+static void known_kept(struct store_call *store)
+{
+    struct service_call *call = (struct service_call *)store;
+
+    call->result = store->err == VTS_OK ? SERVICE_DONE : SERVICE_BUSY;
+    call->done(call);
+}
+
+void service_audit_expect(struct service_call *call, const struct audit_bounds *bounds)
+{
+    audit_set_bounds(&call->port->service->audit, bounds);
+    call->store.done = known_kept;
+    store_keep_summary(call->port->store, &call->store);
+}
+
 /* ---- reading all ---- */
 
 static bool matches(const struct service_audit_walk *walk, const struct record *record)
@@ -325,6 +356,8 @@ void service_audit_walk_finish(struct service_audit_walk *walk)
 
 void service_audit_reset(struct service *service, const char *glob)
 {
-    if (!glob)
-        audit_reset(&service->audit);
+    if (glob)
+        return;
+    audit_reset(&service->audit);
+    store_keep_summary(service->ports[0].store, NULL);
 }

@@ -259,6 +259,9 @@ void service_told(struct service_call *call);
  * none; asked of a service that is not audited, the figures are 0 or not known. */
 void service_audit(struct service_call *call);
 
+/* Sets new limits. SERVICE_DONE when they are kept as the jobs are; SERVICE_BUSY where the store cannot. */
+void service_audit_expect(struct service_call *call, const struct audit_bounds *bounds);
+
 /* A walk over all jobs, page by page, and between the pages the port's loop goes on. */
 struct service_audit_walk {
     struct store_list store; /* first */
