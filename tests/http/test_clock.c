@@ -323,10 +323,7 @@ static void time_has_an_end(void **state)
     ask(&vtsimd, "POST", "/_sim/clock", "{\"advance\": \"2d\"}", 400,
         "{\"error\": \"that is too far: time ends with the year 9999, and this clock shows "
         "9999-12-31T00:00:00.000Z\"}");
-    start_job(&vtsimd, "a", NULL);
-    move(&vtsimd, "{\"to\": \"9999-12-31T23:59:59.998Z\"}", "9999-12-31T23:59:59.998Z");
-    ask(&vtsimd, "GET", "/jobs/a", NULL, 200, NULL);
-    move(&vtsimd, "{\"advance\": \"1ms\"}", "9999-12-31T23:59:59.999Z");
+    move(&vtsimd, "{\"to\": \"9999-12-31T23:59:59.999Z\"}", "9999-12-31T23:59:59.999Z");
     ask(&vtsimd, "POST", "/_sim/clock", "{\"advance\": \"1ms\"}", 400, NULL);
     server_stop(&vtsimd);
 }

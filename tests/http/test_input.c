@@ -278,13 +278,19 @@ static void paths_that_are_not_there(void **state)
 {
     static const char no_path[] = "{\"error\": \"there is no such path: /start and /status are the "
                                   "original API, /jobs is the full one\"}";
-    static const char *const paths[] = {
-        "/",         "/statu",     "/status/",      "/status/a",  "/start/", "/Status",
-        "/jobs/",    "/jobs/a/",   "/jobs/a/b",     "//status",   "/_sim",   "/_sim/",
-        "/%73tatus", "/../status", "/_sim/health/", "/status%3f", "/jobs//"};
+    static const char *const paths[] = {"/",          "/statu",     "/status/", "/status/a",
+                                        "/start/",    "/Status",    "/jobs/",   "/jobs/a/",
+                                        "/jobs/a/b",  "//status",   "/_sim",    "/%73tatus",
+                                        "/../status", "/status%3f", "/jobs//"};
+    static const char no_control[] =
+        "{\"error\": \"there is no such path under /_sim/: it has health, clock, clock/sleep, "
+        "clock/participants, reset, config, behaviours, jobs/ID/finish, audit, audit/expect and "
+        "audit/verdict\"}";
 
     for (size_t i = 0; i < COUNT(paths); i++)
         ask(*state, "GET", paths[i], NULL, 404, no_path);
+    ask(*state, "GET", "/_sim/", NULL, 404, no_control);
+    ask(*state, "GET", "/_sim/health/", NULL, 404, no_control);
     ask(*state, "POST", "/", "{}", 404, no_path);
     still_serves(*state);
 }
