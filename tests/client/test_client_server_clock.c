@@ -585,6 +585,12 @@ static void the_last_one_that_is_given_up_ends_the_sleep(void **state)
     ask("POST", "/start", "{\"job_id\": \"a\"}");
     world_init(&world, vtsimd.url, vtsimd.url, "me");
     world_open(&world, false);
+    wait = vts_client_wait(world.client, "a", REPORT(&world), NULL);
+    run_until(&world, "{\"name\": \"me\", \"state\": \"asleep\""); /* for its first turn */
+    vts_client_abandon(wait);
+    world.done--;
+    event_base_dispatch(world.base);
+    assert_told("/_sim/clock", "\"participants\": [{\"name\": \"holder\", ");
     for (int i = 0; i < 2; i++) { /* and it can begin again */
         assert_non_null(vts_client_wait(world.client, "a", REPORT(&world), NULL));
         run_until(&world, "{\"name\": \"me\", \"state\": \"asleep\"");
