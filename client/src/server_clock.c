@@ -439,8 +439,8 @@ static void go_on(struct vts_client_clock *clock)
         event_del(server->timed->later);
     server->timed = NULL;
     if (server->asker) {
-        if (server->stage == STAGE_ASLEEP && server->until_ms > now &&
-            (!seat || due_ms < server->until_ms))
+        /* A turn is waited for until now: nothing is due before that. */
+        if (server->stage == STAGE_ASLEEP && (!seat || due_ms < server->until_ms))
             wake_early(server->asker);
         return;
     }

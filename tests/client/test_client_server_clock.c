@@ -308,8 +308,8 @@ static void a_clock_that_runs_is_slept_by_as_well(void **state)
     vts_client_destroy(world.client);
     scripted_start(&server, stalls, 1);
     world.options.url = server.url;
-    world.options.deadline_ms =
-        10 * MINUTES; /* 60 ms of real time, and request_timeout_ms is 10 s */
+    world.options.deadline_ms = 10 * MINUTES; /* 60 ms of real time */
+    world.options.request_timeout_ms = 3600000;
     world_open(&world, true);
     result = vts_client_run_sync(world.client, "b", NULL);
     assert_int_equal(result->error.code, VTS_CLIENT_ERR_DEADLINE);
@@ -585,6 +585,12 @@ static void the_last_one_that_is_given_up_ends_the_sleep(void **state)
     ask("POST", "/start", "{\"job_id\": \"a\"}");
     world_init(&world, vtsimd.url, vtsimd.url, "me");
     world_open(&world, false);
+    wait = vts_client_wait(world.client, "a", REPORT(&world), NULL);
+    run_until(&world, "{\"name\": \"me\", \"state\": \"asleep\""); /* for its first turn */
+    vts_client_abandon(wait);
+    world.done--;
+    event_base_dispatch(world.base);
+    assert_told("/_sim/clock", "\"participants\": [{\"name\": \"holder\", ");
     for (int i = 0; i < 2; i++) { /* and it can begin again */
         assert_non_null(vts_client_wait(world.client, "a", REPORT(&world), NULL));
         run_until(&world, "{\"name\": \"me\", \"state\": \"asleep\"");
@@ -778,6 +784,7 @@ static void a_dead_server_is_noticed_in_real_time(void **state)
     scripted_start(&server, stalls, 1);
     world_init(&world, server.url, vtsimd.url, "me");
     world.options.request_timeout_ms = 50;
+    world.options.deadline_ms = 5 * MINUTES; /* to which the clock does not go on under a request */
     world.options.max_errors = 3;
     world.options.jitter = 0;
     world_open(&world, true);
