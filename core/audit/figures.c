@@ -125,8 +125,10 @@ void figures_growth(const double *waits, size_t count, double *growth, double *j
 /* Of an even number it lies between the two in the middle. Sorts them; there is one at least. */
 static double median(int64_t *values, size_t count)
 {
+    size_t low = (count - 1) / 2, high = count / 2;
+
     qsort(values, count, sizeof(*values), quantile_compare);
-    return ((double)values[(count - 1) / 2] + (double)values[count / 2]) / 2;
+    return ((double)values[low] + (double)values[high]) / 2;
 }
 
 /* The last intervals, in ms. */
