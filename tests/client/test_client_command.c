@@ -341,11 +341,12 @@ static void a_start_chooses_the_behaviour(void **state)
     assert_runs(WORDS("start", "own-1", "--behaviour", "scripted_sequence", "--option",
                       "script=http 503 x2, completed"),
                 0, "Job own-1 started\n", "");
-    assert_runs(WORDS("wait", "own-1", "--jitter", "0%"), 0, "Final status: completed\n",
-                "vtsim: the server failed with status 503: the behaviour answers 503; trying again "
-                "in 0.2 s\n"
-                "vtsim: the server failed with status 503: the behaviour answers 503; trying again "
-                "in 0.5 s\n");
+    assert_runs(
+        WORDS("wait", "own-1", "--jitter", "0%"), 0, "Final status: completed\n",
+        "vtsim: the server failed with status 503: the behaviour \"scripted_sequence\" answers "
+        "503; trying again in 0.2 s\n"
+        "vtsim: the server failed with status 503: the behaviour \"scripted_sequence\" answers "
+        "503; trying again in 0.5 s\n");
     /* of a section of the INI file, and of several jobs */
     assert_runs(WORDS("run", "own-2", "-i", "2ms", "--option=script=pending x1\nerror \"a = b\""),
                 1, "Job own-2 is still pending...\nFinal status: error\n", "");
@@ -381,7 +382,7 @@ static void a_wrong_behaviour_or_option_is_explained(void **state)
                                         "options: [behaviour scripted_sequence] script: "
                                         "\"complted\" is not a step; "),
                      result.err);
-    assert_non_null(strstr(result.err, "(at column 14 of the value)\n"
+    assert_non_null(strstr(result.err, "(at line 1, column 14 of the value)\n"
                                        "    http 503 x2, complted\n"
                                        "                 ^\n"));
     run_result_finish(&result);

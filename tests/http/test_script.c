@@ -771,7 +771,7 @@ static void a_rough_day(void **state)
     for (i = 0; i < 2; i++) {
         hear(&vtsimd, "POST", "/start", "{\"job_id\": \"a\"}", &heard);
         expect(&heard, "503 Service Unavailable", JSON, "Retry-After: 1\r\n",
-               "{\"error\": \"the behaviour refuses to start this job\"}");
+               "{\"error\": \"the behaviour \\\"scripted\\\" refuses to start this job\"}");
     }
     start(&vtsimd);
     advance(&vtsimd, "{\"advance\": \"4999ms\"}");
@@ -780,7 +780,7 @@ static void a_rough_day(void **state)
     for (i = 0; i < 2; i++) {
         hear_status(&vtsimd, &heard);
         expect(&heard, "429 Too Many Requests", JSON, "Retry-After: 3\r\n",
-               "{\"error\": \"the behaviour answers 429\"}");
+               "{\"error\": \"the behaviour \\\"scripted\\\" answers 429\"}");
     }
     hear_status(&vtsimd, &heard);
     assert_int_equal(heard.length, 0);
