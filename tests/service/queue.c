@@ -1433,8 +1433,8 @@ int main(int argc, char **argv)
         {"workers_share_the_line (sqlite)", workers_share_the_line, sqlite_4, teardown, NULL},
     };
     const struct CMUnitTest lines[] = {
-        {"a_hundred_thousand_lines", a_hundred_thousand_lines, memory_4, teardown, NULL},
         {"five_thousand_lines", five_thousand_lines, sqlite_4, teardown, NULL},
+        {"a_hundred_thousand_lines", a_hundred_thousand_lines, memory_4, teardown, NULL},
     };
 
     if (argc > 1 && strcmp(argv[1], "--lines") == 0)
