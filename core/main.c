@@ -47,7 +47,7 @@ struct daemon {
 static const char help[] =
     "usage: vtsimd [-c FILE] [-l ADDR:PORT] [-s 'SECTION/KEY=VALUE']...\n"
     "              [--check] [--describe [PLUGIN]] [--version] [-h | --help]\n"
-    "       vtsimd --preview BEHAVIOUR [--jobs N] [--every SPAN] [--seed N] [--json | --csv]\n"
+    "       vtsimd --preview NAME [--jobs N] [--every SPAN] [--seed N] [--json | --csv]\n"
     "              [-c FILE] [-s ...]...\n"
     "       vtsimd --vet FILE.so [-s KEY=VALUE]...\n"
     "\n"
@@ -60,10 +60,12 @@ static const char help[] =
     "                           one setting, over the file's: -s 'behaviour quick/delay=1s'\n"
     "      --check              tell what is wrong with the configuration, and end\n"
     "      --describe [PLUGIN]  list the behaviours there are, or tell all of one, and end\n"
-    "      --preview BEHAVIOUR  run jobs of it through virtual time, show what came of them, and "
-    "end\n"
+    "      --preview NAME       run jobs of this behaviour, or through this filter, in virtual "
+    "time,\n"
+    "                           show what came of them, and end\n"
     "      --jobs N             how many (1000)\n"
     "      --every SPAN         how far apart they come, where jobs share slots (0: all at once)\n"
+    "                           or are shown for a filter (1s)\n"
     "      --seed N             where their chance starts from (the configured seed)\n"
     "      --json, --csv        as numbers: a JSON object, or a line for each job\n"
     "      --vet FILE.so        try whether a plugin keeps the rules, and end\n"
@@ -246,6 +248,7 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
     if (!arguments->assignments)
         return EXIT_USAGE;
     arguments->preview.jobs = 1000;
+    arguments->preview.every = -1;
     while (status < 0 && (option = getopt_long(argc, argv, "c:hl:s:", options, NULL)) != -1)
         status = take_option(arguments, option);
     if (status >= 0)

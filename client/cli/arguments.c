@@ -47,12 +47,20 @@ enum {
     LONG_POLL,
     TRACE,
     WATCH,
-    DRAW
+    DRAW,
+    BEHAVIOUR,
+    OPTION,
+    CLOCK,
+    CLOCK_URL,
+    CLOCK_NAME,
+    SEED
 };
 
 /* Options that mean nothing for most commands. */
 #define WAITING  (1u << COMMAND_WAIT | 1u << COMMAND_RUN | 1u << COMMAND_RESUME)
 #define STARTING (1u << COMMAND_START)
+#define MAKING   (1u << COMMAND_START | 1u << COMMAND_RUN)
+#define TIMED    (WAITING | STARTING | 1u << COMMAND_LIST)
 #define ASKING   (~(1u << COMMAND_NEW_BEHAVIOUR))
 #define WITHIN   (ASKING & ~(1u << COMMAND_AUDIT))
 static const struct {
@@ -75,7 +83,13 @@ static const struct {
                       {TRACE, "trace", WAITING | STARTING, "start, wait, run and resume"},
                       {STATE, "state", 1u << COMMAND_LIST, "list"},
                       {WATCH, "watch", 1u << COMMAND_LIST, "list"},
-                      {DRAW, "draw", 1u << COMMAND_AUDIT, "audit"}};
+                      {DRAW, "draw", 1u << COMMAND_AUDIT, "audit"},
+                      {BEHAVIOUR, "behaviour", MAKING, "start and run"},
+                      {OPTION, "option", MAKING, "start and run"},
+                      {CLOCK, "clock", TIMED, "start, wait, run, resume and list"},
+                      {CLOCK_URL, "clock-url", TIMED, "start, wait, run, resume and list"},
+                      {CLOCK_NAME, "clock-name", TIMED, "start, wait, run, resume and list"},
+                      {SEED, "seed", TIMED, "start, wait, run, resume and list"}};
 
 enum { NARROW_OPTIONS = sizeof(narrow_options) / sizeof(narrow_options[0]) };
 
@@ -94,6 +108,12 @@ static const struct option long_options[] = {
     {"trace", no_argument, NULL, TRACE},
     {"watch", no_argument, NULL, WATCH},
     {"draw", no_argument, NULL, DRAW},
+    {"behaviour", required_argument, NULL, BEHAVIOUR},
+    {"option", required_argument, NULL, OPTION},
+    {"clock", required_argument, NULL, CLOCK},
+    {"clock-url", required_argument, NULL, CLOCK_URL},
+    {"clock-name", required_argument, NULL, CLOCK_NAME},
+    {"seed", required_argument, NULL, SEED},
     {"state", required_argument, NULL, STATE},
     {"json", no_argument, NULL, JSON},
     {"help", no_argument, NULL, 'h'},
@@ -132,6 +152,10 @@ void arguments_help(void)
         "  -h, --help              print this\n"
         "  -V, --version           print the version\n"
         "\n"
+        "Of start and run, at a vtsimd:\n"
+        "      --behaviour NAME    how the jobs go: a behaviour of its INI file, or a plugin\n"
+        "      --option KEY=VALUE  a setting of the behaviour, for these jobs alone; any number\n"
+        "\n"
         "Of wait, run and resume:\n"
         "      --backoff PLAN      when to poll: 'exponential 500ms x1.5 max 10s jitter 10%%',\n"
         "                          'fixed 1s', 'budget 12', 'learn 1s' (a poll is worth a second\n"
@@ -145,6 +169,12 @@ void arguments_help(void)
         "      --long-poll TIME    let vtsimd answer when something changes, so late at most\n"
         "      --max-errors N      failed polls, or starts, in a row that end it (default 10)\n"
         "      --trace             tell of each request, and why it comes then\n"
+        "      --clock server      wait by a vtsimd's clock: all times but that of one request "
+        "are\n"
+        "                          simulated ones; of start and list, too\n"
+        "      --clock-url URL     where that clock is (default: the server)\n"
+        "      --clock-name NAME   by which name to take part (default: one that nobody has)\n"
+        "      --seed N            draw what is left to chance in waits as in every run with N\n"
         "\n"
         "Of list:\n"
         "      --state STATE       queued, running, completed, failed or cancelled\n"
@@ -277,6 +307,51 @@ static bool read_on_timeout(struct arguments *arguments, const char *value)
            wrong("--on-timeout: \"%s\" is neither leave nor cancel", value);
 }
 
+static bool read_behaviour(struct arguments *arguments, const char *value)
+{
+    if (arguments->behaviour)
+        return wrong("--behaviour: is given twice: \"%s\" and \"%s\"", arguments->behaviour, value);
+    arguments->behaviour = value;
+    return *value || wrong("--behaviour: is empty; right is a name, such as scripted_sequence");
+}
+
+/* KEY=VALUE; the value is all that follows, and may be empty. */
+static bool read_setting(struct arguments *arguments, const char *text)
+{
+    const char *equals = strchr(text, '=');
+    struct vts_client_setting *grown;
+    char *key;
+
+    if (!equals || equals == text)
+        return wrong("--option: \"%s\" has no %s; right is KEY=VALUE, such as delay=2s", text,
+                     equals ? "key before the =" : "=");
+    key = strndup(text, (size_t)(equals - text));
+    grown = key ? realloc(arguments->settings,
+                          (arguments->setting_count + 1) * sizeof(*arguments->settings))
+                : NULL;
+    if (!grown) {
+        free(key);
+        return wrong("--option: out of memory");
+    }
+    arguments->settings = grown;
+    grown[arguments->setting_count++] = (struct vts_client_setting){key, equals + 1};
+    for (size_t i = 0; i + 1 < arguments->setting_count; i++) {
+        if (strcmp(grown[i].key, key) == 0)
+            return wrong("--option: %s is given twice: \"%s\" and \"%s\"", key, grown[i].value,
+                         equals + 1);
+    }
+    return true;
+}
+
+static bool read_seed(struct arguments *arguments, const char *value)
+{
+    int seed = 0;
+    bool good = read_count("seed", value, &seed);
+
+    arguments->options.seed = (uint64_t)seed;
+    return good;
+}
+
 static bool read_new_option(struct arguments *arguments, int option, const char *value)
 {
     int64_t *long_poll_ms = &arguments->options.long_poll_ms;
@@ -295,6 +370,22 @@ static bool read_new_option(struct arguments *arguments, int option, const char 
     case DRAW:
         arguments->draw = true;
         return true;
+    case BEHAVIOUR:
+        return read_behaviour(arguments, value);
+    case OPTION:
+        return read_setting(arguments, value);
+    case CLOCK:
+        arguments->server_clock = strcmp(value, "server") == 0;
+        return arguments->server_clock || strcmp(value, "real") == 0 ||
+               wrong("--clock: \"%s\" is neither server nor real", value);
+    case CLOCK_URL:
+        arguments->clock_url = value;
+        return true;
+    case CLOCK_NAME:
+        arguments->clock_name = value;
+        return true;
+    case SEED:
+        return read_seed(arguments, value);
     default:
         arguments->watch = true;
         return true;
@@ -413,10 +504,33 @@ static bool settle_plan(struct arguments *arguments, unsigned int given)
     return true;
 }
 
+/* Makes the clock that was asked for. */
+static bool settle_clock(struct arguments *arguments, unsigned int given)
+{
+    const char *url = arguments->clock_url ? arguments->clock_url : arguments->options.url;
+    struct vts_client_error error;
+
+    if (!arguments->server_clock)
+        return !(given & (note(CLOCK_URL) | note(CLOCK_NAME))) ||
+               wrong("--clock-url and --clock-name are for --clock server");
+    arguments->options.clock =
+        vts_client_clock_server(VTS_CLIENT_CLOCK_SERVER(.url = url, .token = getenv("VTSIM_TOKEN"),
+                                                        .name = arguments->clock_name),
+                                &error);
+    return arguments->options.clock || wrong("--clock server: %s", error.message);
+}
+
 void arguments_finish(struct arguments *arguments)
 {
+    vts_client_clock_release(arguments->options.clock);
+    arguments->options.clock = NULL;
     vts_client_plan_release(arguments->options.plan);
     arguments->options.plan = NULL;
+    for (size_t i = 0; i < arguments->setting_count; i++)
+        free((char *)(uintptr_t)arguments->settings[i].key); /* ours, and const for the library */
+    free(arguments->settings);
+    arguments->settings = NULL;
+    arguments->setting_count = 0;
 }
 
 bool arguments_read(struct arguments *arguments, int argc, char **argv)
@@ -451,5 +565,5 @@ bool arguments_read(struct arguments *arguments, int argc, char **argv)
            check_options(arguments, given, argv[optind]) &&
            (!(arguments->draw && arguments->json) ||
             wrong("audit: --draw and --json are asked for one at a time")) &&
-           settle_plan(arguments, given);
+           settle_plan(arguments, given) && settle_clock(arguments, given);
 }

@@ -43,6 +43,11 @@ struct arguments {
     const char *url;     /* that -u gave; NULL: it did not */
     const char *timeout; /* that -t gave, as it was written; NULL: none */
     bool json, trace, watch, draw;
+    const char *behaviour;               /* of start and run; NULL: what the server says */
+    struct vts_client_setting *settings; /* of start and run: setting_count of them */
+    size_t setting_count;
+    bool server_clock;
+    const char *clock_url, *clock_name; /* NULL: the server, and a name that is made up */
     struct vts_client_options options;
 };
 

@@ -4,6 +4,7 @@
  * figures mean is told by the manual, vtsimd(8). */
 #include "audit.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,41 +70,83 @@ static void print_number(const char *format, double number)
     output_print(format, text);
 }
 
-static void print_head(void)
+/* How many characters a text has, and how many bytes its first `most` ones have. */
+static int characters(const char *text, int most, int *bytes)
 {
-    output_print("%-*s %-9s %5s %7s %5s %9s %6s %8s %8s %6s %6s\n", LABEL, "JOB", "STATE", "POLLS",
-                 "USELESS", "EARLY", "AFTER-END", "STARTS", "DELAY", "WAIT", "GROWTH", "COST");
+    int count = 0;
+
+    *bytes = 0;
+    for (; *text && count < most; text++, ++*bytes, count++)
+        while (((unsigned char)text[1] & 0xC0) == 0x80) {
+            text++;
+            ++*bytes;
+        }
+    return count;
 }
 
-/* A row; `state` is what stands in its place. */
-static void print_row(const char *id, const char *state, struct json_object *of)
+/* Padded to LABEL characters; one that is longer loses its end where it is to be `cut`. */
+static void print_label(const char *id, bool cut)
 {
-    struct json_object *intervals = NULL;
     char label[OUTPUT_ID_MAX];
+    int bytes, count;
 
     output_escape(label, sizeof(label), id);
+    count = characters(label, INT_MAX, &bytes);
+    if (count > LABEL && cut) {
+        characters(label, LABEL - 1, &bytes);
+        output_print("%.*s~", bytes, label);
+    } else {
+        output_print("%s%*s", label, count < LABEL ? LABEL - count : 0, "");
+    }
+}
+
+static void print_head(void)
+{
+    output_print("%-*s %-9s %5s %7s %5s %9s %6s %5s %7s %7s %7s %7s %6s %6s %6s\n", LABEL, "JOB",
+                 "STATE", "POLLS", "USELESS", "EARLY", "AFTER-END", "STARTS", "CONNS", "DELAY",
+                 "MIN", "MEDIAN", "MAX", "GROWTH", "JITTER", "COST");
+}
+
+/* A row; `state` is what stands in its place, and `starts` those that were no duplicates. */
+static void print_row(const char *id, const char *state, double starts, struct json_object *of)
+{
+    struct json_object *intervals = NULL;
+
     json_object_object_get_ex(of, "intervals", &intervals);
-    output_print("%-*s %-9s %5.0f %7.0f %5.0f %9.0f %6.0f", LABEL, label, state,
-                 number_of(of, "polls", 0), number_of(of, "useless_polls", 0),
-                 number_of(of, "early_polls", 0), number_of(of, "polls_after_end", 0),
-                 1 + number_of(of, "duplicate_starts", 0));
-    print_seconds(" %8s", number_of(of, "detection_delay", -1));
-    print_seconds(" %8s", number_of(intervals, "median", -1));
+    print_label(id, false);
+    output_print(" %-9s %5.0f %7.0f %5.0f %9.0f %6.0f %5.0f", state, number_of(of, "polls", 0),
+                 number_of(of, "useless_polls", 0), number_of(of, "early_polls", 0),
+                 number_of(of, "polls_after_end", 0), starts + number_of(of, "duplicate_starts", 0),
+                 number_of(of, "connections", 0));
+    print_seconds(" %7s", number_of(of, "detection_delay", -1));
+    print_seconds(" %7s", number_of(intervals, "min", -1));
+    print_seconds(" %7s", number_of(intervals, "median", -1));
+    print_seconds(" %7s", number_of(intervals, "max", -1));
     print_number(" %6s", number_of(of, "growth", -1));
-    print_number(" %6s\n", number_of(of, "cost", -1));
+    print_number(" %6s", number_of(of, "jitter", -1));
+    print_number(" %6s", number_of(of, "cost", -1));
+}
+
+static void print_job(struct json_object *job)
+{
+    print_row(text_of(job, "id"), text_of(job, "state"), 1, job);
+    output_print(number_of(job, "abandoned", 0) > 0 ? "  abandoned\n" : "\n");
 }
 
 static void print_sum(struct json_object *sum)
 {
-    output_print("\n%.0f jobs, %.0f of them ended", number_of(sum, "jobs", 0),
+    double jobs = number_of(sum, "jobs", 0);
+
+    print_row("(all)", "", jobs, sum);
+    output_print("\n\n%.0f job%s, %.0f ended", jobs, jobs == 1 ? "" : "s",
                  number_of(sum, "ended", 0));
-    output_print(": %.0f polls, %.0f of them useless, %.0f early, %.0f after the end",
-                 number_of(sum, "polls", 0), number_of(sum, "useless_polls", 0),
-                 number_of(sum, "early_polls", 0), number_of(sum, "polls_after_end", 0));
-    output_print("; %.0f duplicate starts, %.0f abandoned, %.0f connections",
-                 number_of(sum, "duplicate_starts", 0), number_of(sum, "abandoned", 0),
-                 number_of(sum, "connections", 0));
-    print_seconds("; seen %s after the end at the latest\n", number_of(sum, "detection_delay", -1));
+    output_print(" (%.0f unseen), %.0f abandoned; %.0f polls with faults",
+                 number_of(sum, "unseen", 0), number_of(sum, "abandoned", 0),
+                 number_of(sum, "faults", 0));
+    output_print("; %.0f starts too early", number_of(sum, "early_starts", 0));
+    if (number_of(sum, "unknown_polls", -1) >= 0)
+        output_print("; %.0f polls of jobs that are not there", number_of(sum, "unknown_polls", 0));
+    output_print("\n");
 }
 
 /* ---- bars ---- */
@@ -203,7 +246,7 @@ static void draw_bar(const struct drawing *drawing, const struct job *job)
 {
     struct json_object *times = times_of(job);
     size_t count = times ? json_object_array_length(times) : 0, i;
-    char line[COLUMNS_AT_MOST + 1], label[OUTPUT_ID_MAX];
+    char line[COLUMNS_AT_MOST + 1];
     int from = column(drawing, job->from), to = column(drawing, job->to), used;
 
     memset(line, ' ', (size_t)drawing->columns);
@@ -218,9 +261,8 @@ static void draw_bar(const struct drawing *drawing, const struct job *job)
     for (used = drawing->columns; used > 0 && line[used - 1] == ' '; used--)
         ;
     line[used] = '\0';
-    output_escape(label, sizeof(label), text_of(job->audit, "id"));
-    output_print("%-*.*s %s%s\n", LABEL, LABEL, label, line,
-                 times ? "" : "  (its poll times are not kept)");
+    print_label(text_of(job->audit, "id"), true);
+    output_print(" %s%s\n", line, times ? "" : "  (its poll times are not kept)");
 }
 
 /* "      x 1.2s status 503, 3s reset" */
@@ -305,6 +347,13 @@ static void print_json(struct json_object *object)
                              object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
+static void print_json_sum(struct json_object *sum)
+{
+    output_print("{\"sum\":");
+    output_print("%s}\n", json_object_to_json_string_ext(sum, JSON_C_TO_STRING_PLAIN |
+                                                                  JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
 static int tell_one(const struct arguments *arguments, struct drawing *drawing)
 {
     struct json_object *answer = fetch_job(arguments, arguments->id);
@@ -317,7 +366,7 @@ static int tell_one(const struct arguments *arguments, struct drawing *drawing)
         print_json(answer);
     } else {
         print_head();
-        print_row(text_of(answer, "id"), text_of(answer, "state"), answer);
+        print_job(answer);
     }
     json_object_put(answer);
     return EXIT_COMPLETED;
@@ -331,7 +380,7 @@ static bool tell_listed(const struct arguments *arguments, struct json_object *j
     if (arguments->json) {
         print_json(job);
     } else if (!arguments->draw) {
-        print_row(text_of(job, "id"), text_of(job, "state"), job);
+        print_job(job);
     } else {
         answer = fetch_job(arguments, text_of(job, "id"));
         return answer && add_job(drawing, answer);
@@ -368,8 +417,8 @@ static int tell_all(const struct arguments *arguments, struct drawing *drawing)
         good = tell_page(arguments, page, drawing);
         snprintf(after, sizeof(after), "%s", text_of(page, "next"));
         json_object_object_get_ex(page, "sum", &sum);
-        if (good && !*after && !arguments->json && !arguments->draw)
-            print_sum(sum);
+        if (good && !*after && !arguments->draw)
+            (arguments->json ? print_json_sum : print_sum)(sum);
         json_object_put(page);
     } while (good && *after);
     return good ? EXIT_COMPLETED : EXIT_SERVER;

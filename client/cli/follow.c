@@ -215,7 +215,8 @@ static struct vts_client_operation *begin_one(struct follower *follower, size_t 
     struct vts_client_options options = arguments->options;
     const struct vts_client_call *call =
         VTS_CLIENT_CALL(.done = on_done, .poll = on_poll, .arg = &follower->jobs[i],
-                        .options = &options);
+                        .options = &options, .behaviour = arguments->behaviour,
+                        .settings = arguments->settings, .setting_count = arguments->setting_count);
 
     options.trace = on_trace;
     options.trace_arg = &follower->jobs[i];

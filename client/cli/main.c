@@ -27,7 +27,11 @@ static int start(struct vts_client *client, const struct arguments *arguments)
 
     options.trace = watcher_trace;
     options.trace_arg = &watcher;
-    result = vts_client_start_sync(client, arguments->id, VTS_CLIENT_CALL(.options = &options));
+    result = vts_client_start_sync(client, arguments->id,
+                                   VTS_CLIENT_CALL(.options = &options,
+                                                   .behaviour = arguments->behaviour,
+                                                   .settings = arguments->settings,
+                                                   .setting_count = arguments->setting_count));
     if (watcher.unreached.code)
         return report_error(&watcher.unreached, arguments, arguments->id, NULL);
     if (result->error.code)

@@ -80,6 +80,19 @@ void output_error(const char *format, ...)
     fprintf(stderr, "vtsim: %s\n", safe);
 }
 
+void output_error_lines(const char *text)
+{
+    char line[5120], safe[8192];
+    size_t length;
+
+    for (; *text; text += length + (text[length] == '\n')) {
+        length = strcspn(text, "\n");
+        snprintf(line, sizeof(line), "%.*s", (int)length, text);
+        output_escape(safe, sizeof(safe), line);
+        fprintf(stderr, "%s\n", safe);
+    }
+}
+
 void output_pending(const char *id)
 {
     char safe[OUTPUT_ID_MAX];

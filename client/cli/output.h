@@ -20,6 +20,9 @@ void output_escape(char *out, size_t room, const char *text);
 /* One line on standard error: "vtsim: ...". Made safe; cut behind some 5000 bytes. */
 __attribute__((format(printf, 1, 2))) void output_error(const char *format, ...);
 
+/* Lines on standard error, each made safe for itself. */
+void output_error_lines(const char *text);
+
 /* Prints on standard output, as is. All that `vtsim` prints there goes through here: where the reader
  * has left (`| head -1`), it ends as other tools do, by SIGPIPE, silently. */
 __attribute__((format(printf, 1, 2))) void output_print(const char *format, ...);

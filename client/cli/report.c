@@ -114,6 +114,11 @@ static void find_hint(struct hint *hint, const struct vts_client_error *error,
     case VTS_CLIENT_ERR_PROTOCOL:
         advise(hint, "; does -u lead to a video-translation service?");
         break;
+    case VTS_CLIENT_ERR_REFUSED:
+        if ((arguments->behaviour || arguments->setting_count) &&
+            (error->http_status == 404 || error->http_status == 405))
+            advise(hint, "; --behaviour and --option need a vtsimd: does -u lead to one?");
+        break;
     default:
         break;
     }
@@ -149,6 +154,8 @@ static const char *code_name(enum vts_client_err code)
         return "server";
     case VTS_CLIENT_ERR_PROTOCOL:
         return "protocol";
+    case VTS_CLIENT_ERR_CLOCK:
+        return "clock";
     default:
         return "internal";
     }
@@ -176,6 +183,17 @@ static void print_json(const struct vts_client_error *error, const char *id, con
     output_json_error(id, job ? vts_client_status_name(job->status) : NULL, &failure);
 }
 
+/* The server's own words, where they are more than the one line that the library makes of them: a script's
+ * error shows the place below its line. */
+static bool print_said(const struct vts_client_error *error, const char *said)
+{
+    if (!said || strstr(error->message, said))
+        return false;
+    output_error("the server refused with status %d, and says:", error->http_status);
+    output_error_lines(said);
+    return true;
+}
+
 int report_error(const struct vts_client_error *error, const struct arguments *arguments,
                  const char *id, const struct vts_client_result *result)
 {
@@ -184,7 +202,8 @@ int report_error(const struct vts_client_error *error, const struct arguments *a
 
     word(error, arguments, text, sizeof(text));
     find_hint(&hint, error, arguments, id);
-    output_error("%s%s", text, hint.text);
+    if (error->code != VTS_CLIENT_ERR_REFUSED || !print_said(error, result ? result->said : NULL))
+        output_error("%s%s", text, hint.text);
     if (error->code == VTS_CLIENT_ERR_INVALID)
         return EXIT_USAGE;
     if (arguments->json && id)

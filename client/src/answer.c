@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "error.h"
 #include "handle.h"
 #include "plans.h"
 
@@ -22,8 +23,10 @@ void answer_note(struct vts_client *client, const struct settings *settings,
     if (reply->end != REPLY_ANSWERED)
         return;
     /* A good answer without the header comes from somebody else than those before. */
-    if (good || reply->features)
+    if (good || reply->features) {
         client->features = reply->features;
+        client->heard = true;
+    }
     if (good)
         retry_budget_reward(&client->budget);
     if (holds_back(reply->status) && settings->options.retry_after != VTS_CLIENT_RETRY_AFTER_IGNORE)
@@ -196,6 +199,18 @@ static void started(struct vts_client_operation *operation, struct protocol_answ
     delay_sleep(operation, delay, plan_ms);
 }
 
+/* A job was started, by a server that may have passed over what it should be. */
+static bool is_another(const struct vts_client_operation *operation, struct heard *heard)
+{
+    if (!operation->wish || operation->client->features & FEATURE_OPTIONS)
+        return false;
+    error_set(&heard->error, VTS_CLIENT_ERR_PROTOCOL, heard->error.http_status,
+              "job \"%s\" was started, by a server that does not say that it takes a behaviour or "
+              "settings for one job: it may be another job than was asked for",
+              operation->id);
+    return true;
+}
+
 static void after_start(struct vts_client_operation *operation, struct protocol_answer *answer,
                         struct heard *heard, bool arrived)
 {
@@ -203,6 +218,8 @@ static void after_start(struct vts_client_operation *operation, struct protocol_
     struct wait_delay delay;
     int64_t plan_ms;
 
+    if (next == WAIT_PLAN && is_another(operation, heard))
+        next = WAIT_ENDED;
     if (next == WAIT_PLAN) {
         started(operation, answer, heard);
         return;
@@ -311,9 +328,13 @@ void answer_single(const struct reply *reply, void *arg)
     delay_give_back(operation);
     operation->polls +=
         operation->question == PROTOCOL_STATUS || operation->question == PROTOCOL_JOB;
+    free(operation->said);
+    operation->said = NULL;
     if (!protocol_read(operation->question, operation->id, client->target.authority, reply, &answer,
-                       &heard.error))
+                       &heard.error)) {
         client->counters.failed++;
+        operation->said = protocol_said(reply);
+    }
     dispatch(operation, &answer, &heard, reply->end != REPLY_NOT_CONNECTED);
     protocol_answer_finish(&answer);
     handle_hold(client);

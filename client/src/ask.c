@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "chance.h"
+#include "error.h"
 #include "handle.h"
 
 /* The start keeps to the API that it was sent to first: its repetition is to be known as one. */
@@ -16,7 +17,7 @@ static void choose_start(struct vts_client_operation *operation)
     if (operation->starts)
         return;
     operation->question = PROTOCOL_START;
-    if (client->features & FEATURE_KEY) {
+    if (operation->wish || client->features & FEATURE_KEY) {
         operation->question = PROTOCOL_CREATE;
         snprintf(operation->key, sizeof(operation->key), "vtsim-%016llx",
                  (unsigned long long)chance_next(&client->chance));
@@ -55,7 +56,7 @@ static char *body_of(const struct vts_client_operation *operation)
     if (operation->question == PROTOCOL_START)
         return protocol_start_body(operation->id);
     if (operation->question == PROTOCOL_CREATE)
-        return protocol_create_body(operation->id);
+        return operation->wish ? strdup(operation->wish) : protocol_create_body(operation->id);
     return NULL;
 }
 
@@ -92,6 +93,19 @@ static void note_wait(struct vts_client_operation *operation, int64_t now_ms)
     if (operation->queued_ms < now_ms && operation->reason != VTS_CLIENT_REASON_HOST_GATE &&
         operation->reason != VTS_CLIENT_REASON_RETRY_BUDGET)
         operation->reason = VTS_CLIENT_REASON_CONNECTION;
+}
+
+bool ask_may(const struct vts_client_operation *operation, struct vts_client_error *error)
+{
+    const struct vts_client *client = operation->client;
+
+    if (!operation->starting || !operation->wish || !client->heard ||
+        client->features & FEATURE_OPTIONS)
+        return true;
+    return error_set(error, VTS_CLIENT_ERR_REFUSED, 0,
+                     "%s does not take a behaviour or settings for one job: no options in the "
+                     "Vtsim-Features of its last answer",
+                     client->target.authority);
 }
 
 bool ask(struct vts_client_operation *operation)

@@ -142,6 +142,8 @@ static struct batch *create(struct vts_client *client, size_t count)
 static void join(struct batch *batch, size_t place, struct vts_client_operation *operation)
 {
     pump_remove(operation);
+    free(operation->said);
+    operation->said = NULL;
     batch->members[place] = operation;
     operation->batch = batch; /* NOLINT(clang-analyzer-core.NullDereference): gather gave it */
     operation->batch_place = place;

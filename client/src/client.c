@@ -11,6 +11,7 @@
 #include "error.h"
 #include "handle.h"
 #include "options.h"
+#include "private_loop.h"
 #include "token.h"
 
 const char *vts_client_version(void) { return VTSIM_VERSION; }
@@ -51,21 +52,6 @@ void handle_release(struct vts_client *client)
     free(client);
 }
 
-/* A base for blocking calls alone: with timers that are exact, and without the locks that it would
- * have where the program uses libevent from several threads. */
-static struct event_base *private_base(void)
-{
-    struct event_config *config = event_config_new();
-    struct event_base *base = NULL;
-
-    if (!config)
-        return NULL;
-    if (event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER | EVENT_BASE_FLAG_NOLOCK) == 0)
-        base = event_base_new_with_config(config);
-    event_config_free(config);
-    return base;
-}
-
 static void on_ring(void *arg)
 {
     struct vts_client *client = arg;
@@ -73,6 +59,23 @@ static void on_ring(void *arg)
     handle_hold(client);
     timeline_fire(&client->timeline);
     pump(client);
+    handle_release(client);
+}
+
+/* The clock is lost, and with it all that waits on it: those that are under way now, which are a beginning of
+ * the list, and none that a user's function begins meanwhile. */
+static void on_clock_failed(void *arg, const struct vts_client_error *error)
+{
+    struct vts_client *client = arg;
+    struct vts_client_operation *operation;
+    struct vts_client_error kept = *error;
+
+    handle_hold(client);
+    TAILQ_FOREACH(operation, &client->operations, all) operation->clockless = true;
+    while ((operation = TAILQ_FIRST(&client->operations)) && operation->clockless)
+        operation_finish(operation, &kept);
+    if (!client->destroyed && !client->under_way)
+        timeline_stop(&client->timeline, &client->pump_timer);
     handle_release(client);
 }
 
@@ -111,6 +114,7 @@ static bool build(struct vts_client *client, const struct vts_client_options *op
         !timeline_init(&client->timeline, options->clock, client->base, on_ring, client) ||
         !timers_reserve(&client->timeline.timers))
         return false;
+    client->timeline.seat.fail = on_clock_failed;
     retry_budget_init(&client->budget, options->retry_budget, timeline_now_ms(&client->timeline));
     client->chance = find_seed(options);
     client->transport = transport_create(client->base, &client->target, &client->timeline,
@@ -136,7 +140,7 @@ struct vts_client *vts_client_create(struct event_base *base,
     }
     client->settings->options.url = NULL;
     client->own_base = !base;
-    client->base = base ? base : private_base();
+    client->base = base ? base : private_loop_create();
     if (!build(client, &client->settings->options)) {
         error_set(error, VTS_CLIENT_ERR_MEMORY, 0, "out of memory");
         handle_release(client);

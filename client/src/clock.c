@@ -56,6 +56,19 @@ struct vts_client_clock *vts_client_clock_custom(const struct vts_client_clock_s
     return clock;
 }
 
+struct vts_client_clock *clock_create_driven(const struct clock_driver *driver, void *arg)
+{
+    struct vts_client_clock *clock = clock_create(CLOCK_DRIVEN);
+
+    if (!clock) {
+        driver->destroy(arg);
+        return NULL;
+    }
+    clock->driver = driver;
+    clock->arg = arg;
+    return clock;
+}
+
 struct vts_client_clock *vts_client_clock_hold(struct vts_client_clock *clock)
 {
     clock->references++;
@@ -64,16 +77,27 @@ struct vts_client_clock *vts_client_clock_hold(struct vts_client_clock *clock)
 
 void vts_client_clock_release(struct vts_client_clock *clock)
 {
-    if (clock && --clock->references == 0)
-        free(clock);
+    if (!clock || --clock->references)
+        return;
+    if (clock->kind == CLOCK_DRIVEN)
+        clock->driver->destroy(clock->arg);
+    free(clock);
 }
+
+int64_t clock_real_ms(void) { return system_ms(CLOCK_MONOTONIC); }
 
 static int64_t clock_now_ms(const struct vts_client_clock *clock)
 {
-    if (clock->kind == CLOCK_VIRTUAL)
+    switch (clock->kind) {
+    case CLOCK_VIRTUAL:
         return clock->now_ms;
-    return clock->kind == CLOCK_CUSTOM ? clock->source.now_ms(clock->arg)
-                                       : system_ms(CLOCK_MONOTONIC);
+    case CLOCK_CUSTOM:
+        return clock->source.now_ms(clock->arg);
+    case CLOCK_DRIVEN:
+        return clock->driver->now_ms(clock->arg);
+    default:
+        return clock_real_ms();
+    }
 }
 
 int64_t vts_client_clock_now_ms(const struct vts_client_clock *clock)
@@ -91,7 +115,7 @@ static void ring_soon(struct seat *seat)
         event_add(seat->event, &at_once);
 }
 
-static struct seat *first_due(const struct vts_client_clock *clock)
+struct seat *clock_first_due(const struct vts_client_clock *clock)
 {
     struct seat *first = NULL, *seat;
 
@@ -103,8 +127,8 @@ static struct seat *first_due(const struct vts_client_clock *clock)
     return first && first->due_ms != INT64_MAX ? first : NULL;
 }
 
-/* Wakes whoever is due, or, where nothing is under way, whoever is due first. */
-static void consider(struct vts_client_clock *clock)
+/* Of a virtual clock. Wakes whoever is due, or, where nothing is under way, whoever is due first. */
+static void consider_virtual(struct vts_client_clock *clock)
 {
     struct seat *seat;
 
@@ -113,7 +137,7 @@ static void consider(struct vts_client_clock *clock)
         if (seat->due_ms <= clock->now_ms)
             ring_soon(seat);
     }
-    seat = clock->busy ? NULL : first_due(clock);
+    seat = clock->busy ? NULL : clock_first_due(clock);
     if (seat)
         ring_soon(seat);
 }
@@ -125,14 +149,14 @@ static void on_virtual(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (!clock->busy && first_due(clock) == seat && clock->now_ms < seat->due_ms)
+    if (!clock->busy && clock_first_due(clock) == seat && clock->now_ms < seat->due_ms)
         clock->now_ms = seat->due_ms;
     vts_client_clock_hold(clock);
     if (seat->due_ms <= clock->now_ms) {
         seat->due_ms = INT64_MAX;
         seat->ring(seat->arg); /* the seat may be gone after this */
     }
-    consider(clock);
+    consider_virtual(clock);
     vts_client_clock_release(clock);
 }
 
@@ -141,7 +165,7 @@ void vts_client_clock_advance(struct vts_client_clock *clock, int64_t by_ms)
     if (clock->kind != CLOCK_VIRTUAL || by_ms < 1)
         return;
     clock->now_ms = by_ms < INT64_MAX / 2 - clock->now_ms ? clock->now_ms + by_ms : INT64_MAX / 2;
-    consider(clock);
+    consider_virtual(clock);
 }
 
 /* ---- real alarms ----------------------------------------------------------------------------- */
@@ -173,6 +197,15 @@ static void set_real(struct seat *seat, int64_t due_ms)
 
 static void on_custom(void *arg) { on_real(-1, 0, arg); }
 
+/* What is waited for on the clock, or hinders it, has changed. */
+static void consider(struct vts_client_clock *clock)
+{
+    if (clock->kind == CLOCK_VIRTUAL)
+        consider_virtual(clock);
+    else if (clock->kind == CLOCK_DRIVEN)
+        clock->driver->consider(clock);
+}
+
 /* ---- seats ----------------------------------------------------------------------------------- */
 
 static bool make_alarm(struct seat *seat, struct event_base *base)
@@ -181,6 +214,10 @@ static bool make_alarm(struct seat *seat, struct event_base *base)
 
     if (clock->kind == CLOCK_CUSTOM) {
         seat->alarm = clock->source.alarm_create(clock->arg, on_custom, seat);
+        return seat->alarm != NULL;
+    }
+    if (clock->kind == CLOCK_DRIVEN) {
+        seat->alarm = clock->driver->sit(seat, base);
         return seat->alarm != NULL;
     }
     seat->event = evtimer_new(base, clock->kind == CLOCK_VIRTUAL ? on_virtual : on_real, seat);
@@ -213,10 +250,11 @@ void seat_finish(struct seat *seat)
     clock->busy -= seat->busy;
     if (seat->event)
         event_free(seat->event);
-    if (seat->alarm)
+    if (seat->alarm && clock->kind == CLOCK_DRIVEN)
+        clock->driver->stand(seat);
+    else if (seat->alarm)
         clock->source.alarm_destroy(seat->alarm);
-    if (clock->kind == CLOCK_VIRTUAL)
-        consider(clock);
+    consider(clock);
     vts_client_clock_release(clock);
     seat->clock = NULL;
 }
@@ -235,6 +273,9 @@ void seat_set(struct seat *seat, int64_t due_ms)
             event_del(seat->event);
         consider(seat->clock);
         break;
+    case CLOCK_DRIVEN:
+        consider(seat->clock);
+        break;
     case CLOCK_CUSTOM:
         seat->clock->source.alarm_set(seat->alarm, due_ms);
         break;
@@ -251,8 +292,7 @@ void seat_idle(struct seat *seat)
 {
     seat->busy--;
     seat->clock->busy--;
-    if (seat->clock->kind == CLOCK_VIRTUAL)
-        consider(seat->clock);
+    consider(seat->clock);
 }
 
 void seat_catch_up(struct seat *seat, int64_t now_ms)
@@ -271,9 +311,16 @@ int64_t seat_unix_ms(const struct seat *seat)
 
     if (clock->kind == CLOCK_VIRTUAL)
         return UNIX_2000_MS + clock->now_ms;
+    if (clock->kind == CLOCK_DRIVEN)
+        return clock->driver->unix_ms(clock->arg);
     if (clock->kind == CLOCK_CUSTOM && clock->source.unix_ms)
         return clock->source.unix_ms(clock->arg);
     return system_ms(CLOCK_REALTIME);
 }
 
 bool seat_is_real(const struct seat *seat) { return seat->clock->kind == CLOCK_REAL; }
+
+bool seat_times_requests(const struct seat *seat)
+{
+    return seat->clock->kind == CLOCK_VIRTUAL || seat->clock->kind == CLOCK_CUSTOM;
+}

@@ -37,6 +37,8 @@ const char *vts_client_strerror(enum vts_client_err code)
         return "an answer that makes no sense";
     case VTS_CLIENT_ERR_ABANDONED:
         return "the operation was abandoned";
+    case VTS_CLIENT_ERR_CLOCK:
+        return "the server's clock cannot be had";
     }
     return "unknown error";
 }

@@ -57,12 +57,15 @@ struct vts_client_operation {
     bool planned;         /* the plan was asked before */
     bool aged;            /* born_ms is the job's start, and not only the wait's */
     bool stopped;         /* it was asked to stop: what it took tells nothing of others */
+    bool clockless;       /* its clock is lost: it is about to end */
     bool holds_wait;      /* it has one of the places for requests that wait for a change */
 
     char *id;   /* NULL for a list */
     char *path; /* of a list */
+    char *wish; /* of a start that names a behaviour or settings: its body; NULL: it does not */
+    char *said; /* the server's words with the last error; NULL: none */
     char key[32];
-    struct vts_client_call call; /* call.options is not kept */
+    struct vts_client_call call; /* of what it points to, nothing is kept */
     struct settings *settings;
     struct wait wait;
 
@@ -117,6 +120,7 @@ struct vts_client {
     struct gate gate;
     struct retry_budget budget;
     unsigned int features;
+    bool heard; /* there was an answer, so that `features` is what its server has */
     bool long_poll_off, batch_off;
     int long_polls;   /* under way, or about to be */
     size_t max_batch; /* shrinks where answers get too long */
@@ -197,6 +201,9 @@ int64_t delay_long_poll_s(struct vts_client_operation *operation);
 void delay_give_back(struct vts_client_operation *operation);
 
 /* ---- ask.c: requests ---- */
+
+/* Can the server do what is to be asked, for all that is known? False with *error filled. */
+bool ask_may(const struct vts_client_operation *operation, struct vts_client_error *error);
 
 /* Sends the operation's next request. False where memory is short. */
 bool ask(struct vts_client_operation *operation);

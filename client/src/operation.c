@@ -10,6 +10,7 @@
 #include "handle.h"
 #include "options.h"
 #include "plans.h"
+#include "wish.h"
 
 static void on_timer(void *arg);
 
@@ -44,6 +45,8 @@ void operation_release(struct vts_client_operation *operation)
     free(operation->trouble);
     free(operation->id);
     free(operation->path);
+    free(operation->wish);
+    free(operation->said);
     free(operation);
     handle_release(client);
 }
@@ -95,12 +98,30 @@ static bool prepare_list(struct vts_client_operation *operation,
     return operation->path || no_memory(error);
 }
 
+/* What the start says of its job. Nothing of it is needed any more after this. */
+static bool prepare_wish(struct vts_client_operation *operation, struct vts_client_error *error)
+{
+    struct vts_client_call *call = &operation->call;
+
+    if (wish_is_given(call)) {
+        if (!operation->starting)
+            return error_set(error, VTS_CLIENT_ERR_INVALID, 0,
+                             "call: a behaviour and settings are for a start or a run");
+        operation->wish = wish_body(operation->id, call, error);
+        if (!operation->wish)
+            return false;
+    }
+    call->behaviour = NULL;
+    call->settings = NULL;
+    return true;
+}
+
 /* What is asked first. */
 static bool prepare(struct vts_client_operation *operation, const struct operation_request *request,
                     struct vts_client_error *error)
 {
     if (request->kind == OPERATION_LIST || request->kind == OPERATION_WATCH)
-        return prepare_list(operation, request->query, error);
+        return prepare_wish(operation, error) && prepare_list(operation, request->query, error);
     if (!protocol_check_id(request->id, error))
         return false;
     operation->id = strdup(request->id);
@@ -108,7 +129,7 @@ static bool prepare(struct vts_client_operation *operation, const struct operati
         return no_memory(error);
     operation->starting = request->kind == OPERATION_START || request->kind == OPERATION_RUN;
     operation->question = request->kind == OPERATION_CANCEL ? PROTOCOL_CANCEL : PROTOCOL_STATUS;
-    return true;
+    return prepare_wish(operation, error);
 }
 
 static void set_times(struct vts_client_operation *operation,
@@ -279,8 +300,10 @@ static void fill_result(struct vts_client_operation *operation, struct vts_clien
 
     *result = (struct vts_client_result){
         .size = sizeof(*result), .polls = operation->polls, .starts = operation->starts};
-    if (error)
+    if (error) {
         result->error = *error;
+        result->said = error->http_status ? operation->said : NULL;
+    }
     result->elapsed_ms = operation_now_ms(operation) - operation->began_ms;
     if (operation->kind == OPERATION_LIST && !result->error.code) {
         result->jobs = seen->jobs;

@@ -16,6 +16,7 @@
 
 #define MAX_DEPTH 32   /* of JSON: no honest answer is deeper */
 #define MAX_SAID  300  /* bytes of a server's own words in a message */
+#define MAX_WORDS 4096 /* bytes of them in a result */
 #define MAX_LINE  6000 /* bytes of a path that asks for several jobs: 8000 is what others take */
 
 /* ---- requests -------------------------------------------------------------------------------- */
@@ -63,7 +64,7 @@ static char *percent_encode(char *out, const char *text)
     return out;
 }
 
-static char *path_with(const char *start, const char *id)
+char *protocol_path_with(const char *start, const char *id)
 {
     size_t length = strlen(start);
     char *path = malloc(length + 3 * strlen(id) + 1);
@@ -83,7 +84,7 @@ static char *job_path(const char *id)
         return strdup("/jobs/%2E");
     if (strcmp(id, "..") == 0)
         return strdup("/jobs/%2E%2E");
-    return path_with("/jobs/", id);
+    return protocol_path_with("/jobs/", id);
 }
 
 char *protocol_path(enum protocol_question question, const char *id)
@@ -94,7 +95,7 @@ char *protocol_path(enum protocol_question question, const char *id)
     case PROTOCOL_CREATE:
         return strdup("/jobs");
     case PROTOCOL_STATUS:
-        return path_with("/status?job_id=", id);
+        return protocol_path_with("/status?job_id=", id);
     default:
         return job_path(id);
     }
@@ -420,19 +421,25 @@ static void explain_silence(const struct reply *reply, const char *authority,
     }
 }
 
-/* The server's own words, where it has some, and when it wants to be asked again: the end of a
- * message. A poll's Retry-After is obeyed and needs no words. */
+/* How much of a text goes into so many bytes, in whole characters. */
+static size_t cut(const char *text, size_t length, size_t most)
+{
+    if (length <= most)
+        return length;
+    for (length = most; length && ((unsigned char)text[length] & 0xc0) == 0x80;)
+        length--;
+    return length;
+}
+
+/* The first line of the server's own words, where it has some (long ones are cut: they must not push the rest
+ * out of the message), and when it wants to be asked again: the end of a message. A poll's Retry-After is
+ * obeyed and needs no words. */
 static void quote(enum protocol_question question, const struct reply *reply, const char *said,
                   char *out, size_t room)
 {
-    size_t used = 0, length = said ? strlen(said) : 0;
+    size_t used = 0, length = said ? cut(said, strcspn(said, "\n"), MAX_SAID) : 0;
     long long wait_s = (long long)(reply->retry_after_ms / 1000);
 
-    /* Long words must not push the rest out of the message. */
-    if (length > MAX_SAID) {
-        for (length = MAX_SAID; length && ((unsigned char)said[length] & 0xc0) == 0x80;)
-            length--;
-    }
     *out = '\0';
     if (said)
         used = (size_t)snprintf(out, room, ": %.*s", (int)length, said);
@@ -479,6 +486,22 @@ static bool explain_refusal(enum protocol_question question, const char *id,
     explain_status(question, id, reply->status, said, error);
     json_object_put(tree);
     return false;
+}
+
+char *protocol_said(const struct reply *reply)
+{
+    struct json_object *tree = NULL;
+    const char *words = NULL;
+    char *copy = NULL;
+
+    if (reply->end == REPLY_ANSWERED && reply->status / 100 != 2)
+        tree = parse(reply->body, reply->length);
+    if (tree)
+        words = text_of(tree, "error");
+    if (words)
+        copy = strndup(words, cut(words, strlen(words), MAX_WORDS));
+    json_object_put(tree);
+    return copy;
 }
 
 /* Reads the reply's JSON. False with *error filled where there is none, or the status says no. */

@@ -55,6 +55,7 @@ bool protocol_is_unreserved(char byte);
 char *protocol_start_body(const char *id);
 char *protocol_create_body(const char *id);
 char *protocol_path(enum protocol_question question, const char *id); /* of one job, or a start */
+char *protocol_path_with(const char *start, const char *text);        /* the text percent-encoded */
 char *protocol_list_path(const struct vts_client_query *query);
 
 /* The path that asks for several jobs, as far as a request line should be long: *count says for how many
@@ -71,6 +72,10 @@ void protocol_answer_finish(struct protocol_answer *answer);
 
 /* Keeps of a job's answer what is of use, in a fifth of the memory, and lets go of the rest. */
 void protocol_answer_pack(struct protocol_answer *answer);
+
+/* What a reply says of why it refuses: the server's own words, for free(). NULL: there are none, or memory is
+ * short. */
+char *protocol_said(const struct reply *reply);
 
 /* A start was answered with 409 because it had arrived before: what its answer would have been. False with
  * *error filled: memory. */

@@ -88,13 +88,16 @@ static struct vts_client_operation *next(struct vts_client *client, int64_t now_
 static bool pump_one(struct vts_client *client)
 {
     struct vts_client_operation *operation = next(client, timeline_now_ms(&client->timeline));
+    struct vts_client_error error;
 
     if (!operation)
         return false;
     if (batch_send(operation))
         return true;
     pump_remove(operation);
-    if (!ask(operation))
+    if (!ask_may(operation, &error))
+        operation_finish(operation, &error);
+    else if (!ask(operation))
         operation_finish_no_memory(operation);
     return true;
 }

@@ -10,11 +10,9 @@
 static const struct {
     const char *name;
     enum feature feature;
-} known[] = {{"batch", FEATURE_BATCH},
-             {"wait", FEATURE_WAIT},
-             {"idempotency-key", FEATURE_KEY},
-             {"progress", FEATURE_PROGRESS},
-             {"cancel", FEATURE_CANCEL}};
+} known[] = {{"batch", FEATURE_BATCH},         {"wait", FEATURE_WAIT},
+             {"idempotency-key", FEATURE_KEY}, {"progress", FEATURE_PROGRESS},
+             {"cancel", FEATURE_CANCEL},       {"options", FEATURE_OPTIONS}};
 
 /* The next token, up to a comma or one of `ends`; its length, 0: there is none. */
 static size_t next_token(const char **at, const char *ends)

@@ -12,7 +12,8 @@ enum feature {
     FEATURE_WAIT = 2,     /* Prefer: wait on GET /jobs/{id} */
     FEATURE_KEY = 4,      /* Idempotency-Key on POST /jobs */
     FEATURE_PROGRESS = 8, /* GET /jobs/{id} tells it */
-    FEATURE_CANCEL = 16   /* DELETE /jobs/{id} */
+    FEATURE_CANCEL = 16,  /* DELETE /jobs/{id} */
+    FEATURE_OPTIONS = 32  /* a behaviour and options for one job on POST /jobs */
 };
 
 /* The header's value as bits; NULL: none. What is not known is passed over. */

@@ -2,14 +2,11 @@
  *
  * The blocking face: begins an operation on the handle's private loop and runs that until it is
  * done. See client.h. */
-#include <errno.h>
 #include <event2/event.h>
-#include <pthread.h>
-#include <signal.h>
-#include <time.h>
 
 #include "error.h"
 #include "handle.h"
+#include "private_loop.h"
 
 /* What can be returned where no handle can own it. */
 static const struct vts_client_result no_handle = {
@@ -29,38 +26,6 @@ static const struct vts_client_result wrong_thread = {
 static const struct vts_client_result destroyed = {
     .size = sizeof(struct vts_client_result),
     .error = {VTS_CLIENT_ERR_ABANDONED, 0, "the handle was destroyed"}};
-
-/* Keeps SIGPIPE from this thread; a program must not die because a server hung up. */
-struct pipe_guard {
-    sigset_t before;
-    bool was_pending;
-};
-
-static void guard_enter(struct pipe_guard *guard)
-{
-    sigset_t pipe, pending;
-
-    sigpending(&pending);
-    guard->was_pending = sigismember(&pending, SIGPIPE) == 1;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe, &guard->before);
-}
-
-static void guard_leave(struct pipe_guard *guard)
-{
-    struct timespec at_once = {0};
-    sigset_t pipe;
-
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    if (!guard->was_pending) {
-        /* Takes away the one that our writing has raised. */
-        while (sigtimedwait(&pipe, NULL, &at_once) < 0 && errno == EINTR)
-            ;
-    }
-    pthread_sigmask(SIG_SETMASK, &guard->before, NULL);
-}
 
 /* The handle keeps the operation, into whose answer the result points, until the next call. */
 static void keep(struct vts_client *client, struct vts_client_operation *operation)
@@ -97,13 +62,13 @@ static const struct vts_client_result *run_to_end(struct vts_client *client,
 
     operation_hold(operation);
     operation->call.done = NULL;
-    guard_enter(&guard);
+    pipe_guard_enter(&guard);
     while (!operation->finished) {
         /* Not 0: the system refused to wait, or there is nothing to wait for. */
         if (event_base_loop(client->base, EVLOOP_ONCE) && !operation->finished)
             operation_abandon(operation);
     }
-    guard_leave(&guard);
+    pipe_guard_leave(&guard);
     if (client->destroyed) {
         operation_release(operation); /* and with it, by now, the handle */
         return &destroyed;

@@ -12,6 +12,8 @@
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,9 +32,10 @@ struct exchange {
     struct event *event; /* the timeout in real time; and what `done` is called from */
     struct timer timer;  /* the timeout on a clock that is not real */
     enum transport_method method;
-    char *path, *body, *key; /* the path with its prefix */
+    char *path, *body, *key, *bearer; /* the path with its prefix */
     int64_t wait_s, timeout_ms;
     int64_t sent_ms, until_ms; /* 0: not sent yet */
+    int64_t until_real_ms;     /* in real time */
     bool busy;                 /* and so is our seat */
     transport_done_fn *done;
     void *arg;
@@ -56,6 +59,7 @@ struct transport {
     struct target *target;
     int max_connections, connections;
     uint64_t connected;
+    bool probes; /* see transport_probe */
     struct timeline *timeline;
     TAILQ_HEAD(link_list, link) busy, idle;
     TAILQ_HEAD(exchange_list, exchange) exchanges, queue;
@@ -241,13 +245,27 @@ static bool add_headers(struct exchange *exchange, struct evhttp_request *reques
         return false;
     snprintf(prefer, sizeof(prefer), "wait=%lld", (long long)exchange->wait_s);
     if ((exchange->wait_s && evhttp_add_header(headers, "Prefer", prefer)) ||
-        (exchange->key && evhttp_add_header(headers, "Idempotency-Key", exchange->key)))
+        (exchange->key && evhttp_add_header(headers, "Idempotency-Key", exchange->key)) ||
+        (exchange->bearer && evhttp_add_header(headers, "Authorization", exchange->bearer)))
         return false;
     if (!exchange->body)
         return true;
     return !evhttp_add_header(headers, "Content-Type", "application/json") &&
            !evbuffer_add(evhttp_request_get_output_buffer(request), exchange->body,
                          strlen(exchange->body));
+}
+
+/* Where the system cannot, a host that is gone without a word is noticed late. */
+static void probe(int fd)
+{
+    static const int yes = 1, idle_s = 10, every_s = 5, most = 3;
+
+    if (fd < 0)
+        return;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof(every_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &most, sizeof(most));
 }
 
 static bool send_on(struct link *link, struct exchange *exchange)
@@ -272,8 +290,11 @@ static bool send_on(struct link *link, struct exchange *exchange)
     /* Our own timer is the one that counts; evhttp's, which a trickle of bytes resets, comes later. */
     evhttp_connection_set_timeout(link->connection, (int)(exchange->timeout_ms / 1000) + 60);
     errno = 0;
-    return evhttp_make_request(link->connection, request, methods[exchange->method],
-                               exchange->path) == 0;
+    if (evhttp_make_request(link->connection, request, methods[exchange->method], exchange->path))
+        return false;
+    if (exchange->transport->probes && exchange->link)
+        probe(bufferevent_getfd(evhttp_connection_get_bufferevent(link->connection)));
+    return true;
 }
 
 /* One timeout over all that it takes to send the request, a second address included. A server lives in
@@ -281,19 +302,20 @@ static bool send_on(struct link *link, struct exchange *exchange)
 static void start_timeout(struct exchange *exchange)
 {
     struct timeline *timeline = exchange->transport->timeline;
-    int64_t now_ms = timeline_now_ms(timeline), left_ms;
+    int64_t real_ms = clock_real_ms(), left_ms;
     struct timeval after;
 
     if (!exchange->busy) {
         exchange->busy = true;
         seat_busy(&timeline->seat);
-        exchange->sent_ms = now_ms;
-        exchange->until_ms = now_ms + exchange->timeout_ms;
+        exchange->sent_ms = timeline_now_ms(timeline);
+        exchange->until_ms = exchange->sent_ms + exchange->timeout_ms;
+        exchange->until_real_ms = real_ms + exchange->timeout_ms;
     }
-    left_ms = exchange->until_ms > now_ms ? exchange->until_ms - now_ms : 0;
+    left_ms = exchange->until_real_ms > real_ms ? exchange->until_real_ms - real_ms : 0;
     after = (struct timeval){.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000};
     event_add(exchange->event, &after);
-    if (!seat_is_real(&timeline->seat))
+    if (seat_times_requests(&timeline->seat))
         timeline_set(timeline, &exchange->timer, exchange->until_ms);
 }
 
@@ -337,8 +359,10 @@ static bool prepare(struct exchange *exchange, const struct transport_request *r
         exchange->body = strdup(request->body);
     if (request->key)
         exchange->key = strdup(request->key);
+    if (request->bearer && asprintf(&exchange->bearer, "Bearer %s", request->bearer) < 0)
+        exchange->bearer = NULL;
     return exchange->event && exchange->path && !exchange->body == !request->body &&
-           !exchange->key == !request->key;
+           !exchange->key == !request->key && !exchange->bearer == !request->bearer;
 }
 
 static void give_back(struct exchange *exchange)
@@ -349,6 +373,7 @@ static void give_back(struct exchange *exchange)
     free(exchange->path);
     free(exchange->body);
     free(exchange->key);
+    free(exchange->bearer);
     free(exchange->reply.body);
     free(exchange);
 }
@@ -533,6 +558,8 @@ void transport_destroy(struct transport *transport)
         link_free(link); /* NOLINT(clang-analyzer-unix.Malloc) */
     free(transport);
 }
+
+void transport_probe(struct transport *transport) { transport->probes = true; }
 
 bool transport_is_free(const struct transport *transport)
 {

@@ -50,10 +50,11 @@ struct reply {
 /* What is asked. */
 struct transport_request {
     enum transport_method method;
-    const char *path; /* follows the target's prefix */
-    const char *body; /* JSON text; NULL: none */
-    const char *key;  /* Idempotency-Key; NULL: none */
-    int64_t wait_s;   /* Prefer: wait; 0: none */
+    const char *path;   /* follows the target's prefix */
+    const char *body;   /* JSON text; NULL: none */
+    const char *key;    /* Idempotency-Key; NULL: none */
+    int64_t wait_s;     /* Prefer: wait; 0: none */
+    const char *bearer; /* Authorization: Bearer; NULL: none */
     int64_t timeout_ms;
 };
 
@@ -78,6 +79,10 @@ bool transport_was_sent(const struct exchange *exchange);
 
 /* Drops an exchange before its done was called; closes its connection. */
 void transport_cancel(struct exchange *exchange);
+
+/* Lets the system ask now and then whether the other side is still there: for answers that may take as long as
+ * they like. */
+void transport_probe(struct transport *transport);
 
 /* Would a request be sent now, and not queued? */
 bool transport_is_free(const struct transport *transport);

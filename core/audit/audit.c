@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-#define SAVED_VERSION 1u
+#define SAVED_VERSION 2u
 
 bool audit_init(struct audit *audit, const struct audit_settings *settings, size_t ports)
 {
@@ -130,11 +130,11 @@ void audit_gone(struct audit *audit, size_t index, const struct record *record,
     if (record->state != VTS_ASKED) {
         audit_figures(audit, record, stats, polls, now, marks, &count, &figures);
         pthread_mutex_lock(&port->lock);
+        note_worst(port, record, &figures);
         sum.all = port->gone;
-        figures.interval_median = -1; /* of jobs that are there alone */
+        figures.interval_median = -1; /* in sum of jobs that are there alone */
         sum_add(&sum, &figures);
         port->gone = sum.all;
-        note_worst(port, record, &figures);
         pthread_mutex_unlock(&port->lock);
     }
     free(marks);
@@ -192,11 +192,23 @@ uint64_t audit_connections(const struct audit *audit)
 
 /* ---- outliving the process ---- */
 
+/* Of one that was polled and has no marks they were not kept. */
+void audit_again(struct audit *audit, struct bytes id, const struct audit_stats *stats,
+                 uint64_t polls, struct bytes marks)
+{
+    bool kept = polls == 0 || marks.length > 0;
+
+    if (stats->newest > audit->newest)
+        audit->newest = stats->newest;
+    traces_restore(&audit->traces, stats->number, id, kept ? marks : (struct bytes){"?", 1});
+}
+
 struct saved {
     uint32_t version, size;
     uint64_t unknown_polls, connections;
     struct audit_figures gone;
     struct audit_worst worst[AUDIT_LIMITS];
+    struct audit_bounds bounds;
 };
 
 bool audit_save(struct audit *audit, struct text *out)
@@ -215,6 +227,7 @@ bool audit_save(struct audit *audit, struct text *out)
     saved->gone = sum.all;
     for (limit = 0; limit < AUDIT_LIMITS; limit++)
         audit_worst_gone(audit, limit, &saved->worst[limit]);
+    audit_get_bounds(audit, &saved->bounds);
     text_add(out, saved, sizeof(*saved));
     free(saved);
     sum_finish(&sum);
@@ -236,6 +249,7 @@ void audit_restore(struct audit *audit, struct bytes bytes)
             memcpy(port->worst, saved->worst, sizeof(port->worst));
             for (limit = 0; limit < AUDIT_LIMITS; limit++)
                 port->worst[limit].id[RECORD_ID_MAX] = '\0';
+            audit_set_bounds(audit, &saved->bounds);
         }
     }
     free(saved);

@@ -61,7 +61,8 @@ struct audit_stats {
     uint32_t early_polls;
     uint32_t after_end;
     uint32_t useless;
-    uint32_t seen; /* 1 more than the ms from the end to the first poll that saw it; 0: none yet */
+    /* 1 more than the ms from the end to the first poll, or another request, that was told of it; 0: none yet */
+    uint32_t seen;
     uint32_t interval_min; /* 1 more than the shortest, ms; 0: none */
     uint32_t interval_max;
     uint32_t number; /* of its trace; 0: none */
@@ -78,21 +79,24 @@ struct audit_stats {
 #define AUDIT_TOLD_POLL  0x08 /* it was polled before */
 #define AUDIT_TOLD_LOST                                                                            \
     0x10 /* the answer to the start that was accepted did not arrive, as far as is known */
+#define AUDIT_TOLD_END 0x20 /* a poll has told the end */
 
 /* One request and what it is answered. */
 struct audit_event {
     vts_ms now;
     uint32_t connection; /* a number that grows with each new one; 0: not known */
     enum audit_fault fault;
-    vts_ms hold; /* the answer says to ask again after this span; 0: nothing */
-    bool late;   /* the answer does not leave at once: audit_told follows if it arrives */
+    enum vts_state state; /* that the answer tells, if it arrives; VTS_ASKED: none */
+    vts_ms hold;          /* the answer says to ask again after this span; 0: nothing */
+    bool late;            /* the answer does not leave at once: audit_told follows if it arrives */
 };
 
 /* The start was accepted, refused, or is there already. `number` is what audit_number gave. */
 void audit_accepted(struct audit_stats *stats, const struct audit_event *event,
                     const struct record *record, uint32_t number);
 void audit_refused(struct audit_stats *stats, const struct audit_event *event);
-void audit_repeated(struct audit_stats *stats, const struct audit_event *event);
+void audit_repeated(struct audit_stats *stats, const struct audit_event *event,
+                    const struct record *record);
 
 /* A poll. True where it came earlier than allowed. */
 bool audit_polled(struct audit_stats *stats, const struct audit_event *event,
@@ -101,9 +105,16 @@ bool audit_polled(struct audit_stats *stats, const struct audit_event *event,
 /* A cancel told the client how the job is. */
 void audit_cancelled(struct audit_stats *stats, const struct record *record, vts_ms now);
 
-/* A late answer has arrived: to a start, or to a poll, of which it said this state. */
-void audit_told(struct audit_stats *stats, const struct record *record, enum vts_state state,
-                vts_ms hold, vts_ms now);
+/* A late answer, to a start or a poll, has arrived. */
+struct audit_arrival {
+    vts_ms now, asked; /* and when it was asked for */
+    bool poll;
+    enum vts_state state; /* as in the event */
+    vts_ms hold;
+};
+
+void audit_told(struct audit_stats *stats, const struct audit_arrival *arrival,
+                const struct record *record);
 
 /* ---- poll times (trace.c) ---- */
 
@@ -144,6 +155,13 @@ void traces_add(struct audit_traces *traces, uint32_t number, struct bytes id,
  * job's are not kept. */
 int traces_read(struct audit_traces *traces, uint32_t number, struct bytes id,
                 struct audit_mark *out);
+
+/* A job's marks as bytes that outlive the process: none where they are not kept. And back, in any order of the
+ * jobs, before there are threads: those with the highest numbers stay, and new ones come behind them. Bytes that
+ * are none are as if there were none. */
+void traces_save(struct audit_traces *traces, uint32_t number, struct bytes id, struct text *out);
+void traces_restore(struct audit_traces *traces, uint32_t number, struct bytes id,
+                    struct bytes saved);
 
 /* ---- figures (figures.c) ---- */
 
@@ -204,7 +222,7 @@ struct audit_limit {
     double (*figure)(const struct audit_figures *figures);
 };
 
-#define AUDIT_LIMITS 17
+#define AUDIT_LIMITS 18
 
 extern const struct audit_limit audit_limits[AUDIT_LIMITS + 1]; /* ends with a NULL name */
 
@@ -248,6 +266,7 @@ struct audit {
     size_t port_count;
     pthread_mutex_t lock; /* bounds */
     struct audit_bounds bounds;
+    uint32_t newest; /* the highest number of a connection that a job had in an earlier process */
 };
 
 /* False where there was no memory; audit_finish in either case. */
@@ -276,7 +295,11 @@ void audit_worst_gone(struct audit *audit, size_t limit, struct audit_worst *out
 uint64_t audit_unknown_polls(const struct audit *audit);
 uint64_t audit_connections(const struct audit *audit);
 
-/* What is known of jobs that are gone, as bytes that outlive the process; and back. False: nothing. */
+/* A job is there that an earlier process had, with what traces_save told of it. Before there are threads. */
+void audit_again(struct audit *audit, struct bytes id, const struct audit_stats *stats,
+                 uint64_t polls, struct bytes marks);
+
+/* Limits, and what is known of jobs that are gone, as bytes that outlive the process; and back. False: nothing. */
 bool audit_save(struct audit *audit, struct text *out);
 void audit_restore(struct audit *audit, struct bytes saved);
 

@@ -55,10 +55,48 @@ static struct fit best_capped(const double *waits, size_t count, double y_all, d
     return best;
 }
 
+/* Of the first `k` waits, against their place: the slope, and where it starts. */
+struct line {
+    double slope, start, squares;
+};
+
+static struct line line_of(size_t k, double y, double iy, double yy)
+{
+    double n = (double)k, x = n * (n - 1) / 2, xx = (n - 1) * n * (2 * n - 1) / 6;
+    double sxy = iy - x * y / n, slope = sxy / (xx - x * x / n);
+
+    return (struct line){slope, (y - slope * x) / n, yy - y * y / n - slope * sxy};
+}
+
+/* As best_capped, but where they stay need not be where the next one would have been: a cap of 10 s behind
+ * 1, 2, 4 and 8. */
+static struct fit best_cut(const double *waits, size_t count, double y_all, double yy_all)
+{
+    struct fit best = {0, INFINITY};
+    double y = log_of(waits[0]), iy = 0, yy = y * y;
+    size_t k;
+
+    for (k = 2; k < count; k++) {
+        double next = log_of(waits[k - 1]), n = (double)(count - k), level, low, squares;
+        struct line line;
+
+        y += next;
+        iy += (double)(k - 1) * next;
+        yy += next * next;
+        line = line_of(k, y, iy, yy);
+        low = line.start + line.slope * (double)(k - 1);
+        level = fmin(fmax((y_all - y) / n, low), low + line.slope);
+        squares = line.squares + (yy_all - yy) - 2 * level * (y_all - y) + n * level * level;
+        if (line.slope > 0 && squares < best.squares)
+            best = (struct fit){line.slope, squares > 1e-9 ? squares : 0};
+    }
+    return best;
+}
+
 void figures_growth(const double *waits, size_t count, double *growth, double *jitter)
 {
     double y_all = 0, yy_all = 0, iy_first = 0, y = 0;
-    struct fit plain, capped;
+    struct fit plain, capped, cut;
     size_t i;
 
     *growth = *jitter = UNKNOWN;
@@ -72,6 +110,9 @@ void figures_growth(const double *waits, size_t count, double *growth, double *j
     }
     plain = fit_of(count, count - 1, y_all - y, iy_first, y_all, yy_all);
     capped = best_capped(waits, count, y_all, yy_all);
+    cut = best_cut(waits, count, y_all, yy_all);
+    if (cut.squares < capped.squares / 4)
+        capped = cut;
     /* A cap is believed only where it explains most of what a plain growth does not: chance alone would
      * find one in every handful of waits. */
     if (capped.squares < plain.squares / 4)
@@ -79,6 +120,15 @@ void figures_growth(const double *waits, size_t count, double *growth, double *j
     *growth = exp(plain.slope);
     if (count > 2)
         *jitter = expm1(sqrt(plain.squares / (double)(count - 1)));
+}
+
+/* Of an even number it lies between the two in the middle. Sorts them; there is one at least. */
+static double median(int64_t *values, size_t count)
+{
+    size_t low = (count - 1) / 2, high = count / 2;
+
+    qsort(values, count, sizeof(*values), quantile_compare);
+    return ((double)values[low] + (double)values[high]) / 2;
 }
 
 /* The last intervals, in ms. */
@@ -99,8 +149,7 @@ static void figure_waits(struct audit_figures *out, const struct audit_mark *mar
         waits[i] = (double)sorted[i];
     }
     figures_growth(waits, number, &out->growth, &out->jitter);
-    qsort(sorted, number, sizeof(*sorted), quantile_compare);
-    out->interval_median = seconds(quantile(sorted, number, 50));
+    out->interval_median = median(sorted, number) / 1000;
     free(sorted);
 }
 
@@ -118,12 +167,13 @@ static void figure_end(struct audit_figures *out, const struct record *record,
     out->detection_delay = seconds(now > record->ended_at ? now - record->ended_at : 0);
 }
 
-/* A client that has not learned of the end asks again. */
+/* A client that has not learned of the end asks again, as soon as it is allowed to. */
 static bool is_abandoned(const struct record *record, const struct audit_stats *stats,
                          const struct audit_rules *rules, vts_ms now)
 {
     vts_ms quiet = stats->last_at > record->created_at ? stats->last_at : record->created_at;
 
+    quiet += stats->hold;
     if (state_ended(record->state) && record->ended_at > quiet)
         quiet = record->ended_at;
     return stats->seen == 0 && now - quiet >= rules->abandoned_after;
@@ -202,7 +252,7 @@ static void fold(struct audit_figures *sum, const struct audit_figures *figures)
 static void keep(struct audit_sum *sum, int64_t *list, int which, double figure)
 {
     if (figure >= 0 && list)
-        list[sum->known[which]++] = (int64_t)(figure * MILLION);
+        list[sum->known[which]++] = llround(figure * MILLION);
 }
 
 /* Room for one more of each. */
@@ -247,8 +297,7 @@ void sum_close(struct audit_sum *sum)
         *figures[i] = UNKNOWN;
         if (sum->known[i] == 0)
             continue;
-        qsort(lists[i], sum->known[i], sizeof(*lists[i]), quantile_compare);
-        *figures[i] = (double)quantile(lists[i], sum->known[i], 50) / MILLION;
+        *figures[i] = median(lists[i], sum->known[i]) / MILLION;
     }
     if (sum->all.jobs == 0)
         sum->all.detection_delay = sum->all.interval_min = sum->all.interval_max = UNKNOWN;

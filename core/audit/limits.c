@@ -17,6 +17,7 @@ FIGURE(unseen, unseen)
 FIGURE(abandoned, abandoned)
 FIGURE(detection_delay, detection_delay)
 FIGURE(interval_min, interval_min)
+FIGURE(interval_median, interval_median)
 FIGURE(interval_max, interval_max)
 FIGURE(growth, growth)
 FIGURE(jitter, jitter)
@@ -35,6 +36,7 @@ const struct audit_limit audit_limits[AUDIT_LIMITS + 1] = {
     {"unknown_polls", AUDIT_COUNT, false, true, NULL},
     {"detection_delay", AUDIT_SECONDS, false, false, detection_delay},
     {"intervals.min", AUDIT_SECONDS, true, false, interval_min},
+    {"intervals.median", AUDIT_SECONDS, true, false, interval_median},
     {"intervals.max", AUDIT_SECONDS, false, false, interval_max},
     {"growth", AUDIT_FACTOR, true, false, growth},
     {"jitter", AUDIT_FACTOR, true, false, jitter},

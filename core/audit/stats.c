@@ -43,8 +43,8 @@ enum audit_fault audit_fault_of(const struct vts_answer *bent, enum vts_state st
         return AUDIT_GOOD;
     if (bent->cut != VTS_BREAK_NONE)
         return cuts[bent->cut];
-    if (bent->status && (bent->status < 200 || bent->status > 299))
-        return AUDIT_STATUS;
+    if (bent->status && (bent->status < 200 || bent->status > 299 || bent->status == 204))
+        return AUDIT_STATUS; /* of which 204 has no body that could tell */
     if (bent->body != VTS_BODY_USUAL)
         return bodies[bent->body];
     if (bent->word)
@@ -120,12 +120,27 @@ static vts_ms hold_of(const struct audit_event *event)
 
 /* ---- the state that the client knows ---- */
 
+/* Of a long poll that was asked for before the end the delay is 0. */
 static void see(struct audit_stats *stats, const struct record *record, enum vts_state state,
-                vts_ms now)
+                vts_ms asked)
 {
+    if (state == VTS_ASKED)
+        return;
     stats->told = (uint8_t)((stats->told & ~AUDIT_TOLD_STATE) | (uint8_t)state);
     if (state_ended((int)state) && stats->seen == 0)
-        stats->seen = clip(now - record->ended_at) + 1;
+        stats->seen = clip(asked - record->ended_at) + 1;
+}
+
+/* A poll's answer has arrived, and nothing is wrong with it. */
+static void see_by_poll(struct audit_stats *stats, const struct record *record,
+                        enum vts_state state, vts_ms asked)
+{
+    if (state == VTS_ASKED || (stats->told & AUDIT_TOLD_STATE) == (uint8_t)state)
+        count32(&stats->useless);
+    see(stats, record, state, asked);
+    if (state_ended((int)state))
+        stats->told |= AUDIT_TOLD_END;
+    stats->told &= (uint8_t)~AUDIT_TOLD_LOST;
 }
 
 /* ---- events ---- */
@@ -146,11 +161,13 @@ void audit_accepted(struct audit_stats *stats, const struct audit_event *event,
     stats->hold = 0;
     move_on(stats, event->now, hold_of(event));
     stats->number = number;
-    stats->told = (uint8_t)record->state;
+    stats->told = 0;
     if (hidden)
         count16(&stats->faults);
     if (hidden || event->late)
-        stats->told |= AUDIT_TOLD_LOST;
+        stats->told = AUDIT_TOLD_LOST;
+    else
+        see(stats, record, event->state, event->now);
 }
 
 void audit_refused(struct audit_stats *stats, const struct audit_event *event)
@@ -161,13 +178,16 @@ void audit_refused(struct audit_stats *stats, const struct audit_event *event)
 }
 
 /* Whoever was not told that the start was accepted does right to repeat it. */
-void audit_repeated(struct audit_stats *stats, const struct audit_event *event)
+void audit_repeated(struct audit_stats *stats, const struct audit_event *event,
+                    const struct record *record)
 {
     count_connection(stats, event->connection);
     if (!(stats->told & AUDIT_TOLD_LOST))
         count16(&stats->duplicates);
-    if (!audit_hides(event->fault) && !event->late)
-        stats->told &= (uint8_t)~AUDIT_TOLD_LOST;
+    if (audit_hides(event->fault) || event->late)
+        return;
+    stats->told &= (uint8_t)~AUDIT_TOLD_LOST;
+    see(stats, record, event->state, event->now);
 }
 
 static void count_interval(struct audit_stats *stats, vts_ms now)
@@ -192,15 +212,13 @@ bool audit_polled(struct audit_stats *stats, const struct audit_event *event,
         count32(&stats->early_polls);
     count_connection(stats, event->connection);
     count_interval(stats, event->now);
-    if (state_ended(record->state) && stats->seen > 0)
+    if (stats->told & AUDIT_TOLD_END)
         count32(&stats->after_end);
     if (hidden)
         count16(&stats->faults);
-    else if (!event->late && (stats->told & AUDIT_TOLD_STATE) == record->state)
-        count32(&stats->useless);
-    if (!hidden && !event->late)
-        see(stats, record, (enum vts_state)record->state, event->now);
-    stats->told = (uint8_t)((stats->told | AUDIT_TOLD_POLL) & ~AUDIT_TOLD_LOST);
+    else if (!event->late)
+        see_by_poll(stats, record, event->state, event->now);
+    stats->told |= AUDIT_TOLD_POLL;
     move_on(stats, event->now, hold_of(event));
     return early;
 }
@@ -210,19 +228,16 @@ void audit_cancelled(struct audit_stats *stats, const struct record *record, vts
     see(stats, record, (enum vts_state)record->state, now);
 }
 
-void audit_told(struct audit_stats *stats, const struct record *record, enum vts_state state,
-                vts_ms hold, vts_ms now)
+void audit_told(struct audit_stats *stats, const struct audit_arrival *arrival,
+                const struct record *record)
 {
-    bool polled = stats->told & AUDIT_TOLD_POLL;
+    vts_ms allowed = arrival->now + arrival->hold;
 
-    if (polled && (stats->told & AUDIT_TOLD_STATE) == (uint8_t)state)
-        count32(&stats->useless);
-    see(stats, record, state, now);
+    if (arrival->poll)
+        see_by_poll(stats, record, arrival->state, arrival->asked);
+    else
+        see(stats, record, arrival->state, arrival->asked);
     stats->told &= (uint8_t)~AUDIT_TOLD_LOST;
-    if (hold > 0) {
-        vts_ms allowed = now + hold;
-
-        if (allowed > allowed_at(stats))
-            stats->hold = clip(allowed - last_of(stats));
-    }
+    if (arrival->hold > 0 && allowed > allowed_at(stats))
+        stats->hold = clip(allowed - last_of(stats));
 }

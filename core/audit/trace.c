@@ -2,7 +2,7 @@
  *
  * When the last N jobs were polled. A job gets a number at its start and the place of that number; the job that
  * had the place before is the oldest, and its poll times go. Whoever asks for a job's times says its number and
- * its id, so a number of another process finds nothing. */
+ * its id, so a number that is not of this process finds nothing. */
 #include <stdlib.h>
 
 #include "../base/rng.h"
@@ -131,6 +131,60 @@ void traces_add(struct audit_traces *traces, uint32_t number, struct bytes id,
             trace->number = 0; /* no memory: its times are no longer known */
     }
     unlock_slot(traces, slot);
+}
+
+void traces_save(struct audit_traces *traces, uint32_t number, struct bytes id, struct text *out)
+{
+    size_t slot = traces->count ? number % traces->count : 0;
+    struct audit_trace *trace;
+    uint32_t i;
+
+    if (traces->count == 0 || number == 0)
+        return;
+    trace = lock_slot(traces, slot);
+    if (trace->number == number && trace->hash == hash_of(id))
+        for (i = trace->count > trace->room ? trace->count - trace->room : 0; i < trace->count; i++)
+            text_add(out, &trace->marks[i % trace->room], sizeof(*trace->marks));
+    unlock_slot(traces, slot);
+}
+
+/* Room for these, all of which there is place for. False where there was no memory. */
+static bool refill(struct audit_trace *trace, const char *marks, uint32_t count)
+{
+    uint64_t *room = count > trace->room ? realloc(trace->marks, count * sizeof(*room)) : NULL;
+
+    if (count > trace->room && !room)
+        return false;
+    if (room) {
+        trace->marks = room;
+        trace->room = count;
+    }
+    if (count > 0)
+        memcpy(trace->marks, marks, count * sizeof(*trace->marks));
+    trace->count = count;
+    return true;
+}
+
+void traces_restore(struct audit_traces *traces, uint32_t number, struct bytes id,
+                    struct bytes saved)
+{
+    size_t slot = traces->count ? number % traces->count : 0;
+    size_t count = saved.length / sizeof(uint64_t);
+    struct audit_trace *trace;
+
+    if (number > atomic_load(&traces->next))
+        atomic_store(&traces->next, number);
+    if (traces->count == 0 || number == 0 || saved.length % sizeof(uint64_t) != 0)
+        return;
+    trace = &traces->slots[slot];
+    if (trace->number > number)
+        return;
+    if (count > traces->most) {
+        saved.at += (count - traces->most) * sizeof(uint64_t);
+        count = traces->most;
+    }
+    trace->number = refill(trace, saved.at, (uint32_t)count) ? number : 0;
+    trace->hash = hash_of(id);
 }
 
 int traces_read(struct audit_traces *traces, uint32_t number, struct bytes id,

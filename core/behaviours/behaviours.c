@@ -193,6 +193,25 @@ bool behaviours_is_filter(const struct behaviours *behaviours, const struct plug
     return (plugin && plugin->kind == VTS_FILTER) || filters_named(behaviours, name);
 }
 
+const struct instance *behaviours_filter(const struct behaviours *behaviours, const char *name)
+{
+    return filters_named(behaviours, name);
+}
+
+struct instance *behaviours_plain_filter(const struct plugins *plugins, const char *name,
+                                         struct vts_error *error)
+{
+    const struct vts_plugin *plugin = plugins_find(plugins, name, error);
+    struct problems problems = PROBLEMS_INIT;
+    struct instance *instance =
+        plugin ? instance_create(plugin->name, plugin, NULL, &problems) : NULL;
+
+    if (plugin && !instance)
+        tell_why_not_plain(plugin, error);
+    problems_finish(&problems);
+    return instance;
+}
+
 void behaviours_why_not(const struct behaviours *behaviours, const struct plugins *plugins,
                         const char *name, struct vts_error *error)
 {

@@ -45,6 +45,14 @@ void behaviours_publish(struct behaviours *behaviours, struct instances *instanc
 const struct instance *behaviours_named(const struct behaviours *behaviours, const char *name,
                                         size_t length);
 
+/* The filter of a [filter NAME], or of a plugin that is named as one. */
+const struct instance *behaviours_filter(const struct behaviours *behaviours, const char *name);
+
+/* A filter of the plugin of this name, on its fallbacks, for instance_destroy. NULL, with the reason, where it does
+ * not run on them. */
+struct instance *behaviours_plain_filter(const struct plugins *plugins, const char *name,
+                                         struct vts_error *error);
+
 /* What rule number `rule` (from 0) gives to a job. */
 const struct instance *behaviours_ruled(const struct behaviours *behaviours,
                                         const struct config *config, size_t rule);

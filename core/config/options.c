@@ -249,11 +249,9 @@ void options_report(const struct ini_section *section, const char *name,
         column += entry->places[line - 1].column - 1;
         line = entry->places[line - 1].line;
     }
-    if (entry && column && entry->overridden && (entry->lines > 1 || line > 1))
+    if (entry && column && entry->overridden)
         snprintf(place, sizeof(place), " (at line %u, column %u of the value)", (unsigned int)line,
                  (unsigned int)column);
-    else if (entry && column && entry->overridden)
-        snprintf(place, sizeof(place), " (at column %u of the value)", (unsigned int)column);
     else if (entry && error->column && line <= entry->lines)
         snprintf(where + used, sizeof(where) - used, ":%u",
                  (unsigned int)(entry->places[line - 1].column + error->column - 1));

@@ -14,12 +14,25 @@
 
 /* ---- figures ---- */
 
-static void add_number(struct text *body, const char *name, double number)
+static void put_number(struct text *body, const char *lead, const char *name, const char *format,
+                       double number)
 {
+    text_printf(body, "%s\"%s\": ", lead, name);
     if (number < 0)
-        text_printf(body, ", \"%s\": null", name);
+        text_puts(body, "null");
     else
-        text_printf(body, ", \"%s\": %.6g", name, number);
+        text_printf(body, format, number);
+}
+
+static void add_factor(struct text *body, const char *name, double factor)
+{
+    put_number(body, ", ", name, "%.6g", factor);
+}
+
+/* Seconds, to the half of a millisecond that a median can have, however many they are. */
+static void add_seconds(struct text *body, const char *name, double seconds)
+{
+    put_number(body, ", ", name, "%.15g", seconds);
 }
 
 static void add_count(struct text *body, const char *name, uint64_t number)
@@ -27,7 +40,16 @@ static void add_count(struct text *body, const char *name, uint64_t number)
     text_printf(body, ", \"%s\": %llu", name, (unsigned long long)number);
 }
 
-/* The members that a job and the sum have in common, each behind a comma. Seconds to the millisecond. */
+static void add_intervals(struct text *body, const struct audit_figures *figures)
+{
+    text_puts(body, ", \"intervals\": {");
+    put_number(body, "", "min", "%.15g", figures->interval_min);
+    add_seconds(body, "median", figures->interval_median);
+    add_seconds(body, "max", figures->interval_max);
+    text_puts(body, "}");
+}
+
+/* The members that a job and the sum have in common, each behind a comma. */
 static void add_figures(struct text *body, const struct audit_figures *figures)
 {
     add_count(body, "polls", figures->polls);
@@ -40,15 +62,11 @@ static void add_figures(struct text *body, const struct audit_figures *figures)
     add_count(body, "faults", figures->faults);
     add_count(body, "unseen", figures->unseen);
     add_count(body, "abandoned", figures->abandoned);
-    add_number(body, "detection_delay", figures->detection_delay);
-    text_puts(body, ", \"intervals\": {\"min\": ");
-    text_printf(body, figures->interval_min < 0 ? "null" : "%.6g", figures->interval_min);
-    add_number(body, "median", figures->interval_median);
-    add_number(body, "max", figures->interval_max);
-    text_puts(body, "}");
-    add_number(body, "growth", figures->growth);
-    add_number(body, "jitter", figures->jitter);
-    add_number(body, "cost", figures_cost(figures));
+    add_seconds(body, "detection_delay", figures->detection_delay);
+    add_intervals(body, figures);
+    add_factor(body, "growth", figures->growth);
+    add_factor(body, "jitter", figures->jitter);
+    add_factor(body, "cost", figures_cost(figures));
 }
 
 static void add_moment(struct text *body, const char *name, vts_ms moment)
@@ -143,7 +161,10 @@ static void job_audited(struct exchange *exchange)
 
 void audit_job(struct exchange *exchange)
 {
-    if (!audited(exchange) || !route_id_between(exchange, "/jobs/", "/audit"))
+    static const char *const none[] = {NULL};
+
+    if (!audited(exchange) || !request_parameters_known(exchange, none) ||
+        !route_id_between(exchange, "/jobs/", "/audit"))
         return;
     exchange->call.want_job = true;
     exchange_call(exchange, service_audit, job_audited);
@@ -198,6 +219,10 @@ static struct tour *make_tour(struct exchange *exchange)
     tour->walk.done = tour_done;
     if (!request_parameter(exchange, "job", tour->glob, &length))
         return NULL;
+    if (length == 0) {
+        exchange_error(exchange, 400, "job is empty: give a pattern of ids, such as film_*");
+        return NULL;
+    }
     tour->walk.glob = length == SIZE_MAX ? NULL : tour->glob;
     return tour;
 }
@@ -307,6 +332,7 @@ void audit_all(struct exchange *exchange)
 static void add_reason(struct tour *tour, size_t limit, const char *id, double figure)
 {
     struct text *told = &tour->told;
+    const char *format = audit_limits[limit].unit == AUDIT_FACTOR ? "%.6g" : "%.15g";
 
     if (tour->reasons == REASONS_MOST) {
         tour->left_out++;
@@ -318,8 +344,8 @@ static void add_reason(struct tour *tour, size_t limit, const char *id, double f
         text_json(told, id, strlen(id));
     else
         text_puts(told, "null");
-    add_number(told, "figure", figure);
-    add_number(told, "bound", tour->bounds.bound[limit]);
+    put_number(told, ", ", "figure", format, figure);
+    put_number(told, ", ", "bound", format, tour->bounds.bound[limit]);
     text_puts(told, "}");
 }
 
@@ -392,6 +418,18 @@ void audit_verdict(struct exchange *exchange)
 
 /* ---- POST /_sim/audit/expect ---- */
 
+static void refuse_limit(struct exchange *exchange, const char *name)
+{
+    struct text names = TEXT_INIT;
+    size_t i;
+
+    for (i = 0; i < AUDIT_LIMITS; i++)
+        text_printf(&names, "%s%s", i > 0 ? ", " : "", audit_limits[i].name);
+    exchange_error(exchange, 400, "unknown limit \"%.64s\": there are %s", name,
+                   names.failed ? "others" : names.bytes);
+    text_finish(&names);
+}
+
 /* What a name is taken for, or NULL, with the request answered. */
 static const struct audit_limit *find_limit(struct exchange *exchange, const char *name)
 {
@@ -409,10 +447,7 @@ static const struct audit_limit *find_limit(struct exchange *exchange, const cha
         exchange_error(exchange, 400, "unknown limit \"%.64s\"; did you mean \"%s\"?", name,
                        nearest);
     else
-        exchange_error(exchange, 400,
-                       "unknown limit \"%.64s\": GET /_sim/audit tells the figures that can be "
-                       "limited, and polls_per_job is polls",
-                       name);
+        refuse_limit(exchange, name);
     return NULL;
 }
 
@@ -500,16 +535,39 @@ static bool take_limits(struct exchange *exchange, struct audit_bounds *bounds)
     return true;
 }
 
-void audit_expect(struct exchange *exchange)
+static void ask_expect(struct service_call *call)
 {
-    struct audit_bounds bounds;
+    service_audit_expect(call, ((struct exchange *)call)->own);
+}
+
+static void expect_done(struct exchange *exchange)
+{
+    const struct audit_bounds *bounds = exchange->own;
     size_t i, set = 0;
 
-    if (!audited(exchange) || !request_body(exchange) || !take_limits(exchange, &bounds))
+    if (exchange->call.result != SERVICE_DONE) {
+        exchange_refusal(exchange);
         return;
-    audit_set_bounds(&exchange->worker->server->service->audit, &bounds);
+    }
     for (i = 0; i < AUDIT_LIMITS; i++)
-        set += bounds.bound[i] >= 0;
+        set += bounds->bound[i] >= 0;
     text_printf(&exchange->answer.body, "{\"limits\": %zu}", set);
     exchange_answer(exchange);
+}
+
+void audit_expect(struct exchange *exchange)
+{
+    struct audit_bounds *bounds;
+
+    if (!audited(exchange) || !request_body(exchange))
+        return;
+    bounds = malloc(sizeof(*bounds));
+    if (!bounds) {
+        exchange_error(exchange, 503, "no memory for the limits");
+        return;
+    }
+    exchange->own = bounds;
+    exchange->own_free = free;
+    if (take_limits(exchange, bounds))
+        exchange_call(exchange, ask_expect, expect_done);
 }

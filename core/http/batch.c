@@ -212,6 +212,7 @@ static bool take_item(struct exchange *exchange, struct batch *batch, struct byt
     item->call.done = item_done;
     item->call.connection = exchange->call.connection;
     item->call.in_batch = true;
+    item->call.tells = exchange->call.tells;
     item->batch = batch;
     batch->count++;
     return true;

@@ -54,6 +54,9 @@ struct exchange *exchange_create(struct worker *worker, struct evhttp_request *r
     exchange->call.want_job = exchange->call.spare_input = false;
     exchange->call.bent = exchange->call.late = exchange->call.in_batch = false;
     exchange->call.connection = connection_of(worker, request);
+    exchange->call.tells = evhttp_request_get_command(request) == EVHTTP_REQ_HEAD
+                               ? SERVICE_TELLS_NOTHING
+                               : SERVICE_TELLS_STATE;
     exchange->answer.status = 200;
     exchange->answer.type = "application/json";
     exchange->answer.allow = NULL;

@@ -18,9 +18,17 @@ static void start_done(struct exchange *exchange)
     exchange_answer(exchange);
 }
 
+/* Whatever the job does, the client hears a word of it at most. */
+static void tell_word(struct exchange *exchange)
+{
+    if (exchange->call.tells == SERVICE_TELLS_STATE)
+        exchange->call.tells = SERVICE_TELLS_WORD;
+}
+
 /* Members that are not known are ignored here. */
 void original_start(struct exchange *exchange)
 {
+    tell_word(exchange);
     if (request_body(exchange) && request_body_id(exchange, "job_id") &&
         request_behaviour(exchange) && request_input(exchange))
         exchange_call(exchange, service_start, start_done);
@@ -55,6 +63,7 @@ void original_status(struct exchange *exchange)
     char id[RECORD_ID_MAX + 1];
     size_t length;
 
+    tell_word(exchange);
     if (!request_parameter(exchange, "job_id", id, &length))
         return;
     if (length == SIZE_MAX) {

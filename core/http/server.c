@@ -506,6 +506,8 @@ bool http_server_init(struct http_server *server, struct service *service,
     server->config = config;
     server->worker_count = service->port_count;
     server->started_us = clock_real_us();
+    atomic_init(&server->connections,
+                service->audit.newest); /* none has a number of a former one */
     server->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     server->workers = calloc(server->worker_count, sizeof(*server->workers));
     fds = calloc(2 * server->worker_count, sizeof(*fds));

@@ -43,6 +43,18 @@ static void on_resume(void *arg, struct bytes saved)
     audit_restore(&((struct service *)arg)->audit, saved);
 }
 
+static void on_details(void *arg, struct bytes id, const void *stats, struct text *out)
+{
+    traces_save(&((struct service *)arg)->audit.traces, ((const struct audit_stats *)stats)->number,
+                id, out);
+}
+
+static void on_again(void *arg, struct bytes id, const void *stats, uint64_t polls,
+                     struct bytes details)
+{
+    audit_again(&((struct service *)arg)->audit, id, stats, polls, details);
+}
+
 void audits_options(struct service *service, struct store_options *options)
 {
     if (!service->audited)
@@ -51,21 +63,25 @@ void audits_options(struct service *service, struct store_options *options)
     options->expired = on_expired;
     options->summary = on_summary;
     options->resume = on_resume;
+    options->details = on_details;
+    options->again = on_again;
 }
 
 /* ---- in the record's turn ---- */
 
-/* For how long Retry-After, as the client reads it, asks it to wait. A date has whole seconds. */
-static vts_ms hold_of(const struct vts_answer *answer, vts_ms now)
+/* For how long Retry-After, as the client reads it, asks it to wait. A date has whole seconds; among other
+ * jobs' answers there is none. */
+static vts_ms hold_of(const struct service_call *call, vts_ms now)
 {
+    const struct vts_answer *answer = &call->answer;
     vts_ms span;
 
-    if (!answer || answer->retry_after <= 0)
+    if (!call->bent || answer->retry_after <= 0)
         return 0;
     span = answer->retry_after > VTS_TIME_END - now - 1000
                ? VTS_TIME_END - now - 1000
                : (answer->retry_after + 999) / 1000 * 1000;
-    return answer->retry_after_date ? (now + span) / 1000 * 1000 - now : span;
+    return answer->retry_after_date && !call->in_batch ? (now + span) / 1000 * 1000 - now : span;
 }
 
 static const struct vts_answer *bent_of(const struct service_call *call)
@@ -73,10 +89,38 @@ static const struct vts_answer *bent_of(const struct service_call *call)
     return call->bent ? &call->answer : NULL;
 }
 
-static struct audit_event event_of(const struct service_call *call, vts_ms now)
+/* On the original API a job that waits for a slot is pending like one that runs. */
+static enum vts_state coarse(enum vts_state state)
+{
+    return state == VTS_QUEUED ? VTS_RUNNING : state;
+}
+
+/* The state that the client knows when it has the answer; of a start on the original API it is that there is a
+ * job, even one that has ended by then. */
+static enum vts_state told_state(const struct service_call *call, bool poll)
+{
+    if (call->result != SERVICE_DONE || call->tells == SERVICE_TELLS_NOTHING)
+        return VTS_ASKED;
+    if (call->tells == SERVICE_TELLS_STATE)
+        return call->state;
+    return poll ? coarse(call->state) : VTS_RUNNING;
+}
+
+static enum audit_fault fault_of(const struct service_call *call)
 {
     const struct vts_answer *bent = bent_of(call);
-    enum audit_fault fault = audit_fault_of(bent, call->state);
+    enum vts_state state = call->state;
+
+    /* A state that goes back to another one of the same word is none. */
+    if (bent && bent->state && call->tells == SERVICE_TELLS_WORD &&
+        coarse((enum vts_state)bent->state) == coarse(state))
+        state = (enum vts_state)bent->state;
+    return audit_fault_of(bent, state);
+}
+
+static struct audit_event event_of(const struct service_call *call, bool poll, vts_ms now)
+{
+    enum audit_fault fault = fault_of(call);
 
     /* Among other jobs' answers one that would be late is told as an error. */
     if (call->in_batch && fault >= AUDIT_STALL)
@@ -84,8 +128,16 @@ static struct audit_event event_of(const struct service_call *call, vts_ms now)
     return (struct audit_event){.now = now,
                                 .connection = call->connection ? call->connection->number : 0,
                                 .fault = fault,
-                                .hold = hold_of(bent, now),
+                                .state = told_state(call, poll),
+                                .hold = hold_of(call, now),
                                 .late = call->wait.active || fault >= AUDIT_STALL};
+}
+
+static void note_late(struct service_call *call, const struct audit_event *event, bool poll)
+{
+    call->late = event->late;
+    call->late_poll = poll;
+    call->late_asked = event->now;
 }
 
 void audit_note_start(struct service_call *call, enum record_act act, const struct record *old,
@@ -96,7 +148,7 @@ void audit_note_start(struct service_call *call, enum record_act act, const stru
 
     if (!stats || !record)
         return;
-    event = event_of(call, call->store.now);
+    event = event_of(call, false, call->store.now);
     if (call->result == SERVICE_REFUSED && act == RECORD_PUT) {
         audit_refused(stats, &event);
     } else if (act == RECORD_PUT && (!old || old->state == VTS_ASKED)) {
@@ -104,12 +156,12 @@ void audit_note_start(struct service_call *call, enum record_act act, const stru
         call->note.begins = true;
         audit_accepted(stats, &event, record, call->note.number);
     } else if (call->result == SERVICE_EXISTS || call->result == SERVICE_DONE) {
-        audit_repeated(stats, &event);
+        audit_repeated(stats, &event, record);
     } else {
         return;
     }
     call->note.asked = true;
-    call->late = event.late;
+    note_late(call, &event, false);
     call->store.stats_changed = true;
 }
 
@@ -121,7 +173,7 @@ void audit_note_poll(struct service_call *call, const struct record *record)
 
     if (!stats || call->result != SERVICE_DONE)
         return;
-    event = event_of(call, call->store.now);
+    event = event_of(call, true, call->store.now);
     note->mark = (struct audit_mark){.since = event.now - record->created_at,
                                      .fault = event.fault,
                                      .status = event.fault != AUDIT_STATUS ? 0
@@ -130,7 +182,7 @@ void audit_note_poll(struct service_call *call, const struct record *record)
                                      .early = audit_polled(stats, &event, record)};
     note->number = stats->number;
     note->asked = note->polled = true;
-    call->late = event.late;
+    note_late(call, &event, true);
     call->store.stats_changed = true;
 }
 
@@ -174,11 +226,16 @@ void audit_note_end(struct service_call *call)
 static void note_told(void *arg, const struct record *record, void *stats)
 {
     const struct service_call *call = arg;
-    const struct vts_answer *bent = bent_of(call);
     vts_ms now = clock_now(call->port->service->clock);
 
-    if (!audit_hides(audit_fault_of(bent, call->state)))
-        audit_told(stats, record, call->state, hold_of(bent, now), now);
+    if (!audit_hides(fault_of(call)))
+        audit_told(stats,
+                   &(struct audit_arrival){.now = now,
+                                           .asked = call->late_asked,
+                                           .poll = call->late_poll,
+                                           .state = told_state(call, call->late_poll),
+                                           .hold = hold_of(call, now)},
+                   record);
 }
 
 void service_told(struct service_call *call)
@@ -209,6 +266,23 @@ void audit_note_look(struct service_call *call, const struct record *record)
     }
     audit_figures(audit, record, stats, call->store.polls, call->store.now, call->marks,
                   &call->mark_count, &call->figures);
+}
+
+/* ---- limits, and a reset ---- */
+
+static void known_kept(struct store_call *store)
+{
+    struct service_call *call = (struct service_call *)store;
+
+    call->result = store->err == VTS_OK ? SERVICE_DONE : SERVICE_BUSY;
+    call->done(call);
+}
+
+void service_audit_expect(struct service_call *call, const struct audit_bounds *bounds)
+{
+    audit_set_bounds(&call->port->service->audit, bounds);
+    call->store.done = known_kept;
+    store_keep_summary(call->port->store, &call->store);
 }
 
 /* ---- reading all ---- */
@@ -282,6 +356,8 @@ void service_audit_walk_finish(struct service_audit_walk *walk)
 
 void service_audit_reset(struct service *service, const char *glob)
 {
-    if (!glob)
-        audit_reset(&service->audit);
+    if (glob)
+        return;
+    audit_reset(&service->audit);
+    store_keep_summary(service->ports[0].store, NULL);
 }

@@ -224,8 +224,8 @@ enum pace_result pace_sleep(struct pace_sleep *sleep, const char *name, size_t l
         who->sleep = sleep;
     }
     pthread_mutex_unlock(&pace->lock);
-    /* On a clock that runs by itself port 0 has a timer for the first. */
-    if (earlier && sleep->port->index != 0 && !clock_pace(pace->clock).standing)
+    /* On a clock that runs by itself port 0 has a timer for the first, and sets it when it is rung. */
+    if (earlier && !clock_pace(pace->clock).standing)
         service_port_ring(pace->service, 0);
     return result;
 }

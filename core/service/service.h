@@ -88,6 +88,13 @@ enum service_result {
     SERVICE_BUSY       /* no memory, or the store cannot write or be reached */
 };
 
+/* What an answer says of the job's state, as far as it is no error. */
+enum service_tells {
+    SERVICE_TELLS_STATE,
+    SERVICE_TELLS_WORD, /* the original API's: a start that there is a job, a poll whether it is over */
+    SERVICE_TELLS_NOTHING /* there is no body */
+};
+
 struct service_call;
 
 /* What watch.c keeps in a call that waits for news. */
@@ -118,6 +125,7 @@ struct service_call {
     bool spare_input;             /* without its input and its plugin's state */
     struct service_connection *connection; /* or NULL */
     bool in_batch;                         /* the answer stands among others: it cannot come late */
+    enum service_tells tells;
     void (*done)(struct service_call *call);
 
     /* Set before done. */
@@ -129,7 +137,9 @@ struct service_call {
     struct text teller; /* whose answer it is above all: what users call the behaviour, */
     bool by_filter;     /* or the filter */
     struct text record; /* where wanted */
-    bool late;          /* service_told is wanted when the answer has arrived */
+    bool late;          /* service_told is wanted when the answer has arrived, */
+    bool late_poll;     /* to a poll, */
+    vts_ms late_asked;  /* which came at this moment */
     /* service_audit's. */
     struct audit_figures figures;
     struct audit_mark *marks; /* the poll times that are kept, */
@@ -259,6 +269,9 @@ void service_told(struct service_call *call);
 /* The figures and poll times of a job, and the job, if it is wanted; no poll. SERVICE_NOT_FOUND where there is
  * none; asked of a service that is not audited, the figures are 0 or not known. */
 void service_audit(struct service_call *call);
+
+/* Sets new limits. SERVICE_DONE when they are kept as the jobs are; SERVICE_BUSY where the store cannot. */
+void service_audit_expect(struct service_call *call, const struct audit_bounds *bounds);
 
 /* A walk over all jobs, page by page, and between the pages the port's loop goes on. */
 struct service_audit_walk {

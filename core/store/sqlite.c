@@ -23,13 +23,15 @@
 #include "memory.h"
 #include "sqlite_file.h"
 
-#define RECENT    65536u
-#define KEPT      1024u
-#define POISONED  UINT64_MAX /* a change that could not be queued: its id is not served any more */
-#define RETRY_MS  500
-#define SWEEP_MS  10000 /* how often poll counts are written */
-#define GATHER_US 200
-#define SLICE     1000 /* poll counts that are written at once: changes wait for no more */
+#define RECENT         65536u
+#define KEPT           1024u
+#define POISONED       UINT64_MAX /* a change that could not be queued: its id is not served any more */
+#define RETRY_MS       500
+/* How often statistics are written: as often as takes a tenth of the time, within these. */
+#define SWEEP_LEAST_MS 1000
+#define SWEEP_MOST_MS  10000
+#define GATHER_US      200
+#define SLICE          1000 /* poll counts that are written at once: changes wait for no more */
 
 /* Calls and listings that wait for a commit, in the order in which they came. */
 struct waiters {
@@ -118,10 +120,11 @@ static bool is_strange(const struct sqlite *sqlite, struct bytes id)
 /* ---- changes ---- */
 
 static struct change *make_change(struct bytes id, const struct record *record, uint64_t polls,
-                                  struct bytes stats)
+                                  struct bytes stats, struct bytes details)
 {
     size_t size = record ? record->size : 0;
-    struct change *change = malloc(sizeof(*change) + size + id.length + stats.length);
+    struct change *change =
+        malloc(sizeof(*change) + size + id.length + stats.length + details.length);
 
     if (!change)
         return NULL;
@@ -129,12 +132,15 @@ static struct change *make_change(struct bytes id, const struct record *record, 
                               .polls = polls,
                               .size = size,
                               .id_length = id.length,
-                              .stats_size = stats.length};
+                              .stats_size = stats.length,
+                              .details_size = details.length};
     if (record)
         memcpy(change->record, record, size);
     memcpy(change->record + size, id.at, id.length);
     if (stats.length > 0)
         memcpy(change->record + size + id.length, stats.at, stats.length);
+    if (details.length > 0)
+        memcpy(change->record + size + id.length + stats.length, details.at, details.length);
     return change;
 }
 
@@ -158,7 +164,7 @@ static void on_changed(void *arg, size_t port, struct bytes id, const struct rec
 {
     struct sqlite *sqlite = arg;
     struct bytes bytes = {stats, stats && record ? sqlite->options.stats_size : 0};
-    struct change *change = make_change(id, record, polls, bytes);
+    struct change *change = make_change(id, record, polls, bytes, (struct bytes){NULL, 0});
     uint64_t number;
 
     pthread_mutex_lock(&sqlite->lock);
@@ -477,19 +483,28 @@ static bool write_all(struct sqlite *sqlite, const struct change *first, bool cl
 struct sweep {
     bool under_way, failed; /* the last one that was tried could not be written: told once */
     size_t place;           /* memory_each_polled's */
-    int64_t begun;
+    int64_t begun, next;    /* when it did, and when the next one does */
+    uint64_t summary;       /* a hash of the last one that was written */
 };
 
 struct poll_list {
     struct change *first, **last;
-    size_t stats_size;
+    const struct store_options *options;
+    struct text details; /* of the one at hand */
 };
 
 static void add_polls(void *arg, struct bytes id, uint64_t polls, const void *stats)
 {
     struct poll_list *list = arg;
-    struct bytes bytes = {stats, stats ? list->stats_size : 0};
-    struct change *change = make_change(id, NULL, polls, bytes);
+    const struct store_options *options = list->options;
+    struct bytes bytes = {stats, stats ? options->stats_size : 0};
+    struct change *change;
+
+    text_reset(&list->details);
+    if (stats && options->details)
+        options->details(options->arg, id, stats, &list->details);
+    change = make_change(id, NULL, polls, bytes,
+                         (struct bytes){list->details.bytes, list->details.length});
 
     if (!change) /* a statistic: it is written at the next change */
         return;
@@ -498,41 +513,52 @@ static void add_polls(void *arg, struct bytes id, uint64_t polls, const void *st
     list->last = &change->next;
 }
 
-/* Bytes about all jobs together, as they stand when a sweep has told of each. */
-static bool write_summary(struct sqlite *sqlite, struct vts_error *error)
+/* Bytes about all jobs together, as they stand now. NULL where there are none, or no memory. */
+static struct change *make_summary_change(const struct sqlite *sqlite)
 {
     const struct store_options *options = &sqlite->options;
     struct text summary = TEXT_INIT;
-    bool good = true;
+    struct change *change = NULL;
 
     if (options->summary && options->summary(options->arg, &summary) && !summary.failed)
-        good = sqlite_file_summarize(&sqlite->file, (struct bytes){summary.bytes, summary.length},
-                                     error);
+        change = malloc(sizeof(*change) + summary.length);
+    if (change) {
+        *change = (struct change){.kind = CHANGE_SUMMARY, .size = summary.length};
+        memcpy(change->record, summary.bytes, summary.length);
+    }
     text_finish(&summary);
+    return change;
+}
+
+/* When a sweep has told of each, and there is news. */
+static bool write_summary(struct sqlite *sqlite, struct sweep *sweep, struct vts_error *error)
+{
+    struct change *change = make_summary_change(sqlite);
+    uint64_t hash = change ? rng_hash(change->record, change->size, 0) : 0;
+    bool good = true;
+
+    if (change && hash != sweep->summary) {
+        good = sqlite_file_write(&sqlite->file, change, error);
+        sweep->summary = good ? hash : 0;
+    }
+    free(change);
     return good;
 }
 
-/* Writes a slice of the poll counts; behind the last one gives space back. What cannot be written is left
- * to the next sweep. */
-static void sweep_on(struct sqlite *sqlite, struct sweep *sweep)
+static void sqlite_keep_summary(struct store_port *base, struct store_call *call)
 {
-    struct poll_list polls = {
-        .first = NULL, .last = &polls.first, .stats_size = sqlite->options.stats_size};
-    struct vts_error error;
-    bool good = true;
+    struct sqlite *sqlite = (struct sqlite *)base->store;
+    struct change *change = make_summary_change(sqlite);
+    uint64_t number;
 
-    sweep->under_way = memory_each_polled(sqlite->memory, &sweep->place, SLICE, add_polls, &polls);
-    if (polls.first || !sweep->under_way) {
-        good = (!polls.first || sqlite_file_write(&sqlite->file, polls.first, &error)) &&
-               (sweep->under_way || write_summary(sqlite, &error));
-        if (!good && !sweep->failed)
-            log_line(VTS_WARNING, "sqlite", "poll counts are not written: %s", error.message);
-        sweep->failed = !good;
-    }
-    free_changes(polls.first);
-    sweep->under_way = sweep->under_way && good;
-    if (!sweep->under_way)
-        sqlite_file_shrink(&sqlite->file);
+    pthread_mutex_lock(&sqlite->lock);
+    number = change ? enqueue(sqlite, change) : sqlite->given;
+    pthread_mutex_unlock(&sqlite->lock);
+    if (!call)
+        return;
+    call->err = change ? VTS_OK : VTS_ERR_MEMORY;
+    call->waiting = (struct store_waiting){NULL, number};
+    sqlite_deliver(base, call);
 }
 
 static int64_t monotonic_ms(void)
@@ -541,6 +567,47 @@ static int64_t monotonic_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void end_sweep(struct sqlite *sqlite, struct sweep *sweep)
+{
+    int64_t now = monotonic_ms(), pause = 10 * (now - sweep->begun);
+
+    sweep->next = now + (pause < SWEEP_LEAST_MS  ? SWEEP_LEAST_MS
+                         : pause > SWEEP_MOST_MS ? SWEEP_MOST_MS
+                                                 : pause);
+    sqlite_file_shrink(&sqlite->file);
+}
+
+static void begin_sweep(struct sweep *sweep)
+{
+    sweep->under_way = true;
+    sweep->place = 0;
+    sweep->begun = monotonic_ms();
+}
+
+/* Writes a slice of the poll counts; behind the last one gives space back. What cannot be written is left
+ * to the next sweep. */
+static void sweep_on(struct sqlite *sqlite, struct sweep *sweep)
+{
+    struct poll_list polls = {
+        .first = NULL, .last = &polls.first, .options = &sqlite->options, .details = TEXT_INIT};
+    struct vts_error error;
+    bool good = true;
+
+    sweep->under_way = memory_each_polled(sqlite->memory, &sweep->place, SLICE, add_polls, &polls);
+    if (polls.first || !sweep->under_way) {
+        good = (!polls.first || sqlite_file_write(&sqlite->file, polls.first, &error)) &&
+               (sweep->under_way || write_summary(sqlite, sweep, &error));
+        if (!good && !sweep->failed)
+            log_line(VTS_WARNING, "sqlite", "poll counts are not written: %s", error.message);
+        sweep->failed = !good;
+    }
+    free_changes(polls.first);
+    text_finish(&polls.details);
+    sweep->under_way = sweep->under_way && good;
+    if (!sweep->under_way)
+        end_sweep(sqlite, sweep);
 }
 
 /* Each commit keeps what the clock shows: what clients were told by then was not later. */
@@ -557,13 +624,13 @@ static struct change *with_clock(const struct sqlite *sqlite, struct change *cha
 static void *run_writer(void *arg)
 {
     struct sqlite *sqlite = arg;
-    struct sweep sweep = {.begun = monotonic_ms()};
+    struct sweep sweep = {.next = monotonic_ms() + SWEEP_LEAST_MS};
     struct change *changes;
     bool closing = false, good;
     uint64_t number;
 
     while (!closing) {
-        changes = take_queue(sqlite, sweep.under_way ? 0 : SWEEP_MS, &number, &closing);
+        changes = take_queue(sqlite, sweep.under_way ? 0 : SWEEP_LEAST_MS, &number, &closing);
         if (changes || closing)
             changes = with_clock(sqlite, changes);
         if (changes) {
@@ -575,12 +642,12 @@ static void *run_writer(void *arg)
                 ring_waiting(sqlite);
             }
         }
-        if (!sweep.under_way && monotonic_ms() - sweep.begun >= SWEEP_MS)
-            sweep = (struct sweep){true, sweep.failed, 0, monotonic_ms()};
+        if (!sweep.under_way && monotonic_ms() >= sweep.next)
+            begin_sweep(&sweep);
         if (sweep.under_way)
             sweep_on(sqlite, &sweep);
     }
-    for (sweep = (struct sweep){.under_way = true}; sweep.under_way;)
+    for (begin_sweep(&sweep); sweep.under_way;)
         sweep_on(sqlite, &sweep);
     return NULL;
 }
@@ -682,6 +749,7 @@ static const struct store_ops sqlite_ops = {
     .step = sqlite_step,
     .keep_clock = sqlite_keep_clock,
     .kept_clock = sqlite_kept_clock,
+    .keep_summary = sqlite_keep_summary,
     .attach = sqlite_attach,
     .detach = sqlite_detach,
     .each_instance = sqlite_each_instance,
@@ -710,6 +778,15 @@ static bool keep_strange(struct sqlite *sqlite, const struct sqlite_row *row)
            (!options->named || options->named(options->arg, 0, row->instance));
 }
 
+static void tell_again(const struct sqlite *sqlite, const struct sqlite_row *row)
+{
+    const struct store_options *options = &sqlite->options;
+    const void *stats = known_stats(sqlite, row->stats);
+
+    if (stats && options->again)
+        options->again(options->arg, row->id, stats, row->polls, row->details);
+}
+
 static bool restore(void *arg, const struct sqlite_row *row)
 {
     struct restorer *restorer = arg;
@@ -731,6 +808,7 @@ static bool restore(void *arg, const struct sqlite_row *row)
     if (memory_restore(restorer->sqlite->memory, row->record, row->polls,
                        known_stats(restorer->sqlite, row->stats)) == VTS_ERR_MEMORY)
         restorer->no_memory = true;
+    tell_again(restorer->sqlite, row);
     return true;
 }
 

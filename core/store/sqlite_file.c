@@ -37,7 +37,8 @@ static const char *const steps[] = {
     "  strftime('%Y-%m-%dT%H:%M:%fZ', ended_at / 1000.0, 'unixepoch') AS ended"
     "  FROM job LEFT JOIN instance ON hash = instance;",
     /* What the audit knows of a job, for vtsimd alone. It has no checksum: it is no part of the job. */
-    "ALTER TABLE job ADD COLUMN stats BLOB;",
+    "ALTER TABLE job ADD COLUMN stats BLOB;"
+    "ALTER TABLE job ADD COLUMN details BLOB;",
 };
 
 #define VERSION ((int)(sizeof(steps) / sizeof(steps[0])))
@@ -208,8 +209,8 @@ static bool prepare_all(struct sqlite_file *file, struct vts_error *error)
                " stats = ?11",
                &file->put, error) &&
            prepare(file, "DELETE FROM job WHERE id = ?1", &file->drop, error) &&
-           prepare(file, "UPDATE job SET polls = ?2, stats = ?3 WHERE id = ?1", &file->polls,
-                   error) &&
+           prepare(file, "UPDATE job SET polls = ?2, stats = ?3, details = ?4 WHERE id = ?1",
+                   &file->polls, error) &&
            prepare(file, "INSERT OR REPLACE INTO setting (name, value) VALUES ('summary', ?1)",
                    &file->summary, error) &&
            prepare(file,
@@ -350,8 +351,8 @@ bool sqlite_file_each(struct sqlite_file *file, bool (*fn)(void *arg, const stru
     int result;
     bool good = true;
 
-    if (!prepare(file, "SELECT record, polls, sum, id, instance, stats FROM job", &statement,
-                 error))
+    if (!prepare(file, "SELECT record, polls, sum, id, instance, stats, details FROM job",
+                 &statement, error))
         return false;
     while (good && (result = sqlite3_step(statement)) == SQLITE_ROW) {
         struct sqlite_row row = {.id = {(const char *)sqlite3_column_text(statement, 3),
@@ -359,7 +360,9 @@ bool sqlite_file_each(struct sqlite_file *file, bool (*fn)(void *arg, const stru
                                  .polls = (uint64_t)sqlite3_column_int64(statement, 1),
                                  .instance = (uint64_t)sqlite3_column_int64(statement, 4),
                                  .stats = {sqlite3_column_blob(statement, 5),
-                                           (size_t)sqlite3_column_bytes(statement, 5)}};
+                                           (size_t)sqlite3_column_bytes(statement, 5)},
+                                 .details = {sqlite3_column_blob(statement, 6),
+                                             (size_t)sqlite3_column_bytes(statement, 6)}};
 
         good = read_row(statement, &aligned) && !aligned.failed && row.id.at;
         row.record = (const struct record *)aligned.bytes;
@@ -397,6 +400,16 @@ static void bind_stats(sqlite3_stmt *statement, int at, const struct change *cha
                             change->stats_size, SQLITE_STATIC);
     else
         sqlite3_bind_null(statement, at);
+}
+
+static sqlite3_stmt *bind_polls(struct sqlite_file *file, const struct change *change)
+{
+    const char *details = change->record + change->size + change->id_length + change->stats_size;
+
+    sqlite3_bind_int64(file->polls, 2, (int64_t)change->polls);
+    bind_stats(file->polls, 3, change);
+    sqlite3_bind_blob64(file->polls, 4, details, change->details_size, SQLITE_STATIC);
+    return file->polls;
 }
 
 static sqlite3_stmt *bind_put(struct sqlite_file *file, const struct change *change)
@@ -441,12 +454,13 @@ static sqlite3_stmt *bind_change(struct sqlite_file *file, const struct change *
     case CHANGE_DROP:
         return bind_id(file->drop, change);
     case CHANGE_POLLS:
-        sqlite3_bind_int64(file->polls, 2, (int64_t)change->polls);
-        bind_stats(file->polls, 3, change);
-        return bind_id(file->polls, change);
+        return bind_id(bind_polls(file, change), change);
     case CHANGE_CLOCK:
         sqlite3_bind_int64(file->clock, 1, change->clock);
         return file->clock;
+    case CHANGE_SUMMARY:
+        sqlite3_bind_blob64(file->summary, 1, change->record, change->size, SQLITE_STATIC);
+        return file->summary;
     case CHANGE_FORGET:
         sqlite3_bind_int64(file->forget, 1, (int64_t)change->instance);
         return file->forget;
@@ -479,12 +493,6 @@ bool sqlite_file_write(struct sqlite_file *file, const struct change *first,
     if (!sqlite3_get_autocommit(file->db))
         step(file->rollback);
     return false;
-}
-
-bool sqlite_file_summarize(struct sqlite_file *file, struct bytes summary, struct vts_error *error)
-{
-    sqlite3_bind_blob64(file->summary, 1, summary.at, summary.length, SQLITE_STATIC);
-    return step(file->summary) || failed(file, "cannot be written", error);
 }
 
 bool sqlite_file_summary(struct sqlite_file *file, struct text *summary, struct vts_error *error)

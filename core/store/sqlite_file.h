@@ -20,7 +20,8 @@ enum change_kind {
     CHANGE_POLLS,
     CHANGE_INSTANCE,
     CHANGE_FORGET,
-    CHANGE_CLOCK
+    CHANGE_CLOCK,
+    CHANGE_SUMMARY
 };
 
 /* One thing to be written. */
@@ -31,9 +32,9 @@ struct change {
     uint64_t polls;    /* of a put, and of polls */
     vts_ms clock;      /* what the clock shows */
     uint64_t instance; /* the hash of an instance that is kept or forgotten */
-    size_t size;       /* of the record, or of the instance's text; 0 where there is neither */
-    size_t id_length, stats_size;
-    _Alignas(8) char record[]; /* or text; the id behind it, and the statistics behind that */
+    size_t size;       /* of the record, of the instance's text or of the summary; else 0 */
+    size_t id_length, stats_size, details_size;
+    _Alignas(8) char record[]; /* or that; the id, the statistics and their details behind it */
 };
 
 struct sqlite_file {
@@ -60,7 +61,7 @@ struct sqlite_row {
     const struct record *record;
     size_t size;
     uint64_t polls, instance;
-    struct bytes stats; /* or none */
+    struct bytes stats, details; /* or none */
 };
 
 /* Tells all jobs; `fn` says false where id and record do not belong together. False where the file cannot be
@@ -82,8 +83,7 @@ bool sqlite_file_clock(struct sqlite_file *file, bool forget, vts_ms *clock,
 bool sqlite_file_write(struct sqlite_file *file, const struct change *first,
                        struct vts_error *error);
 
-/* Keeps bytes about all jobs together; reads them, into `summary`, which stays empty where there are none. */
-bool sqlite_file_summarize(struct sqlite_file *file, struct bytes summary, struct vts_error *error);
+/* Bytes about all jobs together, as they were kept: into `summary`, which stays empty where there are none. */
 bool sqlite_file_summary(struct sqlite_file *file, struct text *summary, struct vts_error *error);
 
 /* Gives the space of what was dropped back to the system, a bit at a time. */

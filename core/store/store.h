@@ -108,6 +108,12 @@ struct store_options {
      * there are workers, as they were kept. NULL: there are none. */
     bool (*summary)(void *arg, struct text *out);
     void (*resume)(void *arg, struct bytes summary);
+    /* Bytes that belong to a record's statistics and do not stand beside it: asked for when those are written,
+     * from any thread, with nobody else at the record; and told before there are workers, with all records that
+     * were kept (no bytes: none were). NULL: there are none. */
+    void (*details)(void *arg, struct bytes id, const void *stats, struct text *out);
+    void (*again)(void *arg, struct bytes id, const void *stats, uint64_t polls,
+                  struct bytes details);
     /* The port has something to do earlier than its last store_run_due said: call that again. Called
      * from any thread, with no lock of the store held. */
     void (*ring)(void *arg, size_t port);
@@ -164,6 +170,7 @@ struct store_ops {
     size_t (*step)(struct store_port *port, vts_ms now, size_t most);
     void (*keep_clock)(struct store_port *port);
     vts_ms (*kept_clock)(struct store *store);
+    void (*keep_summary)(struct store_port *port, struct store_call *call);
     bool (*attach)(struct store_port *port, struct event_base *base);
     void (*detach)(struct store_port *port);
     bool (*each_instance)(struct store *store, store_instance_fn *fn, void *arg,
@@ -284,6 +291,18 @@ static inline size_t store_step(struct store_port *port, vts_ms now, size_t most
 
 /* The clock was moved: a store that outlives the process keeps what it shows, no later than what is asked of
  * it from now on. And what it showed when the store was last used; RECORD_NEVER: it is not known. */
+/* Keeps the summary as it is now, and lets the call know by `done` and `err`, on the port's thread. Without a
+ * call nobody waits for it, and it can be done from any thread. */
+static inline void store_keep_summary(struct store_port *port, struct store_call *call)
+{
+    if (port->store->ops->keep_summary) {
+        port->store->ops->keep_summary(port, call);
+    } else if (call) {
+        call->err = VTS_OK;
+        call->done(call);
+    }
+}
+
 static inline void store_keep_clock(struct store_port *port)
 {
     if (port->store->ops->keep_clock)

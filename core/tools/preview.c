@@ -125,17 +125,73 @@ static bool show(const struct preview *preview, const struct instance *instance,
     return good;
 }
 
+static bool preview_behaviour(const struct preview *preview, const struct instance *instance,
+                              struct vts_error *error)
+{
+    struct preview each = *preview;
+    struct preview_sums sums;
+    struct trial trial;
+    bool good;
+
+    if (each.every < 0)
+        each.every = 0;
+    preview_sums_init(&sums);
+    if (each.format == PREVIEW_CSV)
+        fputs(preview_csv_head, stdout);
+    good = trial_init(&trial, instance, each.seed, error) && run(&trial, &each, &sums, error) &&
+           show(&each, instance, &sums, error);
+    trial_finish(&trial);
+    preview_sums_finish(&sums);
+    return good;
+}
+
+/* ---- filters ---- */
+
+/* One of the configuration, once more; else the plugin on its fallbacks. */
+static bool open_filter(struct trial *trial, const struct preview *preview,
+                        const struct plugins *plugins, const struct behaviours *behaviours,
+                        struct vts_error *error)
+{
+    const struct instance *like = behaviours_filter(behaviours, preview->behaviour);
+    struct instance *instance;
+
+    if (like)
+        return trial_init(trial, like, preview->seed, error);
+    instance = behaviours_plain_filter(plugins, preview->behaviour, error);
+    return instance && trial_take(trial, instance, preview->seed, error);
+}
+
+static bool preview_of_filter(const struct preview *preview, const struct plugins *plugins,
+                              const struct behaviours *behaviours, struct vts_error *error)
+{
+    struct preview each = *preview;
+    struct text out = TEXT_INIT;
+    struct trial trial = {0};
+    bool good;
+
+    if (each.every < 0)
+        each.every = PREVIEW_FILTER_EVERY;
+    good = open_filter(&trial, &each, plugins, behaviours, error);
+    if (good && !preview_filter(&trial, &each, &out))
+        good = vts_error_set(error, VTS_ERR_MEMORY, "no memory for %llu jobs",
+                             (unsigned long long)each.jobs);
+    if (good)
+        fputs(out.bytes, stdout);
+    text_finish(&out);
+    trial_finish(&trial);
+    return good;
+}
+
 int tool_preview(const struct preview *preview, const struct plugins *plugins,
                  const struct behaviours *behaviours)
 {
     const struct instance *instance =
         behaviours_named(behaviours, preview->behaviour, strlen(preview->behaviour));
-    struct preview_sums sums;
+    bool filter = !instance && behaviours_is_filter(behaviours, plugins, preview->behaviour);
     struct vts_error error = {0};
-    struct trial trial;
     bool good;
 
-    if (!instance) {
+    if (!instance && !filter) {
         behaviours_why_not(behaviours, plugins, preview->behaviour, &error);
         fprintf(stderr, "vtsimd: --preview: %s\n", error.message);
         return EXIT_USAGE;
@@ -144,14 +200,9 @@ int tool_preview(const struct preview *preview, const struct plugins *plugins,
     if (!log_wants(VTS_DEBUG))
         log_setup(VTS_ERROR, LOG_TEXT);
     setlocale(LC_CTYPE, "");
-    preview_sums_init(&sums);
-    if (preview->format == PREVIEW_CSV)
-        fputs(preview_csv_head, stdout);
-    good = trial_init(&trial, instance, preview->seed, &error) &&
-           run(&trial, preview, &sums, &error) && show(preview, instance, &sums, &error);
+    good = filter ? preview_of_filter(preview, plugins, behaviours, &error)
+                  : preview_behaviour(preview, instance, &error);
     if (!good)
         fprintf(stderr, "vtsimd: --preview: %s\n", error.message);
-    trial_finish(&trial);
-    preview_sums_finish(&sums);
     return good ? EXIT_SUCCESS : EXIT_USAGE;
 }

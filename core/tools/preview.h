@@ -2,7 +2,8 @@
  *
  * What the files of the preview share: one job's life from its first ask to its end (preview_life.c), the
  * sums over all lives (preview_sums.c), and what each form of output makes of them. Jobs that share slots live
- * beside each other (preview_crowd.c), all others one after the other. All moments are spans since the first ask
+ * beside each other (preview_crowd.c), as those do that show a filter (preview_filter.c); all others one after the
+ * other. All moments are spans since the first ask
  * (of all, where they live beside each other), so that nothing here depends on a date. */
 #ifndef VTSIM_TOOLS_PREVIEW_H
 #define VTSIM_TOOLS_PREVIEW_H
@@ -23,6 +24,10 @@
  * Retry-After. */
 #define PREVIEW_POLL_SPAN  1000
 #define PREVIEW_RETRY_SPAN 1000
+
+/* What a filter is shown with: jobs come so far apart unless told otherwise, and are polled so often. */
+#define PREVIEW_FILTER_EVERY 1000
+#define PREVIEW_FILTER_POLLS 10
 
 enum preview_outcome {
     PREVIEW_COMPLETED,
@@ -114,6 +119,10 @@ bool preview_sums_add(struct preview_sums *sums, const struct preview_life *life
 bool preview_sums_end(struct preview_sums *sums);
 void preview_sums_finish(struct preview_sums *sums);
 
+/* False where there was no memory. The spans' memory is for free(). */
+bool preview_spans_add(struct preview_spans *spans, vts_ms span);
+void preview_spans_sort(struct preview_spans *spans);
+
 /* By nearest rank: p90 is the smallest span that at least 90 % of all do not exceed. */
 struct preview_quantiles {
     vts_ms min, p10, p50, p90, p99, max;
@@ -201,8 +210,14 @@ bool preview_blocks(void);
 
 void preview_page(const struct preview_report *report, int columns, bool blocks, struct text *out);
 void preview_json(const struct preview_report *report, struct text *out);
+/* Of sorted spans, as an object; null where there are none. */
+void preview_json_quantiles(const struct preview_spans *spans, struct text *out);
 extern const char preview_csv_head[];
 void preview_csv_line(const char *id, const struct preview_life *life, struct text *out);
+
+/* Sends requests through a filter, which the trial has and saw none yet, and adds what it made of them in the
+ * form that is wanted. False where there was no memory. */
+bool preview_filter(struct trial *trial, const struct preview *preview, struct text *out);
 
 /* A span as people write it, without loss: 250ms, 8.3s, 2m05s, 1h05m, 1d03h. Returns `buffer`. */
 #define PREVIEW_SPAN_ROOM 48

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Jobs that share slots, lived beside each other: each has a client that comes at its moment, asks again after a
- * refusal, and polls where polls move jobs. See preview.h. */
+ * Jobs that share slots, or a filter, lived beside each other: each has a client that comes at its moment, asks
+ * again after a refusal, and polls where polls move jobs or are what is looked at. See preview.h. */
 #include "preview.h"
 
 #include <stdlib.h>
@@ -13,6 +13,14 @@ struct client {
     vts_ms next;             /* when it does something next; RECORD_NEVER: it has done all, */
     struct slots_job *place; /* and has none any more; in the agenda */
 };
+
+/* How often a job is polled, at the most. */
+static uint64_t polls_of(const struct trial *trial)
+{
+    return trial->filter                        ? PREVIEW_FILTER_POLLS
+           : trial->instance->base.counts_polls ? PREVIEW_POLLS_MAX
+                                                : 0;
+}
 
 struct crowd {
     struct trial *trial;
@@ -70,8 +78,8 @@ static bool poll_once(struct trial *trial, struct client *client)
 
     if (!trial_advance(trial, &client->job, client->next) || !trial_look(&client->job, &now))
         return false;
-    if (!trial->instance->base.counts_polls || client->life.polls >= PREVIEW_POLLS_MAX ||
-        state_ended((int)now.state) || client->next > VTS_TIME_END - PREVIEW_POLL_SPAN) {
+    if (client->life.polls >= polls_of(trial) || state_ended((int)now.state) ||
+        client->next > VTS_TIME_END - PREVIEW_POLL_SPAN) {
         client->next = RECORD_NEVER;
         return true;
     }
@@ -92,7 +100,7 @@ static bool act(struct trial *trial, struct client *client)
     preview_id(client->number, id);
     if (!preview_ask(trial, &client->job, id, client->next, &client->life, &again))
         return false;
-    if (client->life.start != RECORD_NEVER && trial->instance->base.counts_polls)
+    if (client->life.start != RECORD_NEVER && polls_of(trial) > 0)
         again = client->next + PREVIEW_POLL_SPAN;
     client->next = again;
     return true;

@@ -35,7 +35,7 @@ static void add_errors(const struct preview_sums *sums, struct text *out)
                 (unsigned long long)sums->other_codes);
 }
 
-static void add_quantiles(const struct preview_spans *spans, struct text *out)
+void preview_json_quantiles(const struct preview_spans *spans, struct text *out)
 {
     struct preview_quantiles is;
 
@@ -56,18 +56,18 @@ static void add_durations(const struct preview_sums *sums, struct text *out)
     int i;
 
     text_puts(out, "  \"durations_ms\": ");
-    add_quantiles(&sums->all, out);
+    preview_json_quantiles(&sums->all, out);
     text_puts(out, ",\n  \"durations_ms_by_state\": {");
     for (i = 0; i < PREVIEW_ENDS; i++) {
         text_printf(out, "%s\n    \"%s\": ", i ? "," : "",
                     preview_outcome_name((enum preview_outcome)i));
-        add_quantiles(&sums->spans[i], out);
+        preview_json_quantiles(&sums->spans[i], out);
     }
     text_puts(out, "},\n");
     if (sums->line.count == 0)
         return;
     text_puts(out, "  \"waited_for_slot_ms\": ");
-    add_quantiles(&sums->line, out);
+    preview_json_quantiles(&sums->line, out);
     text_puts(out, ",\n");
 }
 

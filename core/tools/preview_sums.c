@@ -10,7 +10,7 @@
 
 /* ---- spans ---- */
 
-static bool add_span(struct preview_spans *spans, vts_ms span)
+bool preview_spans_add(struct preview_spans *spans, vts_ms span)
 {
     size_t room = spans->room ? spans->room * 2 : 1024;
     vts_ms *grown;
@@ -28,7 +28,7 @@ static bool add_span(struct preview_spans *spans, vts_ms span)
     return true;
 }
 
-static void sort(struct preview_spans *spans)
+void preview_spans_sort(struct preview_spans *spans)
 {
     if (spans->count > 0)
         qsort(spans->at, spans->count, sizeof(*spans->at), quantile_compare);
@@ -85,10 +85,10 @@ bool preview_sums_add(struct preview_sums *sums, const struct preview_life *life
     add_refusals(sums, life);
     if (life->outcome == PREVIEW_FAILED && !add_code(sums, life))
         return false;
-    if (life->granted && !add_span(&sums->line, life->waited))
+    if (life->granted && !preview_spans_add(&sums->line, life->waited))
         return false;
     return life->outcome >= PREVIEW_ENDS ||
-           add_span(&sums->spans[life->outcome], life->end - life->start);
+           preview_spans_add(&sums->spans[life->outcome], life->end - life->start);
 }
 
 /* The most frequent first, those that are as frequent by their names. */
@@ -108,10 +108,10 @@ bool preview_sums_end(struct preview_sums *sums)
     int i;
 
     for (i = 0; i < PREVIEW_ENDS; i++) {
-        sort(&sums->spans[i]);
+        preview_spans_sort(&sums->spans[i]);
         count += sums->spans[i].count;
     }
-    sort(&sums->line);
+    preview_spans_sort(&sums->line);
     qsort(sums->codes, sums->code_count, sizeof(sums->codes[0]), by_count);
     all->at = malloc(count > 0 ? count * sizeof(*all->at) : 1);
     if (!all->at)
@@ -123,7 +123,7 @@ bool preview_sums_end(struct preview_sums *sums)
                    sums->spans[i].count * sizeof(*all->at));
         all->count += sums->spans[i].count;
     }
-    sort(all);
+    preview_spans_sort(all);
     return true;
 }
 

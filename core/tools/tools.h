@@ -16,9 +16,9 @@ int tool_describe(const struct plugins *plugins, const char *name);
 enum preview_format { PREVIEW_TEXT, PREVIEW_JSON, PREVIEW_CSV };
 
 struct preview {
-    const char *behaviour; /* one of the INI file, else a plugin by its name */
+    const char *behaviour; /* or filter: one of the INI file, else a plugin by its name */
     uint64_t jobs, seed;
-    vts_ms every; /* jobs that share slots come this far apart */
+    vts_ms every; /* jobs that share slots, or a filter, come this far apart; -1: as usual */
     enum preview_format format;
 };
 

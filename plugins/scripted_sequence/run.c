@@ -205,7 +205,9 @@ void script_admit(struct vts_job *job)
 
     if (script->begin == 0)
         return;
-    if (script->chances)
+    /* Kept from the first attempt on (each later one finds it used), since every attempt has draws of its own, and
+     * how many there were by then must not decide. */
+    if (script->chances && state->used == 0)
         state->seed = vts_random(job);
     while (state->life < script->begin) {
         step = script_at(script, state->life);

@@ -48,6 +48,10 @@ static void a_cap_does_not_hide_the_growth(void **state)
     (void)state;
     GROWS(2, 0, 1e-3, 100, 200, 400, 800, 800, 800, 800, 800, 800, 800, 800);
     GROWS(2, 0, 1e-3, 1000, 2000, 4000, 8000, 8000, 8000, 8000, 8000, 8000, 8000, 8000, 8000);
+    /* one that lies between two waits */
+    GROWS(2, 0, 1e-3, 1000, 2000, 4000, 8000, 10000, 10000, 10000);
+    GROWS(2, 0, 1e-3, 1000, 2000, 3000, 3000);
+    GROWS(1.5, 0, 1e-3, 1000, 1500, 2250, 3375, 5000, 5000, 5000, 5000, 5000, 5000, 5000);
 }
 
 static void jitter_is_told_and_no_growth(void **state)
@@ -139,6 +143,19 @@ static void a_job_that_runs_is_not_late(void **state)
     assert_int_equal(figures.unseen, 0);
 }
 
+static void a_client_that_was_told_to_wait_has_not_given_up(void **state)
+{
+    const struct audit_stats stats = {.last_at = T0 + 1000, .hold = 600000};
+    struct audit_figures figures;
+
+    (void)state;
+    make_job(VTS_COMPLETED);
+    figures_of(&figures, &record, &stats, 1, &rules, T0 + 601000 + 59999, NULL, -1);
+    assert_int_equal(figures.abandoned, 0);
+    figures_of(&figures, &record, &stats, 1, &rules, T0 + 601000 + 60000, NULL, -1);
+    assert_int_equal(figures.abandoned, 1);
+}
+
 static void intervals_come_from_the_poll_times(void **state)
 {
     const struct audit_mark marks[] = {
@@ -152,6 +169,8 @@ static void intervals_come_from_the_poll_times(void **state)
     assert_true(fabs(figures.interval_min - 1) < 1e-9 && fabs(figures.interval_median - 2) < 1e-9 &&
                 fabs(figures.interval_max - 4) < 1e-9);
     assert_true(fabs(figures.growth - 2) < 1e-6);
+    figures_of(&figures, &record, &stats, 3, &rules, T0 + 8000, marks, 3); /* between two */
+    assert_true(fabs(figures.interval_median - 1.5) < 1e-9);
     figures_of(&figures, &record, &stats, 1, &rules, T0 + 8000, marks, 1);
     assert_true(figures.interval_median < 0 && figures.growth < 0);
 }
@@ -194,6 +213,13 @@ static void a_sum_adds_counts_and_keeps_the_worst(void **state)
     assert_true(sum.all.interval_median == 3 && sum.all.growth == 1 && sum.all.jitter == 0);
     assert_true(figures_cost(&sum.all) == 4);
     sum_finish(&sum);
+    one.growth = 1.001; /* which is 1000999.9999999999 millionths */
+    sum_add(&sum, &one);
+    sum_add(&sum, &other);
+    sum_close(&sum);
+    assert_true(sum.all.interval_median == 2); /* between the two */
+    assert_true(fabs(sum.all.growth - 1.0005) < 1e-9);
+    sum_finish(&sum);
     sum_close(&sum);
     assert_true(sum.all.detection_delay < 0 && sum.all.growth < 0); /* of none */
     sum_finish(&sum);
@@ -213,7 +239,7 @@ static size_t limit(const char *name)
 static void limits_hold_at_their_bound(void **state)
 {
     struct audit_figures figures = {
-        .polls = 12, .detection_delay = 5, .interval_min = 1, .growth = 2};
+        .polls = 12, .detection_delay = 5, .interval_min = 1, .interval_median = 2, .growth = 2};
     struct audit_bounds bounds;
 
     (void)state;
@@ -224,17 +250,23 @@ static void limits_hold_at_their_bound(void **state)
     bounds.bound[limit("polls_per_job")] = 12;
     bounds.bound[limit("detection_delay")] = 5;
     bounds.bound[limit("intervals.min")] = 1;
+    bounds.bound[limit("intervals.median")] = 2;
     bounds.bound[limit("growth")] = 2;
     for (size_t i = 0; i < AUDIT_LIMITS; i++)
         assert_false(bounds_broken(&bounds, i, &figures));
-    figures = (struct audit_figures){
-        .polls = 13, .detection_delay = 5.001, .interval_min = 0.999, .growth = 1.9};
+    figures = (struct audit_figures){.polls = 13,
+                                     .detection_delay = 5.001,
+                                     .interval_min = 0.999,
+                                     .interval_median = 1.999,
+                                     .growth = 1.9};
     assert_true(bounds_broken(&bounds, limit("polls_per_job"), &figures));
     assert_true(bounds_broken(&bounds, limit("detection_delay"), &figures));
     assert_true(bounds_broken(&bounds, limit("intervals.min"), &figures));
+    assert_true(bounds_broken(&bounds, limit("intervals.median"), &figures));
     assert_true(bounds_broken(&bounds, limit("growth"), &figures));
     /* what is not known breaks nothing */
-    figures = (struct audit_figures){.detection_delay = -1, .interval_min = -1, .growth = -1};
+    figures = (struct audit_figures){
+        .detection_delay = -1, .interval_min = -1, .interval_median = -1, .growth = -1};
     for (size_t i = 0; i < AUDIT_LIMITS; i++)
         assert_false(bounds_broken(&bounds, i, &figures));
 }
@@ -250,6 +282,7 @@ int main(void)
         cmocka_unit_test(an_end_that_was_seen),
         cmocka_unit_test(an_end_that_nobody_saw),
         cmocka_unit_test(a_job_that_runs_is_not_late),
+        cmocka_unit_test(a_client_that_was_told_to_wait_has_not_given_up),
         cmocka_unit_test(intervals_come_from_the_poll_times),
         cmocka_unit_test(a_sum_adds_counts_and_keeps_the_worst),
         cmocka_unit_test(limits_hold_at_their_bound),

@@ -40,6 +40,10 @@ static void refuse_once(struct vts_job *job)
         vts_refuse(job, 429, 1500);
 }
 
+static void complete_at_once(struct vts_job *job) { vts_complete(job, NULL); }
+static void wait_for_ever(struct vts_job *job) { vts_wait(job, VTS_FOR_EVER); }
+static void go_back(struct vts_job *job) { VTS_BEND(job, .state = VTS_QUEUED); }
+
 static void say_a_date(struct vts_job *job)
 {
     VTS_BEND(job, .retry_after = 2000, .retry_after_date = true);
@@ -49,6 +53,8 @@ VTS_PLUGIN(dated, .summary = "Retry-After as a date", .start = wake_in_1000, .wa
            .poll = say_a_date)
 VTS_PLUGIN(slow, .summary = "1 s", .start = wake_in_1000, .wake = complete)
 VTS_PLUGIN(moody, .summary = "bends", .start = wake_in_1000, .wake = complete, .poll = bend)
+VTS_PLUGIN(instant, .summary = "ends at its start", .start = complete_at_once)
+VTS_PLUGIN(backward, .summary = "goes back", .start = wait_for_ever, .poll = go_back)
 VTS_PLUGIN(reluctant, .summary = "refuses once", .admit = refuse_once, .start = wake_in_1000,
            .wake = complete)
 
@@ -59,6 +65,7 @@ static struct vts_error error;
 static struct clock now;
 static struct service service;
 static struct service_call call;
+static enum service_tells tells; /* the API that is used */
 
 static void add(const char *name, const struct vts_plugin *plugin)
 {
@@ -85,6 +92,8 @@ static void open_with(const char *const *settings, size_t count)
     add("dated", dated_LTX_vts_plugin());
     add("slow", slow_LTX_vts_plugin());
     add("moody", moody_LTX_vts_plugin());
+    add("instant", instant_LTX_vts_plugin());
+    add("backward", backward_LTX_vts_plugin());
     add("reluctant", reluctant_LTX_vts_plugin());
     clock_init_virtual(&now, T0);
     if (!service_init(&service, &parts, &error))
@@ -97,6 +106,7 @@ static int setup(void **state)
                                            "audit/jobs=3"};
 
     (void)state;
+    tells = SERVICE_TELLS_STATE;
     open_with(settings, 3);
     return 0;
 }
@@ -132,6 +142,7 @@ static void prepare(const char *id)
 static void start_as(const char *id, const char *behaviour)
 {
     prepare(id);
+    call.tells = tells;
     call.instance = service_behaviour_named(&service.ports[0], behaviour, strlen(behaviour));
     service_start(&call);
 }
@@ -142,6 +153,7 @@ static void poll_at(const char *id, vts_ms moment)
 {
     move_clock(moment);
     prepare(id);
+    call.tells = tells;
     service_status(&call);
 }
 
@@ -224,7 +236,7 @@ static void an_answer_that_was_stalled_arrives(void **state)
     move_clock(6300);
     service_told(&call);
     service_told(&call); /* once is enough */
-    ASSERT_SECONDS(figures("a")->detection_delay, 5.3);
+    ASSERT_SECONDS(figures("a")->detection_delay, 5);
     assert_int_equal(call.figures.useless_polls, 1);
 }
 
@@ -261,6 +273,19 @@ static void a_batch_has_no_late_answers(void **state)
     assert_int_equal(call.marks[2].status, 504);
 }
 
+/* It tells seconds, where an answer of its own tells a date. */
+static void a_batch_tells_no_date(void **state)
+{
+    (void)state;
+    start_as("a", "dated");
+    move_clock(300);
+    prepare("a");
+    call.in_batch = true;
+    service_status(&call);
+    poll_at("a", 2299);
+    assert_int_equal(figures("a")->early_polls, 1);
+}
+
 static void a_cancel_is_seen(void **state)
 {
     (void)state;
@@ -270,8 +295,41 @@ static void a_cancel_is_seen(void **state)
     service_cancel(&call);
     ASSERT_SECONDS(figures("a")->detection_delay, 0);
     assert_int_equal(call.figures.unseen, 0);
-    poll_at("a", 400);
+    poll_at("a", 400); /* the first poll that sees it */
+    assert_int_equal(figures("a")->polls_after_end, 0);
+    poll_at("a", 500);
     assert_int_equal(figures("a")->polls_after_end, 1);
+}
+
+/* The original API says of a start that there is a job, and the full one how it is. */
+static void a_start_can_tell_an_end(void **state)
+{
+    (void)state;
+    start_as("full", "instant");
+    assert_int_equal(figures("full")->unseen, 0);
+    poll_at("full", 0);
+    assert_int_equal(figures("full")->useless_polls, 1);
+    assert_int_equal(call.figures.polls_after_end, 0);
+    tells = SERVICE_TELLS_WORD;
+    start_as("original", "instant");
+    assert_int_equal(figures("original")->unseen, 1);
+    poll_at("original", 0);
+    assert_int_equal(figures("original")->useless_polls, 0);
+    ASSERT_SECONDS(figures_cost(&call.figures), 1); /* the best there is */
+}
+
+/* On the original API a state of the same word is no other one. */
+static void words_tell_less_than_states(void **state)
+{
+    (void)state;
+    start_as("full", "backward");
+    poll_at("full", 0);
+    assert_int_equal(figures("full")->faults, 1);
+    tells = SERVICE_TELLS_WORD;
+    start_as("original", "backward");
+    poll_at("original", 0);
+    assert_int_equal(figures("original")->faults, 0);
+    assert_int_equal(call.figures.useless_polls, 1);
 }
 
 static void poll_times_are_those_of_the_last_jobs(void **state)
@@ -518,7 +576,10 @@ int main(void)
         TEST(an_answer_that_was_stalled_arrives),
         TEST(a_refused_start_is_repeated_too_early),
         TEST(a_batch_has_no_late_answers),
+        TEST(a_batch_tells_no_date),
         TEST(a_cancel_is_seen),
+        TEST(a_start_can_tell_an_end),
+        TEST(words_tell_less_than_states),
         TEST(poll_times_are_those_of_the_last_jobs),
         TEST(a_walk_meets_each_that_matches),
         TEST(a_walk_goes_over_many_pages),

@@ -18,7 +18,7 @@ static struct record record;
 /* A job that was accepted at T0. */
 static int setup(void **state)
 {
-    const struct audit_event event = {.now = T0, .connection = 1};
+    const struct audit_event event = {.now = T0, .connection = 1, .state = VTS_RUNNING};
 
     (void)state;
     memset(&stats, 0, sizeof(stats));
@@ -27,18 +27,44 @@ static int setup(void **state)
     return 0;
 }
 
+/* Its answer tells the state that the job has, unless the event says another one. */
 static bool poll_with(vts_ms at, struct audit_event event)
 {
     event.now = T0 + at;
+    if (event.state == VTS_ASKED)
+        event.state = (enum vts_state)record.state;
     return audit_polled(&stats, &event, &record);
 }
 
 #define POLL(at, ...) poll_with(at, (struct audit_event){__VA_ARGS__})
 
+static void poll_head(vts_ms at)
+{
+    audit_polled(&stats, &(struct audit_event){.now = T0 + at}, &record);
+}
+
+/* The answer to the poll that was asked at `asked` has arrived. */
+static void arrive(vts_ms asked, vts_ms at, enum vts_state state, vts_ms hold)
+{
+    const struct audit_arrival arrival = {
+        .now = T0 + at, .asked = T0 + asked, .poll = true, .state = state, .hold = hold};
+
+    audit_told(&stats, &arrival, &record);
+}
+
 static void end(enum vts_state state, vts_ms at)
 {
     record.state = (uint8_t)state;
     record.ended_at = T0 + at;
+}
+
+/* A job that is accepted at T0, of whose answer this is known. */
+static void start_again(enum vts_state told, enum audit_fault fault)
+{
+    const struct audit_event event = {.now = T0, .state = told, .fault = fault};
+
+    memset(&stats, 0, sizeof(stats));
+    audit_accepted(&stats, &event, &record, 1);
 }
 
 /* ---- ends ---- */
@@ -85,6 +111,7 @@ static void an_answer_that_hides_the_state_shows_no_end(void **state)
     assert_int_equal(stats.after_end, 1); /* it was asked, whatever was answered */
 }
 
+/* A client that gave up has seen nothing. One that waited is not to blame for how long: its poll saw the end. */
 static void a_late_answer_counts_when_it_has_arrived(void **state)
 {
     (void)state;
@@ -93,21 +120,32 @@ static void a_late_answer_counts_when_it_has_arrived(void **state)
     assert_int_equal(stats.seen, 0);
     POLL(200, .fault = AUDIT_STALL, .late = true); /* the client gave the first one up */
     assert_int_equal(stats.after_end, 0);
-    audit_told(&stats, &record, VTS_COMPLETED, 0, T0 + 260);
-    assert_int_equal(stats.seen, 210 + 1);
+    arrive(200, 260, VTS_COMPLETED, 0);
+    assert_int_equal(stats.seen, 150 + 1);
     POLL(300, .late = true);
     assert_int_equal(stats.after_end, 1);
+}
+
+static void a_poll_that_waited_for_the_end_has_no_delay(void **state)
+{
+    (void)state;
+    POLL(100, .late = true);
+    end(VTS_COMPLETED, 5000);
+    arrive(100, 5000, VTS_COMPLETED, 0);
+    assert_int_equal(stats.seen, 0 + 1);
+    assert_int_equal(stats.useless, 0);
 }
 
 static void a_late_answer_that_says_nothing_new_is_useless(void **state)
 {
     (void)state;
     POLL(100, .late = true);
-    audit_told(&stats, &record, VTS_RUNNING, 0, T0 + 30100);
+    arrive(100, 30100, VTS_RUNNING, 0);
     assert_int_equal(stats.useless, 1);
     assert_int_equal(stats.seen, 0);
 }
 
+/* But it is no poll: the first one behind it is the first that sees the end. */
 static void a_cancel_tells_the_end(void **state)
 {
     (void)state;
@@ -115,17 +153,69 @@ static void a_cancel_tells_the_end(void **state)
     audit_cancelled(&stats, &record, T0 + 100);
     assert_int_equal(stats.seen, 0 + 1);
     POLL(200, .late = false);
+    assert_int_equal(stats.after_end, 0);
+    assert_int_equal(stats.useless, 1);
+    POLL(300, .late = false);
     assert_int_equal(stats.after_end, 1);
+}
+
+static void an_answer_without_a_body_tells_nothing(void **state)
+{
+    (void)state;
+    end(VTS_COMPLETED, 100);
+    poll_head(200);
+    assert_int_equal(stats.useless, 1);
+    assert_int_equal(stats.seen, 0);
+    POLL(300, .late = false);
+    assert_int_equal(stats.seen, 200 + 1);
+    assert_int_equal(stats.after_end, 0);
+    poll_head(400);
+    assert_int_equal(stats.after_end, 1);
+    assert_int_equal(stats.useless, 2);
+}
+
+static void a_job_that_ends_at_its_start(void **state)
+{
+    (void)state;
+    end(VTS_COMPLETED, 0);
+    start_again(VTS_RUNNING, AUDIT_GOOD); /* as the original API has it: there is a job */
+    assert_int_equal(stats.seen, 0);
+    POLL(0, .late = false);
+    assert_int_equal(stats.useless, 0);
+    assert_int_equal(stats.seen, 0 + 1);
+    start_again(VTS_COMPLETED, AUDIT_GOOD); /* as the full one has it: the job */
+    assert_int_equal(stats.seen, 0 + 1);
+    POLL(0, .late = false);
+    assert_int_equal(stats.useless, 1);
+    assert_int_equal(stats.after_end, 0);
+}
+
+static void whoever_was_not_answered_knows_no_state(void **state)
+{
+    (void)state;
+    start_again(VTS_RUNNING, AUDIT_RESET);
+    POLL(100, .late = false);
+    assert_int_equal(stats.useless, 0);
+    POLL(200, .late = false);
+    assert_int_equal(stats.useless, 1);
+}
+
+static void a_repeat_of_a_start_can_tell_the_job(void **state)
+{
+    const struct audit_event again = {.now = T0 + 400, .state = VTS_COMPLETED};
+
+    (void)state;
+    end(VTS_COMPLETED, 300);
+    audit_repeated(&stats, &again, &record);
+    assert_int_equal(stats.seen, 100 + 1);
+    assert_int_equal(stats.duplicates, 1);
 }
 
 static void a_state_that_changes_is_news(void **state)
 {
-    const struct audit_event event = {.now = T0};
-
     (void)state;
-    memset(&stats, 0, sizeof(stats));
     record.state = VTS_QUEUED;
-    audit_accepted(&stats, &event, &record, 1);
+    start_again(VTS_QUEUED, AUDIT_GOOD);
     POLL(100, .late = false);
     assert_int_equal(stats.useless, 1);
     record.state = VTS_RUNNING;
@@ -192,7 +282,7 @@ static void a_late_answer_gives_it_when_it_arrives(void **state)
     (void)state;
     POLL(0, .hold = 5000, .fault = AUDIT_STALL, .late = true);
     assert_false(POLL(1000, .late = true));
-    audit_told(&stats, &record, VTS_RUNNING, 5000, T0 + 2000);
+    arrive(0, 2000, VTS_RUNNING, 5000);
     assert_true(POLL(6999, .late = false));
     assert_false(POLL(7000, .late = false));
 }
@@ -218,33 +308,40 @@ static void refused_starts_can_be_repeated_too_early(void **state)
 
 /* ---- starts ---- */
 
+static void repeat(enum audit_fault fault)
+{
+    audit_repeated(&stats, &(struct audit_event){.now = T0 + 5, .fault = fault}, &record);
+}
+
 static void a_start_that_is_repeated_is_a_duplicate(void **state)
 {
-    const struct audit_event again = {.now = T0 + 5, .fault = AUDIT_STATUS};
-
     (void)state;
-    audit_repeated(&stats, &again);
-    audit_repeated(&stats, &again);
+    repeat(AUDIT_STATUS);
+    repeat(AUDIT_GOOD);
     assert_int_equal(stats.duplicates, 2);
 }
 
 static void whoever_was_not_answered_may_repeat_it(void **state)
 {
-    struct audit_event event = {.now = T0, .fault = AUDIT_RESET};
+    const struct audit_event late = {.now = T0, .fault = AUDIT_STALL, .late = true};
+    const struct audit_arrival arrival = {.now = T0 + 10, .asked = T0, .state = VTS_RUNNING};
 
     (void)state;
-    memset(&stats, 0, sizeof(stats));
-    audit_accepted(&stats, &event, &record, 1);
-    event.fault = AUDIT_GOOD;
-    audit_repeated(&stats, &event);
+    start_again(VTS_RUNNING, AUDIT_RESET);
+    POLL(1, .fault = AUDIT_STATUS); /* tells nothing of a job */
+    repeat(AUDIT_GOOD);
     assert_int_equal(stats.duplicates, 0);
-    audit_repeated(&stats, &event);
+    repeat(AUDIT_GOOD);
+    assert_int_equal(stats.duplicates, 1);
+    start_again(VTS_RUNNING, AUDIT_RESET);
+    POLL(1, .late = false); /* there is one, after all */
+    repeat(AUDIT_GOOD);
     assert_int_equal(stats.duplicates, 1);
     /* an answer that came late is lost if its client had left */
-    event = (struct audit_event){.now = T0, .fault = AUDIT_STALL, .late = true};
-    audit_accepted(&stats, &event, &record, 1);
-    audit_told(&stats, &record, VTS_RUNNING, 0, T0 + 10);
-    audit_repeated(&stats, &event);
+    audit_accepted(&stats, &late, &record, 1);
+    audit_told(&stats, &arrival, &record);
+    assert_int_equal(stats.useless, 0); /* it was no poll */
+    repeat(AUDIT_GOOD);
     assert_int_equal(stats.duplicates, 2);
 }
 
@@ -297,7 +394,7 @@ static void counts_stay_at_their_highest_values(void **state)
     stats.connections = UINT16_MAX;
     POLL(1, .hold = 100000, .connection = 9);
     POLL(2, .fault = AUDIT_STATUS, .connection = 10);
-    audit_repeated(&stats, &(struct audit_event){.now = T0, .connection = 11});
+    audit_repeated(&stats, &(struct audit_event){.now = T0, .connection = 11}, &record);
     assert_int_equal(stats.faults, UINT16_MAX);
     assert_int_equal(stats.useless, UINT32_MAX);
     assert_int_equal(stats.early_polls, UINT32_MAX);
@@ -315,11 +412,11 @@ static void any_bytes_are_taken(void **state)
     for (int byte = 0; byte < 256; byte++) {
         memset(&stats, byte, sizeof(stats));
         POLL(1, .hold = 1, .connection = 9);
-        audit_told(&stats, &record, VTS_RUNNING, 5000, T0 + 2000);
+        arrive(0, 2000, VTS_RUNNING, 5000);
         memset(&stats, byte, sizeof(stats));
         stats.last_at = byte % 2 ? INT64_MIN : INT64_MAX;
         POLL(1, .hold = VTS_TIME_END - T0, .connection = 1);
-        audit_repeated(&stats, &(struct audit_event){.now = T0, .connection = 11});
+        audit_repeated(&stats, &(struct audit_event){.now = T0, .connection = 11}, &record);
         assert_in_range(stats.last_at, 0, VTS_TIME_END);
     }
 }
@@ -332,6 +429,7 @@ static void bends_are_told_by_their_names(void **state)
         const char *name;
     } bends[] = {{{.status = 503}, AUDIT_STATUS, "status"},
                  {{.status = 203}, AUDIT_GOOD, ""},
+                 {{.status = 204}, AUDIT_STATUS, "status"}, /* it has no body */
                  {{.retry_after = 5}, AUDIT_GOOD, ""},
                  {{.cut = VTS_BREAK_RESET, .status = 503}, AUDIT_RESET, "reset"},
                  {{.cut = VTS_BREAK_EMPTY}, AUDIT_EMPTY, "empty"},
@@ -365,8 +463,13 @@ int main(void)
         TEST(the_first_poll_that_sees_the_end_is_none_after_it),
         TEST(an_answer_that_hides_the_state_shows_no_end),
         TEST(a_late_answer_counts_when_it_has_arrived),
+        TEST(a_poll_that_waited_for_the_end_has_no_delay),
         TEST(a_late_answer_that_says_nothing_new_is_useless),
         TEST(a_cancel_tells_the_end),
+        TEST(an_answer_without_a_body_tells_nothing),
+        TEST(a_job_that_ends_at_its_start),
+        TEST(whoever_was_not_answered_knows_no_state),
+        TEST(a_repeat_of_a_start_can_tell_the_job),
         TEST(a_state_that_changes_is_news),
         TEST(a_poll_before_the_moment_is_early),
         TEST(an_answer_without_one_lifts_none),

@@ -109,6 +109,75 @@ static void none_are_kept_where_none_are_wanted(void **state)
 
 /* ---- threads ---- */
 
+/* What `from` has of these jobs, in this order, into traces for so many jobs and polls. */
+static void carry(struct audit_traces *from, const int *order, size_t count,
+                  struct audit_traces *to)
+{
+    struct text saved = TEXT_INIT;
+    char id[16];
+
+    for (size_t i = 0; i < count; i++) {
+        text_reset(&saved);
+        traces_save(from, (uint32_t)order[i] + 1, id_of(id, order[i]), &saved);
+        traces_restore(to, (uint32_t)order[i] + 1, id_of(id, order[i]),
+                       (struct bytes){saved.bytes, saved.length});
+    }
+    text_finish(&saved);
+}
+
+static void they_outlive_their_process(void **state)
+{
+    static const int orders[][5] = {{0, 1, 2, 3, 4}, {4, 2, 0, 1, 3}};
+    struct audit_mark marks[8];
+    struct audit_traces before, after;
+    char id[16];
+
+    (void)state;
+    assert_true(traces_init(&before, 5, 8));
+    for (int job = 0; job < 5; job++) {
+        traces_begin(&before, traces_number(&before), id_of(id, job));
+        for (int poll = 0; poll < 4 * job; poll++)
+            add(&before, (uint32_t)job + 1, job, poll);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(traces_init(&after, 3, 7)); /* fewer of both are kept now */
+        carry(&before, orders[i], 5, &after);
+        assert_int_equal(traces_read(&after, 2, id_of(id, 1), marks), -1);
+        assert_int_equal(traces_read(&after, 4, id_of(id, 3), marks), 7);
+        assert_int_equal(marks[0].since, 12 - 7);
+        assert_int_equal(traces_read(&after, 3, id_of(id, 2), marks), 7);
+        for (int poll = 16; poll < 20; poll++)
+            add(&after, 5, 4, poll);
+        assert_int_equal(traces_read(&after, 5, id_of(id, 4), marks), 7);
+        for (int poll = 0; poll < 7; poll++) {
+            assert_int_equal(marks[poll].since, 13 + poll);
+            assert_int_equal(marks[poll].status, 503);
+        }
+        assert_int_equal(traces_number(&after), 6);
+        traces_finish(&after);
+    }
+    traces_finish(&before);
+}
+
+static void bytes_that_are_none_are_not_taken(void **state)
+{
+    struct audit_mark marks[8];
+    struct audit_traces traces;
+    char id[16];
+
+    (void)state;
+    assert_true(traces_init(&traces, 3, 8));
+    traces_restore(&traces, 1, id_of(id, 0), (struct bytes){"123456789", 9});
+    assert_int_equal(traces_read(&traces, 1, id_of(id, 0), marks), -1);
+    traces_restore(&traces, 1, id_of(id, 0), (struct bytes){NULL, 0}); /* not polled yet */
+    assert_int_equal(traces_read(&traces, 1, id_of(id, 0), marks), 0);
+    add(&traces, 1, 0, 5);
+    assert_int_equal(traces_read(&traces, 1, id_of(id, 0), marks), 1);
+    traces_restore(&traces, 0, id_of(id, 0), (struct bytes){NULL, 0});
+    assert_int_equal(traces_number(&traces), 2);
+    traces_finish(&traces);
+}
+
 #define THREADS 4
 #define EACH    2000
 
@@ -156,6 +225,8 @@ int main(void)
         cmocka_unit_test(the_last_jobs_are_kept),
         cmocka_unit_test(the_last_polls_are_kept),
         cmocka_unit_test(none_are_kept_where_none_are_wanted),
+        cmocka_unit_test(they_outlive_their_process),
+        cmocka_unit_test(bytes_that_are_none_are_not_taken),
         cmocka_unit_test(several_threads_write),
     };
 

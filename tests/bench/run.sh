@@ -27,6 +27,7 @@ seconds=${VTSIM_BENCH_SECONDS:-2}
 connections=${VTSIM_BENCH_CONNECTIONS:-32}
 many=${VTSIM_BENCH_JOBS:-1000000}
 starts=${VTSIM_BENCH_STARTS:-20}
+audit_rounds=$((rounds > 7 ? rounds : 7))
 few=1000
 sets=100
 
@@ -143,6 +144,33 @@ for _ in $(seq "$rounds"); do
 done
 stop_all
 
+say "GET /status, with the audit and without, $audit_rounds rounds ..."
+start_vtsimd
+audited=$url
+start_vtsimd -s audit/enabled=off
+unaudited=$url
+for server in "$audited" "$unaudited"; do
+    curl -sf -o "$folder/started" -d "{\"job_id\": \"$job\"}" "$server/start" || fail "no job started"
+done
+for _ in $(seq "$audit_rounds"); do
+    measure status_audited "$audited/status?job_id=$job"
+    measure status_unaudited "$unaudited/status?job_id=$job"
+done
+stop_all
+
+# Each of them is polled, or nearly: that is all that an audit can take.
+say "$many jobs that are polled, with the audit and without ..."
+for audit in on off; do
+    start_vtsimd -s "audit/enabled=$audit"
+    audit_before=$(resident_bytes "$pid")
+    taskset -c "$load_core" "$tools/load" "$port" "$many" || fail "the jobs were not started"
+    for _ in $(seq "$rounds"); do
+        measure "polled_$audit" -s "$here/status.lua" "$url" -- "$many"
+    done
+    echo "$(($(resident_bytes "$pid") - audit_before))" >"$folder/memory_$audit"
+    stop_all
+done
+
 say "scripts of 10000 steps ..."
 taskset -c "$server_core" "$tools/script" 10000 >"$folder/scripts" || fail "the scripts were not read"
 
@@ -168,11 +196,15 @@ compare 'POST /start, one worker, against bare evhttp' start_vtsimd start_bare 0
 compare 'POST /start, one worker, against nginx' start_vtsimd start_nginx
 compare "GET /status, $many jobs against $few" status_many status_few 0.9
 compare 'GET /status, rules, filter and script, against none' status_forced status_plain 0.9
+compare 'GET /status, with the audit against without' status_audited status_unaudited 0.95
 figure "memory for each of $many jobs" '%.0f bytes' \
     "$(awk -v a="$after" -v b="$before" -v n="$many" 'BEGIN { print (a - b) / n }')" 160
 figure "the same with options, out of $sets sets: more by" '%.0f bytes' \
     "$(awk -v a="$options_after" -v b="$options_before" -v c="$after" -v d="$before" -v n="$many" \
         'BEGIN { print (a - b - c + d) / n }')" 16
+figure "the audit of each of $many jobs that are polled" '%.1f bytes' \
+    "$(awk -v a="$(cat "$folder/memory_on")" -v b="$(cat "$folder/memory_off")" -v n="$many" \
+        'BEGIN { print (a - b) / n }')" 64
 while read -r name reading fault poll; do
     figure "script of 10000 steps, $name: reading it" '%.2f ms' "$reading" 10
     row "    a poll that gets a fault, the slowest" "$fault us" '' '' '' ''

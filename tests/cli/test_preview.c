@@ -336,6 +336,94 @@ static void refusals_of_a_filter(void **state)
                  "");
 }
 
+/* Outages, errors, a quota and slowness, each seen for itself. */
+#define BAD_DAY                                                                                    \
+    "-s", "filter f/plugin=flaky_service", "-s", "filter f/outage_every=40s", "-s",                \
+        "filter f/outage_for=10s", "-s", "filter f/outage_as=html", "-s",                          \
+        "filter f/error_rate=0.1", "-s", "filter f/slow=time", "-s", "filter f/slow_over=100s",    \
+        "-s", "filter f/quota=60", "-s", "filter f/quota_window=10s"
+
+static const char filter_page[] =
+    "preview of the filter \"f\" (plugin flaky_service): 100 jobs, seed 1\n"
+    "\n"
+    "The jobs come 1s apart. One that is refused with 429 or 5xx is asked for\n"
+    "again after Retry-After, or 1s; one that is let in is polled 10 times, 1s apart.\n"
+    "\n"
+    "answers             starts             polls         Retry-After\n"
+    "  as usual                7   3.6%        19   1.9%\n"
+    "  html 503               42  21.8%        35   3.5%  1s to 10s\n"
+    "  late                   93  48.2%       323  32.3%\n"
+    "  http 503                6   3.1%        39   3.9%\n"
+    "  http 429               45  23.3%       584  58.4%  1s to 7s\n"
+    "\n"
+    "Late by 50ms to 4.7s, half of them by no more than 2.5s.\n"
+    "\n"
+    "trouble in time     0s                                                     1m49s\n"
+    "                    #####---###--###---########--####--###=--########--####-==#*\n"
+    "  . all is answered  -=*# more and more of the requests are not\n";
+
+static void a_filter_as_a_page(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    RUN(&result, "--preview", "f", "--jobs", "100", BAD_DAY);
+    assert_ended(&result, 0, filter_page, "");
+    /* A plugin on its fallbacks, and one that refuses every poll. */
+    RUN(&result, "--preview", "flaky_service", "--jobs", "3", "--every", "0", "--csv");
+    assert_ended(&result, 0,
+                 "answer,starts,polls,retry_after_least_ms,retry_after_most_ms\n"
+                 "as usual,3,27,,\n"
+                 "http 503,3,3,30000,30000\n",
+                 "");
+    RUN(&result, "--preview", "sieve", "--jobs", "1", "-s",
+        "server/plugin_path=" VTSIM_BUILD_DIR "/tests/fixtures/load/good");
+    assert_ended(
+        &result, 0,
+        "preview of the filter \"sieve\" (plugin sieve): 1 job, seed 1\n"
+        "\n"
+        "The jobs come 1s apart. One that is refused with 429 or 5xx is asked for\n"
+        "again after Retry-After, or 1s; one that is let in is polled 10 times, 1s apart.\n"
+        "\n"
+        "answers             starts             polls         Retry-After\n"
+        "  as usual                1 100.0%         0   0.0%\n"
+        "  http 503                0   0.0%        10 100.0%\n"
+        "\n"
+        "trouble in time     0s                                                       10s\n"
+        "                    .     #     #     #     #     #     #     #     #     #    #\n"
+        "  . all is answered  -=*# more and more of the requests are not\n",
+        "");
+}
+
+static void a_filter_as_json(void **state)
+{
+    struct json_object *object, *answers, *answer, *late;
+    struct run_result result;
+    int64_t starts = 0, polls = 0;
+
+    (void)state;
+    RUN(&result, "--preview", "f", "--json", "--jobs", "50", "--every", "2s", "--seed", "7",
+        BAD_DAY);
+    object = json_tokener_parse(result.out);
+    assert_string_equal(json_object_get_string(json_object_object_get(object, "filter")), "f");
+    assert_int_equal(number(object, "seed"), 7);
+    assert_int_equal(number(object, "jobs"), 50);
+    assert_int_equal(number(object, "every_ms"), 2000);
+    assert_int_equal(number(object, "polls"), 500); /* ten of each job */
+    answers = json_object_object_get(object, "answers");
+    for (size_t i = 0; i < json_object_array_length(answers); i++) {
+        answer = json_object_array_get_idx(answers, i);
+        starts += number(answer, "starts");
+        polls += number(answer, "polls");
+    }
+    assert_int_equal(starts, number(object, "starts"));
+    assert_int_equal(polls, 500);
+    late = json_object_object_get(object, "late_ms");
+    assert_in_range(number(late, "max"), 1000, 5000);
+    json_object_put(object);
+    run_result_finish(&result);
+}
+
 static void refusals_as_json(void **state)
 {
     struct json_object *object;
@@ -528,7 +616,7 @@ static void no_such_behaviour(void **state)
         "scripted_sequence]\n");
     RUN(&result, "--preview", "sieve", "-s",
         "server/plugin_path=" VTSIM_BUILD_DIR "/tests/fixtures/load/good");
-    assert_ended(&result, 2, "", "vtsimd: --preview: \"sieve\" is a filter, not a behaviour\n");
+    assert_ended(&result, 0, NULL, "");
     RUN(&result, "--preview", "abi_older", "-s",
         "server/plugin_path=" VTSIM_BUILD_DIR "/tests/fixtures/load/bad");
     assert_ended(&result, 2, "",
@@ -628,6 +716,8 @@ int main(void)
         cmocka_unit_test_setup(a_vtsimd_gives_the_same_lives, plain_locale),
         cmocka_unit_test_setup(no_such_behaviour, plain_locale),
         cmocka_unit_test_setup(refusals_of_a_filter, plain_locale),
+        cmocka_unit_test_setup(a_filter_as_a_page, plain_locale),
+        cmocka_unit_test_setup(a_filter_as_json, plain_locale),
         cmocka_unit_test_setup(wrong_arguments, plain_locale),
         cmocka_unit_test_setup(an_output_that_takes_no_more, plain_locale),
         cmocka_unit_test_setup(the_log, plain_locale),

@@ -19,9 +19,12 @@
 #define VTSIM      VTSIM_BUILD_DIR "/bin/vtsim"
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define HEAD                                                                                       \
-    "JOB                  STATE     POLLS USELESS EARLY AFTER-END STARTS    DELAY     WAIT "       \
-    "GROWTH "                                                                                      \
-    "  COST\n"
+    "JOB                  STATE     POLLS USELESS EARLY AFTER-END STARTS CONNS   DELAY     MIN "   \
+    " MEDIAN     MAX GROWTH JITTER   COST\n"
+
+/* 19 letters of two bytes each */
+#define E4  "\u00e9\u00e9\u00e9\u00e9"
+#define E19 E4 E4 E4 E4 "\u00e9\u00e9\u00e9"
 
 static struct vtsimd vtsimd;
 static char url[64];
@@ -96,7 +99,7 @@ static void a_job_is_told_in_a_row(void **state)
     assert_int_equal(strncmp(result.out, HEAD, strlen(HEAD)), 0);
     assert_contains(
         result.out,
-        "\nfilm-1               running       2       2     0         0      2        - ");
+        "\nfilm-1               running       2       2     0         0      2     4       - ");
     run_result_finish(&result);
 }
 
@@ -109,12 +112,17 @@ static void all_jobs_are_told_with_a_sum(void **state)
     assert_int_equal(result.status, 0);
     assert_contains(result.out, "film-1 ");
     assert_contains(result.out, "rough 1 ");
-    assert_contains(result.out, "\n\n2 jobs, 0 of them ended: 4 polls, ");
     assert_contains(result.out,
-                    "; 1 duplicate starts, 0 abandoned, 7 connections; seen - after the end");
+                    "\n(all)                              4       3     0         0      "
+                    "3     7       - ");
+    assert_contains(result.out,
+                    "\n\n2 jobs, 0 ended (0 unseen), 0 abandoned; 1 polls with faults; 0 "
+                    "starts too early; 0 polls of jobs that are not there\n");
     run_result_finish(&result);
     run_audit(WORDS("rough?1"), &result);
-    assert_contains(result.out, "\n\n1 jobs, ");
+    assert_contains(result.out,
+                    "\n\n1 job, 0 ended (0 unseen), 0 abandoned; 1 polls with faults; 0 "
+                    "starts too early\n");
     assert_null(strstr(result.out, "film-1"));
     run_result_finish(&result);
 }
@@ -128,6 +136,7 @@ static void json_is_a_line_for_each_job(void **state)
     assert_int_equal(result.status, 0);
     assert_contains(result.out, "{\"id\":\"film-1\",\"state\":\"running\",");
     assert_contains(result.out, "}\n{\"id\":\"");
+    assert_contains(result.out, "}\n{\"sum\":{\"jobs\":2,");
     run_result_finish(&result);
     run_audit(WORDS("rough 1", "--json"), &result);
     assert_contains(result.out, "\"fault\":\"status 503\"");
@@ -153,6 +162,25 @@ static void jobs_are_drawn_along_time(void **state)
     assert_int_equal(result.status, 0);
     assert_string_equal(result.out, "");
     run_result_finish(&result);
+}
+
+/* Columns are characters; a name that is too long for the drawing is cut between two. */
+static void names_keep_their_columns(void **state)
+{
+    static const char id[] = "{\"job_id\": \"" E19 "\u00e9\u00e9\"}";
+    struct run_result result;
+
+    (void)state;
+    request("POST", "/start", id, 200);
+    request("POST", "/start", "{\"job_id\": \"\u00e9-wide\"}", 200);
+    run_audit(WORDS("--draw"), &result);
+    assert_contains(result.out, "\n" E19 "~ ");
+    assert_contains(result.out, "\n\u00e9-wide               ");
+    run_result_finish(&result);
+    run_audit(WORDS("*-wide"), &result);
+    assert_contains(result.out, "\n\u00e9-wide               running ");
+    run_result_finish(&result);
+    request("POST", "/_sim/reset", "{\"jobs\": \"\u00e9*\"}", 200);
 }
 
 static void what_is_wrong_is_said(void **state)
@@ -198,6 +226,7 @@ int main(void)
         cmocka_unit_test(all_jobs_are_told_with_a_sum),
         cmocka_unit_test(json_is_a_line_for_each_job),
         cmocka_unit_test(jobs_are_drawn_along_time),
+        cmocka_unit_test(names_keep_their_columns),
         cmocka_unit_test(what_is_wrong_is_said),
     };
 

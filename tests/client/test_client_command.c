@@ -333,6 +333,89 @@ static void what_a_server_says_cannot_steer_the_terminal(void **state)
     assert_non_null(strstr(server.request[1], "GET /jobs?after=2 HTTP/1.1\r\n"));
 }
 
+/* ---- behaviours and options -------------------------------------------------------------------- */
+
+static void a_start_chooses_the_behaviour(void **state)
+{
+    (void)state;
+    assert_runs(WORDS("start", "own-1", "--behaviour", "scripted_sequence", "--option",
+                      "script=http 503 x2, completed"),
+                0, "Job own-1 started\n", "");
+    assert_runs(
+        WORDS("wait", "own-1", "--jitter", "0%"), 0, "Final status: completed\n",
+        "vtsim: the server failed with status 503: the behaviour \"scripted_sequence\" answers "
+        "503; trying again in 0.2 s\n"
+        "vtsim: the server failed with status 503: the behaviour \"scripted_sequence\" answers "
+        "503; trying again in 0.5 s\n");
+    /* of a section of the INI file, and of several jobs */
+    assert_runs(WORDS("run", "own-2", "-i", "2ms", "--option=script=pending x1\nerror \"a = b\""),
+                1, "Job own-2 is still pending...\nFinal status: error\n", "");
+    assert_runs(WORDS("run", "own-3", "own-4", "-i", "2ms", "--behaviour", "random_failure",
+                      "--option", "rate=1", "--option", "delay=0s"),
+                1, NULL, "");
+    assert_runs(WORDS("status", "own-4"), 1, "Job own-4: error\n", "");
+    assert_runs(WORDS("start", "own-1", "--behaviour", "x"), 4, "",
+                "vtsim: a job \"own-1\" exists already; to wait for it: vtsim wait own-1\n");
+}
+
+static void a_wrong_behaviour_or_option_is_explained(void **state)
+{
+    struct run_result result;
+
+    (void)state;
+    assert_runs(WORDS("start", "own-5", "--behaviour", "fixed_delay", "--option", "dealy=1s"), 4,
+                "",
+                "vtsim: the server refused POST /jobs with status 400: options: [behaviour "
+                "fixed_delay] dealy: unknown key; did you mean \"delay\"?\n");
+    assert_runs(WORDS("run", "own-5", "--behaviour", "fixed_delay", "--option", "delay=1"), 4, "",
+                "vtsim: the server refused POST /jobs with status 400: options: [behaviour "
+                "fixed_delay] delay: \"1\" has no unit; write 1ms, 1s or 1m\n");
+    run_command(WORDS(VTSIM, "start", "own-5", "--behaviour", "nix"), &result);
+    assert_int_equal(result.status, 4);
+    assert_non_null(strstr(result.err, "no section [behaviour nix], nor a plugin of that name"));
+    run_result_finish(&result);
+    run_command(WORDS(VTSIM, "start", "own-5", "--behaviour", "scripted_sequence", "--option",
+                      "script=http 503 x2, complted"),
+                &result);
+    assert_int_equal(result.status, 4);
+    assert_ptr_equal(strstr(result.err, "vtsim: the server refused with status 400, and says:\n"
+                                        "options: [behaviour scripted_sequence] script: "
+                                        "\"complted\" is not a step; "),
+                     result.err);
+    assert_non_null(strstr(result.err, "(at line 1, column 14 of the value)\n"
+                                       "    http 503 x2, complted\n"
+                                       "                 ^\n"));
+    run_result_finish(&result);
+    assert_runs(WORDS("status", "own-5"), 4, "",
+                "vtsim: the server knows no job \"own-5\"; to start it: vtsim start own-5\n");
+}
+
+static void another_server_is_not_trusted_with_options(void **state)
+{
+    static const struct scripted_step steps[] = {
+        {.status = "404 Not Found", .body = "<html>"},
+        {.status = "400 Bad Request", .body = "{\"error\":\"unknown \\u001b[2J\\nmember\"}"},
+        {.status = "201 Created", .body = "{\"id\":\"x\"}"}};
+    struct scripted server;
+
+    (void)state;
+    scripted_start(&server, steps, COUNT(steps));
+    assert_runs(WORDS("-u", server.url, "start", "x", "--behaviour", "slow"), 4, "",
+                "vtsim: the server refused POST /jobs with status 404; --behaviour and --option "
+                "need a vtsimd: does -u lead to one?\n");
+    assert_runs(WORDS("-u", server.url, "run", "x", "--option", "a=b"), 4, "",
+                "vtsim: the server refused with status 400, and says:\n"
+                "unknown \\x1B[2J\nmember\n");
+    assert_runs(WORDS("-u", server.url, "start", "x", "--option", "a=b"), 4, "",
+                "vtsim: job \"x\" was started, by a server that does not say that it takes a "
+                "behaviour or settings for one job: it may be another job than was asked for; does "
+                "-u lead to a video-translation service?\n");
+    scripted_stop(&server);
+    assert_ptr_equal(strstr(server.request[0], "POST /jobs HTTP/1.1\r\n"), server.request[0]);
+    assert_non_null(strstr(server.request[0], "\r\n\r\n{\"id\":\"x\",\"behaviour\":\"slow\"}"));
+    assert_non_null(strstr(server.request[1], "\r\n\r\n{\"id\":\"x\",\"options\":{\"a\":\"b\"}}"));
+}
+
 /* ---- several jobs, and going on --------------------------------------------------------------- */
 
 static void several_jobs_are_followed_at_once(void **state)
@@ -606,6 +689,28 @@ static void usage_errors_help(void **state)
         {{"run", "a", "--long-poll", "2h"}, "--long-poll: 2h is more than 1h"},
         {{"run", "a", "--backoff=learn", "-i1s"},
          "--interval: is part of --backoff, which was given, too"},
+        {{"wait", "a", "--behaviour", "x"}, "wait: --behaviour is for start and run"},
+        {{"status", "a", "--option", "x=1"}, "status: --option is for start and run"},
+        {{"start", "a", "--option", "delay"},
+         "--option: \"delay\" has no =; right is KEY=VALUE, such as delay=2s"},
+        {{"start", "a", "--option", "=2s"},
+         "--option: \"=2s\" has no key before the =; right is KEY=VALUE, such as delay=2s"},
+        {{"run", "a", "--option=a=1", "--option=b=2", "--option=a=3"},
+         "--option: a is given twice: \"1\" and \"3\""},
+        {{"run", "a", "--behaviour=x", "--behaviour=y"},
+         "--behaviour: is given twice: \"x\" and \"y\""},
+        {{"run", "a", "--behaviour", ""},
+         "--behaviour: is empty; right is a name, such as scripted_sequence"},
+        {{"run", "a", "--clock", "sun"}, "--clock: \"sun\" is neither server nor real"},
+        {{"run", "a", "--clock-name", "me"}, "--clock-url and --clock-name are for --clock server"},
+        {{"run", "a", "--clock=real", "--clock-url=x"},
+         "--clock-url and --clock-name are for --clock server"},
+        {{"run", "a", "--clock=server", "--clock-url=x"},
+         "--clock server: the URL \"x\": does not begin with http://; right is "
+         "http://HOST[:PORT][/PATH]"},
+        {{"status", "a", "--clock", "server"},
+         "status: --clock is for start, wait, run, resume and list"},
+        {{"run", "a", "--seed", "0"}, "--seed: \"0\" is not a whole number from 1 on"},
         {{"list", "--state", "lost"},
          "--state: \"lost\" is none; right are queued, running, completed, failed, cancelled"},
         {{"run", "a", "--bogus"}, "unknown option --bogus"},
@@ -1002,6 +1107,9 @@ int main(void)
         cmocka_unit_test(a_connection_that_broke_is_no_wrong_url),
         cmocka_unit_test(a_bad_server_is_told_from_a_lost_one),
         cmocka_unit_test(what_a_server_says_cannot_steer_the_terminal),
+        cmocka_unit_test(a_start_chooses_the_behaviour),
+        cmocka_unit_test(a_wrong_behaviour_or_option_is_explained),
+        cmocka_unit_test(another_server_is_not_trusted_with_options),
         cmocka_unit_test(several_jobs_are_followed_at_once),
         cmocka_unit_test(a_trace_says_what_happens_and_why),
         cmocka_unit_test(ctrl_c_says_how_to_go_on),

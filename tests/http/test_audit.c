@@ -310,6 +310,86 @@ static void a_poll_that_waits_sees_the_end(void **state)
     assert_int_equal(figure(*state, "waits", "useless_polls"), 0);
 }
 
+/* ---- what an answer tells ---- */
+
+static void a_head_shows_no_end(void **state)
+{
+    static const char *const targets[] = {"/status?job_id=head", "/jobs/head", "/jobs?id=head"};
+    struct http_response response;
+
+    start_job(*state, "head", "{\"after\": 1}");
+    wait_for_end(*state, "head");
+    for (size_t i = 0; i < 3; i++) {
+        ask_with(*state, "HEAD", targets[i], NULL, NULL, &response);
+        assert_int_equal(response.status, 200);
+        http_response_finish(&response);
+    }
+    assert_int_equal(figure(*state, "head", "polls"), 3);
+    assert_int_equal(figure(*state, "head", "unseen"), 1);
+    assert_int_equal(figure(*state, "head", "useless_polls"), 3);
+    poll_once(*state, "head", 200);
+    assert_int_equal(figure(*state, "head", "unseen"), 0);
+    assert_int_equal(figure(*state, "head", "polls_after_end"), 0);
+}
+
+/* ---- spans ---- */
+
+static void move(const struct vtsimd *vtsimd, const char *span)
+{
+    char body[64];
+
+    snprintf(body, sizeof(body), "{\"advance\": \"%s\"}", span);
+    ask(vtsimd, "POST", "/_sim/clock", body, 200, NULL);
+}
+
+static void spans_are_told_to_the_millisecond(void **state)
+{
+    struct vtsimd vtsimd;
+    struct json_object *audit;
+
+    (void)state;
+    server_start(&vtsimd, "-s", "clock/mode=virtual", "-s", "server/keep_ended=400d", NULL);
+    start_job(&vtsimd, "long", "{\"after\": 1000}");
+    poll_once(&vtsimd, "long", 200);
+    move(&vtsimd, "1234567891ms");
+    poll_once(&vtsimd, "long", 200);
+    audit = audit_of(&vtsimd, "long");
+    assert_string_equal(
+        json_object_to_json_string_ext(json_object_object_get(audit, "detection_delay"),
+                                       JSON_C_TO_STRING_PLAIN),
+        "1234566.891");
+    assert_string_equal(json_object_to_json_string_ext(json_object_object_get(audit, "intervals"),
+                                                       JSON_C_TO_STRING_PLAIN),
+                        "{\"min\":1234567.891,\"median\":1234567.891,\"max\":1234567.891}");
+    json_object_put(audit);
+    expect(&vtsimd, "{\"detection_delay\": \"1234566890ms\"}");
+    verdict(&vtsimd,
+            "{\"verdict\": \"fail\", \"reasons\": [{\"limit\": \"detection_delay\", \"job\": "
+            "\"long\", \"figure\": 1234566.891, \"bound\": 1234566.89}]}");
+    server_stop(&vtsimd);
+}
+
+/* Among other jobs' answers Retry-After is in seconds, not a date. */
+static void a_batch_tells_no_date(void **state)
+{
+    struct vtsimd vtsimd;
+
+    (void)state;
+    server_start(&vtsimd, "-s", "clock/mode=virtual", "-s", "clock/start=2026-01-01T00:00:00Z",
+                 NULL);
+    start_job(&vtsimd, "dated",
+              "{\"status\": 503, \"retry_after\": 4000, \"date\": 1, \"polls\": 1}");
+    move(&vtsimd, "1500ms");
+    ask(&vtsimd, "GET", "/jobs?id=dated", NULL, 200, NULL);
+    move(&vtsimd, "3999ms");
+    poll_once(&vtsimd, "dated", 200);
+    assert_int_equal(figure(&vtsimd, "dated", "early_polls"), 1);
+    move(&vtsimd, "1ms");
+    poll_once(&vtsimd, "dated", 200);
+    assert_int_equal(figure(&vtsimd, "dated", "early_polls"), 1);
+    server_stop(&vtsimd);
+}
+
 /* ---- connections ---- */
 
 static void connections_are_counted(void **state)
@@ -458,8 +538,10 @@ static void limits_that_are_none_are_refused(void **state)
         {"{\"early_pols\": 0}",
          "unknown limit \\\"early_pols\\\"; did you mean \\\"early_polls\\\"?"},
         {"{\"zebra\": 0}",
-         "unknown limit \\\"zebra\\\": GET /_sim/audit tells the figures that can be limited, and "
-         "polls_per_job is polls"},
+         "unknown limit \\\"zebra\\\": there are polls, polls_per_job, early_polls, early_starts, "
+         "polls_after_end, useless_polls, duplicate_starts, connections, unseen, abandoned, "
+         "unknown_polls, detection_delay, intervals.min, intervals.median, intervals.max, growth, "
+         "jitter, cost"},
         {"{\"early_polls\": \"0\"}", "early_polls is \\\"0\\\"; write a whole number, 0 or more"},
         {"{\"early_polls\": 0.5}", "early_polls is 0.5; write a whole number, 0 or more"},
         {"{\"early_polls\": -1}", "early_polls is -1; write a whole number, 0 or more"},
@@ -505,6 +587,11 @@ static void what_else_is_refused(void **state)
     ask(*state, "GET", "/_sim/audit/expect", NULL, 405, "{\"error\": \"this path takes POST\"}");
     ask(*state, "POST", "/_sim/audit", "{}", 405, NULL);
     ask(*state, "GET", "/_sim/audit?jobs=a", NULL, 400, NULL);
+    ask(*state, "GET", "/jobs/a/audit?x=1", NULL, 400,
+        "{\"error\": \"unknown parameter \\\"x\\\"\"}");
+    /* of none it would be a pass */
+    ask(*state, "GET", "/_sim/audit/verdict?job=", NULL, 400,
+        "{\"error\": \"job is empty: give a pattern of ids, such as film_*\"}");
     ask(*state, "GET", "/_sim/audit?limit=0", NULL, 400,
         "{\"error\": \"limit must be a whole number from 1 to 1000\"}");
     ask(*state, "GET", "/_sim/audit?limit=1001", NULL, 400, NULL);
@@ -538,6 +625,9 @@ int main(void)
         cmocka_unit_test(a_client_that_leaves_has_not_seen_the_end),
         cmocka_unit_test(a_late_answer_that_arrives_is_seen),
         cmocka_unit_test(a_poll_that_waits_sees_the_end),
+        cmocka_unit_test(a_head_shows_no_end),
+        cmocka_unit_test(spans_are_told_to_the_millisecond),
+        cmocka_unit_test(a_batch_tells_no_date),
         cmocka_unit_test(connections_are_counted),
         cmocka_unit_test(jobs_are_told_in_pages),
         cmocka_unit_test(a_reset_forgets),

@@ -260,8 +260,8 @@ static void values_that_are_wrong(void **state)
         "alone: write it into a section there, and name that as the behaviour");
     /* what the plugin itself finds, with the place in what was sent */
     refused("\"behaviour\": \"settings\", \"options\": {\"words\": \"bad one\"}",
-            "options: [behaviour settings] words: line 1 is bad (at column 3 of the value)\\n"
-            "    bad one\\n      ^");
+            "options: [behaviour settings] words: line 1 is bad (at line 1, column 3 of the "
+            "value)\\n    bad one\\n      ^");
     refused("\"behaviour\": \"settings\", \"options\": {\"words\": \"good\\n\\n    bad one\"}",
             "options: [behaviour settings] words: line 2 is bad (at line 3, column 7 of the "
             "value)\\n    bad one\\n      ^");

@@ -721,6 +721,101 @@ static void a_start_whose_answer_is_half(void **state)
     server_stop(&vtsimd);
 }
 
+/* ---- life and faults, on one timeline ---- */
+
+static void advance(const struct vtsimd *vtsimd, const char *body)
+{
+    ask(vtsimd, "POST", "/_sim/clock", body, 200, NULL);
+}
+
+/* A poll that is told late: the clock stands until the answer has come to wait. */
+static void expect_stalled(const struct vtsimd *vtsimd, int polls, const char *body)
+{
+    struct http_connection connection;
+    struct http_response response;
+
+    http_connect(&connection, vtsimd->port);
+    assert_true(http_send_request(&connection, "GET", "/status?job_id=a", NULL));
+    wait_for_polls(vtsimd, "a", polls);
+    advance(vtsimd, "{\"advance\": \"1999ms\"}");
+    connection.timeout_ms = 50;
+    assert_int_equal(http_read(&connection, &response), HTTP_TIMED_OUT);
+    http_response_finish(&response);
+    connection.timeout_ms = HTTP_TIMEOUT_MS;
+    advance(vtsimd, "{\"advance\": \"1ms\"}");
+    assert_int_equal(http_read(&connection, &response), HTTP_ANSWER);
+    assert_string_equal(response.body, body);
+    http_response_finish(&response);
+    http_close(&connection);
+}
+
+static void begin_virtual(struct vtsimd *vtsimd, const char *script)
+{
+    char assignment[400];
+
+    snprintf(assignment, sizeof(assignment), "behaviour scripted/script=%s", script);
+    server_start(vtsimd, "-s", "behaviour scripted/plugin=scripted_sequence", "-s", assignment,
+                 "-s", "server/behaviour=scripted", "-s", "clock/mode=virtual", NULL);
+}
+
+static void a_rough_day(void **state)
+{
+    struct vtsimd vtsimd;
+    struct heard heard;
+    int i;
+
+    (void)state;
+    begin_virtual(&vtsimd, "start: http 503 retry-after 1s x2\npending for 5s\n"
+                           "http 429 retry-after 3s x2, reset, stall 2s\n"
+                           "progress 40% for 10s\nhtml 504\nerror \"the GPU fell over\"");
+    for (i = 0; i < 2; i++) {
+        hear(&vtsimd, "POST", "/start", "{\"job_id\": \"a\"}", &heard);
+        expect(&heard, "503 Service Unavailable", JSON, "Retry-After: 1\r\n",
+               "{\"error\": \"the behaviour \\\"scripted\\\" refuses to start this job\"}");
+    }
+    start(&vtsimd);
+    advance(&vtsimd, "{\"advance\": \"4999ms\"}");
+    expect_status(&vtsimd, PENDING);
+    advance(&vtsimd, "{\"advance\": \"1ms\"}");
+    for (i = 0; i < 2; i++) {
+        hear_status(&vtsimd, &heard);
+        expect(&heard, "429 Too Many Requests", JSON, "Retry-After: 3\r\n",
+               "{\"error\": \"the behaviour \\\"scripted\\\" answers 429\"}");
+    }
+    hear_status(&vtsimd, &heard);
+    assert_int_equal(heard.length, 0);
+    assert_int_equal(heard.end, HTTP_RST);
+    expect_stalled(&vtsimd, 5, PENDING);
+    assert_job(&vtsimd, "running", "pending", 0.4, true, false);
+    advance(&vtsimd, "{\"advance\": \"8s\"}");
+    hear_status(&vtsimd, &heard);
+    assert_begins(heard.bytes, "HTTP/1.1 504 Gateway Timeout\r\n");
+    assert_non_null(strstr(heard.bytes, "\r\nContent-Type: text/html\r\n"));
+    assert_job(&vtsimd, "failed", "error", 0.4, true, true);
+    server_stop(&vtsimd);
+}
+
+/* It is completed at 5 s, and the first two polls after that do not see it. */
+static void a_fault_with_a_count_takes_no_time(void **state)
+{
+    struct vtsimd vtsimd;
+    struct json_object *job;
+
+    (void)state;
+    begin_virtual(&vtsimd, "pending for 5s, http 503 x2, completed");
+    start(&vtsimd);
+    advance(&vtsimd, "{\"advance\": \"4999ms\"}");
+    expect_status(&vtsimd, PENDING);
+    advance(&vtsimd, "{\"advance\": \"2s\"}");
+    ask(&vtsimd, "GET", "/status?job_id=a", NULL, 503, NULL);
+    ask(&vtsimd, "GET", "/jobs/a", NULL, 503, NULL);
+    expect_status(&vtsimd, COMPLETED);
+    job = ask_json(&vtsimd, "GET", "/jobs/a", NULL, 200);
+    assert_string_equal(member_text(job, "ended_at"), "2026-01-01T00:00:05.000Z");
+    json_object_put(job);
+    server_stop(&vtsimd);
+}
+
 /* ---- after the end, and who asks ---- */
 
 /* Both APIs and every worker use up the same faults. */
@@ -767,6 +862,8 @@ int main(void)
         cmocka_unit_test(a_start_whose_answer_is_lost),
         cmocka_unit_test(a_start_whose_answer_is_bad),
         cmocka_unit_test(a_start_whose_answer_is_half),
+        cmocka_unit_test(a_rough_day),
+        cmocka_unit_test(a_fault_with_a_count_takes_no_time),
         cmocka_unit_test(faults_are_used_up_whoever_asks),
     };
 

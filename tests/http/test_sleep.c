@@ -458,6 +458,27 @@ static void sleepers_are_told_of_the_end(void **state)
 
 #define WITH(test, setup) cmocka_unit_test_setup_teardown(test, setup, server_teardown)
 
+/* By the timer of the worker that took it, as by that of another. */
+static void a_clock_that_runs_wakes_them_itself(void **state)
+{
+    struct http_connection connection;
+    struct http_response response;
+    struct vtsimd vtsimd;
+
+    (void)state;
+    server_start(&vtsimd, "-s", "clock/mode=scaled", "-s", "clock/rate=100000", "-s",
+                 "server/workers=1", NULL);
+    for (int i = 0; i < 5; i++) {
+        fall_asleep(&vtsimd, &connection, "a", i % 2 ? "0" : "10m");
+        assert_int_equal(http_read(&connection, &response), HTTP_ANSWER);
+        assert_int_equal(response.status, 200);
+        http_response_finish(&response);
+        http_close(&connection);
+    }
+    assert_int_equal(vtsimd_stop(&vtsimd), 0);
+    vtsimd_finish(&vtsimd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -466,6 +487,7 @@ int main(void)
         WITH(a_stall_counts_as_sleep, setup),
         WITH(a_long_poll_counts_as_sleep, setup),
         WITH(a_frozen_clock_does_not_jump, setup),
+        cmocka_unit_test(a_clock_that_runs_wakes_them_itself),
         WITH(a_hand_waits_for_those_it_wakes, setup),
         WITH(one_whose_connection_breaks_has_left, setup),
         WITH(one_that_is_silent_has_left, setup_silent),

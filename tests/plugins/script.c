@@ -811,6 +811,36 @@ static void starts_by_chance(void **state)
     player_finish(&player);
 }
 
+/* How many attempts there were before one that chance decides about does not matter. */
+static void starts_by_chance_whoever_asks(void **state)
+{
+    static const char script[] =
+        "start: http 500 for 5s, chance 0.5 { http 501 } else { http 502 }\n"
+        "completed";
+    struct player twice, often;
+    const char *told;
+    int first = 0;
+    char id[16];
+
+    (void)state;
+    open_script(&twice, script);
+    open_script(&often, script);
+    for (int i = 0; i < 50; i++) {
+        snprintf(id, sizeof(id), "job %d", i);
+        player_start(&twice, id, 0);
+        player_start(&often, id, 0);
+        for (vts_ms at = 100; at < 5000; at += 700)
+            assert_string_equal(player_start_again(&often, at), "500");
+        told = player_start_again(&twice, 5000);
+        assert_string_equal(player_start_again(&often, 5000), told);
+        first += strcmp(told, "501") == 0;
+        assert_string_equal(player_start_again(&often, 5000), "started");
+    }
+    assert_in_range(first, 10, 40);
+    player_finish(&twice);
+    player_finish(&often);
+}
+
 /* ---- the issue's own script ---- */
 
 static void a_rough_day(void **state)
@@ -845,17 +875,15 @@ static void a_rough_day(void **state)
 /* The script is refused at this place, with these words. */
 static void refused(const char *script, unsigned int line, unsigned int column, const char *said)
 {
-    char where[80], wanted[1024];
+    char wanted[1024];
     struct player player;
     const char *end;
 
     if (player_open(&player, script, 1))
         fail_msg("this script was taken:\n%s", script);
-    if (strchr(script, '\n'))
-        snprintf(where, sizeof(where), "at line %u, column %u of the value", line, column);
-    else
-        snprintf(where, sizeof(where), "at column %u of the value", column);
-    snprintf(wanted, sizeof(wanted), "-s: [behaviour test] script: %s (%s)", said, where);
+    snprintf(wanted, sizeof(wanted),
+             "-s: [behaviour test] script: %s (at line %u, column %u of the value)", said, line,
+             column);
     end = strchr(player.problems.lines.bytes, '\n');
     player.problems.lines.bytes[end - player.problems.lines.bytes] = '\0';
     assert_string_equal(player.problems.lines.bytes, wanted);
@@ -1207,6 +1235,7 @@ int main(void)
         cmocka_unit_test(a_start_that_is_accepted_and_told_badly),
         cmocka_unit_test(several_start_lines_are_one),
         cmocka_unit_test(starts_by_chance),
+        cmocka_unit_test(starts_by_chance_whoever_asks),
         cmocka_unit_test(a_rough_day),
         cmocka_unit_test(braces_that_do_not_match),
         cmocka_unit_test(repeats_and_chances_of_nothing),

@@ -9,6 +9,8 @@
 
 #include <cmocka.h>
 
+const struct vts_plugin *scripted_sequence_LTX_vts_plugin(void);
+
 #define PAGE VTSIM_SOURCE_DIR "/core/man/vtsim-script.5"
 
 /* A line of the page without its newline; "" at the end. */
@@ -35,6 +37,8 @@ static void add_printed(struct text *text, const char *line)
     for (; *line; line++) {
         if (*line != '\\') {
             text_add(text, line, 1);
+        } else if (!line[1]) {
+            return; /* the next line goes on with it */
         } else if (line[1] == '-' || line[1] == 'e') {
             text_puts(text, line[1] == '-' ? "-" : "\\");
             line++;
@@ -113,6 +117,28 @@ static void play(const struct text *example, char *played)
     free(script);
 }
 
+/* An error that is shown: its script is the line that it shows, in the third line of a file as it names it. */
+static void show(const struct text *example)
+{
+    const char *line = strchr(example->bytes, '\n');
+    struct problems problems = PROBLEMS_INIT;
+    struct text file = TEXT_INIT;
+    struct ini ini = {0};
+
+    assert_non_null(line);
+    line += 1 + strspn(line + 1, " ");
+    text_printf(&file, "[behaviour busy]\nplugin = scripted_sequence\nscript = %.*s\n",
+                (int)strcspn(line, "\n"), line);
+    assert_true(ini_read(&ini, "vtsimd.ini", file.bytes, file.length, &problems));
+    assert_non_null(ini_entry(ini.sections[0], "plugin"));
+    assert_null(
+        instance_create("busy", scripted_sequence_LTX_vts_plugin(), ini.sections[0], &problems));
+    assert_string_equal(problems.lines.bytes, example->bytes);
+    problems_finish(&problems);
+    text_finish(&file);
+    ini_finish(&ini);
+}
+
 static void every_example_of_the_page(void **state)
 {
     static const char mark[] = ".\\\" played: ";
@@ -130,12 +156,14 @@ static void every_example_of_the_page(void **state)
             continue;
         text_reset(&example);
         for (next_line(&page); page.more && strcmp(page.line, ".EE") != 0; next_line(&page))
-            if (begins(comment, mark))
+            if (begins(comment, mark) || begins(comment, ".\\\" shown"))
                 add_printed(&example, page.line);
         if (begins(comment, mark)) {
             play(&example, comment + strlen(mark));
             played++;
-        } else if (!begins(comment, ".\\\" grammar") && !begins(comment, ".\\\" shown")) {
+        } else if (begins(comment, ".\\\" shown")) {
+            show(&example);
+        } else if (!begins(comment, ".\\\" grammar")) {
             fail_msg("an example is not said to be played: behind %s", comment);
         }
         comment[0] = '\0';

@@ -81,6 +81,11 @@ static void queue_up(struct vts_job *job) { vts_wait(job, VTS_FOR_SLOT); }
 VTS_PLUGIN(crowded, .state_size = sizeof(struct steps), .open = open_two, .admit = admit,
            .start = queue_up, .wake = step)
 
+/* A filter whose answers are late, so that there are spans to be kept. */
+static void delay(struct vts_job *job) { VTS_BEND(job, .stall = 100); }
+
+VTS_PLUGIN(slowing, .kind = VTS_FILTER, .admit = admit, .poll = delay)
+
 struct told {
     struct preview_sums *sums;
     struct text *csv;
@@ -137,6 +142,18 @@ static bool preview(const struct instance *instance, struct text out[3])
     return good && !out[0].failed && !out[1].failed && !out[2].failed;
 }
 
+static bool preview_all_of_filter(const struct instance *filter, struct text out[3])
+{
+    const struct preview each = {.jobs = 12, .seed = 1, .every = 50, .format = PREVIEW_JSON};
+    struct vts_error error = {0};
+    struct trial trial;
+    bool good;
+
+    good = trial_init(&trial, filter, 1, &error) && preview_filter(&trial, &each, &out[0]);
+    trial_finish(&trial);
+    return good;
+}
+
 static void fail_each(const struct vts_plugin *plugin)
 {
     struct problems problems = PROBLEMS_INIT;
@@ -151,7 +168,8 @@ static void fail_each(const struct vts_plugin *plugin)
 
         granted = at;
         failed = false;
-        good = preview(instance, out);
+        good = plugin->kind == VTS_FILTER ? preview_all_of_filter(instance, out)
+                                          : preview(instance, out);
         granted = -1;
         if (good == failed)
             fail_msg("allocation %ld %s, and it was told otherwise", at,
@@ -176,11 +194,18 @@ static void each_allocation_of_a_crowd_fails(void **state)
     fail_each(crowded_LTX_vts_plugin());
 }
 
+static void each_allocation_of_a_filter_fails(void **state)
+{
+    (void)state;
+    fail_each(slowing_LTX_vts_plugin());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_allocation_fails),
         cmocka_unit_test(each_allocation_of_a_crowd_fails),
+        cmocka_unit_test(each_allocation_of_a_filter_fails),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -537,8 +537,8 @@ static void wrong_values_with_their_lines(void **state)
         "dir/a.ini:8: [b q] list: it has 0 items; write a list of 1 to 3 items, one a line\n");
     finish(&fixture);
     read_section(&fixture, all, "", "b q/delay=uniform 1h30m..2h",
-                 "-s: [b q] delay: \"1h30m\" has more than one unit; write 90m (at column 9 of the "
-                 "value)\n"
+                 "-s: [b q] delay: \"1h30m\" has more than one unit; write 90m (at line 1, column "
+                 "9 of the value)\n"
                  "    uniform 1h30m..2h\n"
                  "            ^\n");
     finish(&fixture);

@@ -119,7 +119,8 @@ enum vts_client_err {
     /* 409 to the first try of a start: a job of this id had been started before. */
     VTS_CLIENT_ERR_EXISTS = 8,
 
-    /* The server refused: any other 4xx; for a start also 503. */
+    /* The server refused: any other 4xx; for a start also 503. With the status 0: it would have, since it has
+     * said that it has not what is asked for. */
     VTS_CLIENT_ERR_REFUSED = 9,
 
     /* The server failed: 5xx. */
@@ -130,7 +131,11 @@ enum vts_client_err {
     VTS_CLIENT_ERR_PROTOCOL = 11,
 
     /* vts_client_abandon, or the handle was destroyed. */
-    VTS_CLIENT_ERR_ABANDONED = 12
+    VTS_CLIENT_ERR_ABANDONED = 12,
+
+    /* A server's clock (vts_client_clock_server) cannot be had, or not any more: nobody there, no such clock, not
+     * the right token, somebody has reset it. The job is left as it is. */
+    VTS_CLIENT_ERR_CLOCK = 13
 };
 
 struct vts_client_error {
@@ -248,7 +253,62 @@ VTS_CLIENT_API void vts_client_plan_release(struct vts_client_plan *plan);
  * 2000-01-01. NULL where memory is short. */
 VTS_CLIENT_API struct vts_client_clock *vts_client_clock_virtual(void);
 
-/* What a virtual clock says. */
+/* Where a vtsimd's clock is. Make it with VTS_CLIENT_CLOCK_SERVER, naming the members that matter. */
+struct vts_client_clock_server_options {
+    size_t size;
+
+    /* http://HOST[:PORT][/PATH] of what stands under /_sim/ there: the vtsimd's own, or that of its
+     * `[control] listen`. NULL: "http://127.0.0.1:5000". */
+    const char *url;
+
+    /* `[control] token`: up to 4096 printable bytes of ASCII, no spaces. NULL or "": none. */
+    const char *token;
+
+    /* By which name it takes part: as a job id. Each clock needs one of its own, and sleepers of the same moment
+     * are woken by their names' order. NULL: made up, and different from all others. */
+    const char *name;
+};
+
+#define VTS_CLIENT_CLOCK_SERVER(...)                                                               \
+    (&(const struct vts_client_clock_server_options){                                              \
+        .size = sizeof(struct vts_client_clock_server_options), __VA_ARGS__})
+
+/* The clock of a vtsimd (`[clock] mode = virtual`), which goes on when all who take part in it sleep: so a whole
+ * test, of many programs in any language and of the jobs that they wait for, runs minutes in milliseconds, in an
+ * order that repeats. Whatever a handle waits for in simulated time (plans, Retry-After, repetitions, deadlines)
+ * is slept at the server, POST /_sim/clock/sleep. `options` may be NULL. Sends nothing. NULL with *error filled
+ * (where error is not NULL): INVALID, MEMORY.
+ *
+ * Taking part. A clock is one participant, with all handles on it: it sleeps when none of them has a request
+ * under way, until the first of them is due. It takes part from the first thing that is to be done on, or from
+ * vts_client_clock_join; that first thing comes when it is its turn. Between two operations it is awake and holds
+ * the server's clock, for as long as the server believes in it (`[clock] silent`). It leaves with its last
+ * reference (its handles hold one each), which asks the server, and blocks for that, a second at most; and where
+ * its connection breaks in a sleep, as that of a process that was killed.
+ *
+ * What is real. request_timeout_ms, in real time, so that a dead server is noticed; a request that the server lets
+ * wait on its clock counts as sleeping there. A sleep itself takes as long as others hold the clock, GET
+ * /_sim/clock names them: no deadline, which is simulated time, ends it. Answers that wait for a change are not
+ * asked for: what else the handle waits for would come late. On a clock that goes by itself (real, scaled) sleeps
+ * take the time that they take.
+ *
+ * What it shows begins at 0 and is what the server told last, exact after each sleep; dates are those of the
+ * server. Something that begins, or ends, in a sleep that would have lasted longer ends it: the clock then leaves
+ * and takes part again.
+ *
+ * Where the clock cannot be had, or is lost, all operations on the handle end with VTS_CLIENT_ERR_CLOCK, and none
+ * waits for ever; the next one tries again. */
+VTS_CLIENT_API struct vts_client_clock *
+vts_client_clock_server(const struct vts_client_clock_server_options *options,
+                        struct vts_client_error *error);
+
+/* Lets a server's clock take part now, so that no other participant's sleep passes before its first: join all, and
+ * then begin. Blocks until the server has answered, 10 s of real time at most. VTS_CLIENT_OK; with *error filled
+ * (where error is not NULL): VTS_CLIENT_ERR_CLOCK, VTS_CLIENT_ERR_MEMORY. Of no effect on other clocks. */
+VTS_CLIENT_API enum vts_client_err vts_client_clock_join(struct vts_client_clock *clock,
+                                                         struct vts_client_error *error);
+
+/* What a virtual clock, or a server's, says. */
 VTS_CLIENT_API int64_t vts_client_clock_now_ms(const struct vts_client_clock *clock);
 
 /* Moves a virtual clock forward by hand, also while a request is under way; what is due by then happens
@@ -556,6 +616,11 @@ struct vts_client_result {
     /* Of start, wait and run, where the job may still be running: resumes the wait, in another process
      * too (vts_client_resume). NULL else. */
     const char *token;
+
+    /* With an error whose answer held an explanation: the server's own words, all of them (4 KiB at most),
+     * UTF-8, of which error.message has only the beginning. May be several lines, and holds what the server
+     * likes: take care where you print it. NULL: there are none, or memory was short. */
+    const char *said;
 };
 
 /* One poll of a wait or run, answered or failed. */
@@ -597,6 +662,12 @@ typedef void vts_client_poll_fn(struct vts_client_operation *operation,
 typedef void vts_client_progress_fn(struct vts_client_operation *operation,
                                     const struct vts_client_job *job, void *arg);
 
+/* A setting of one job's behaviour: a key, and its value as it would stand in vtsimd's INI file, where the
+ * items of a list are lines. This struct does not grow. */
+struct vts_client_setting {
+    const char *key, *value;
+};
+
 /* How an operation reports, and how it differs from its handle. Make it with VTS_CLIENT_CALL, naming
  * the members that matter: VTS_CLIENT_CALL(.done = on_done, .arg = me). In C++, which has no such
  * literals, fill one in, `size` included. */
@@ -618,6 +689,30 @@ struct vts_client_call {
 
     /* May be NULL. */
     vts_client_progress_fn *progress;
+
+    /* Of start and run, of a job at a vtsimd: its behaviour, one of the INI file or else a plugin (NULL: the
+     * one that it would get anyway), and settings for this job alone, setting_count of them side by side
+     * (NULL with 0: none), in place of those that the behaviour has:
+     *
+     *     static const struct vts_client_setting script = {"script", "http 503 x2, completed"};
+     *
+     *     vts_client_run_sync(client, "a", VTS_CLIENT_CALL(.behaviour = "scripted_sequence",
+     *                                                      .settings = &script, .setting_count = 1));
+     *
+     * Copied, all of it. INVALID, before a byte is sent: with other operations; a behaviour or key that is not
+     * 1 to 255 bytes of UTF-8 without control characters; a value that is NULL, or not UTF-8, or has control
+     * characters but tabs and ends of lines; a key that is there twice. What a behaviour does not know, or a
+     * value that is wrong, the server refuses: REFUSED with the status 400, and its words in result->said.
+     *
+     * Such a start is a POST /jobs in any case, which no server takes that ignores what it does not know: so
+     * one that has no such options refuses (mostly with 400 or 404) rather than start another job than was
+     * asked for. Where the handle's last answer said that its server has them not (no `options` in
+     * Vtsim-Features), it is REFUSED with the status 0, and not sent. Before the first answer nobody knows: then
+     * the start itself tells. Should a server start the job and say nothing of options, that is PROTOCOL, and
+     * not repeated: the job may run, as something else. */
+    const char *behaviour;
+    const struct vts_client_setting *settings;
+    size_t setting_count;
 };
 
 #define VTS_CLIENT_CALL(...)                                                                       \
@@ -685,8 +780,8 @@ VTS_CLIENT_API void vts_client_counters_read(const struct vts_client *client,
  * Done can tell of each: UNREACHABLE, TIMEOUT, DEADLINE, PROTOCOL, REFUSED, MEMORY, ABANDONED; and of
  * each what its comment adds. */
 
-/* Starts a job: POST /start; with a server that has shown that it has keys, POST /jobs with an
- * Idempotency-Key. Repeated where the answer was lost: see the options. Adds EXISTS, SERVER. */
+/* Starts a job: POST /start; with a server that has shown that it has keys, or where the call names a
+ * behaviour or settings, POST /jobs with an Idempotency-Key. Repeated where the answer was lost: see the options. Adds EXISTS, SERVER. */
 VTS_CLIENT_API struct vts_client_operation *vts_client_start(struct vts_client *client,
                                                              const char *id,
                                                              const struct vts_client_call *call,

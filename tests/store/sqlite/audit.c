@@ -97,9 +97,119 @@ static void it_outlives_a_clean_end(void **state)
     ask("GET", "/jobs/a/audit", NULL, "\"polls_after_end\": 2");
     ask("GET", "/jobs/a/audit", NULL, "\"duplicate_starts\": 1");
     ask("GET", "/jobs/a/audit", NULL, "\"unseen\": 0");
-    ask("GET", "/jobs/a/audit", NULL, "\"times\": null"); /* those are this process's */
     ask("GET", "/jobs/a", NULL, "completed");
     ask("GET", "/jobs/a/audit", NULL, "\"polls_after_end\": 3");
+    stop();
+}
+
+/* Runs it for each of the last three jobs, of which there is an earlier one. */
+static void ask_last_three(void (*asked)(const char *id))
+{
+    char id[] = "b";
+
+    for (; *id <= 'd'; ++*id)
+        asked(id);
+}
+
+static char *audit_of(const char *id)
+{
+    char target[64], *times;
+    struct http_response response;
+
+    snprintf(target, sizeof(target), "/jobs/%s/audit", id);
+    http_request(vtsimd.port, "GET", target, NULL, &response);
+    times = strdup(strstr(response.body, "\"intervals\""));
+    *strstr(times, ", \"cost\"") = '\0';
+    times = realloc(times, 100000);
+    strcat(times, strstr(response.body, "\"times\""));
+    http_response_finish(&response);
+    return times;
+}
+
+static char *before[3];
+
+static void remember(const char *id)
+{
+    live(id);
+    before[*id - 'b'] = audit_of(id);
+    assert_null(strstr(before[*id - 'b'], "\"times\": null"));
+}
+
+static void compare(const char *id)
+{
+    char *now = audit_of(id);
+
+    assert_string_equal(now, before[*id - 'b']);
+    free(now);
+    free(before[*id - 'b']);
+}
+
+/* Poll times with what is made of them are there again; a new job takes the place of the oldest. */
+static void poll_times_do_too(void **state)
+{
+    (void)state;
+    start("audit/jobs=3");
+    live("a");
+    ask_last_three(remember);
+    ask("GET", "/jobs/a/audit", NULL, "\"times\": null");
+    stop();
+    start("audit/jobs=3");
+    ask("GET", "/jobs/a/audit", NULL, "\"times\": null");
+    ask_last_three(compare);
+    live("e");
+    ask("GET", "/jobs/e/audit", NULL, "\"times\": [{");
+    ask("GET", "/jobs/d/audit", NULL, "\"times\": [{");
+    ask("GET", "/jobs/b/audit", NULL, "\"times\": null");
+    stop();
+    start("audit/polls=2"); /* the last two of them */
+    ask("GET", "/jobs/e", NULL, "completed");
+    ask("GET", "/jobs/e/audit", NULL, "\"jitter\": null");
+    stop();
+}
+
+static int connections_of(const char *id)
+{
+    char target[64];
+    struct http_response response;
+    int count;
+
+    snprintf(target, sizeof(target), "/jobs/%s/audit", id);
+    http_request(vtsimd.port, "GET", target, NULL, &response);
+    count = (int)strtol(strstr(response.body, "\"connections\": ") + 15, NULL, 10);
+    http_response_finish(&response);
+    return count;
+}
+
+/* Each request here has one of its own. */
+static void connections_are_others_than_before(void **state)
+{
+    int were;
+
+    (void)state;
+    start("server/keep_ended=1h");
+    for (int i = 0; i < 100; i++)
+        ask("GET", "/_sim/health", NULL, "version");
+    live("a");
+    were = connections_of("a");
+    assert_true(were >= 5);
+    stop();
+    start("server/keep_ended=1h");
+    ask("GET", "/jobs/a", NULL, "completed");
+    ask("GET", "/jobs/a", NULL, "completed");
+    assert_int_equal(connections_of("a"), were + 2);
+    stop();
+}
+
+static void limits_outlive_a_kill(void **state)
+{
+    (void)state;
+    start("server/keep_ended=1h");
+    live("a");
+    ask("POST", "/_sim/audit/expect", "{\"connections\": 0}", "limits");
+    vtsimd_kill(&vtsimd);
+    vtsimd_finish(&vtsimd);
+    start("server/keep_ended=1h");
+    ask("GET", "/_sim/audit/verdict", NULL, "\"fail\"");
     stop();
 }
 
@@ -166,13 +276,23 @@ static void what_cannot_be_understood_begins_anew(void **state)
         ask("GET", "/_sim/audit", NULL, "\"unknown_polls\": 0");
         stop();
     }
+    /* poll times that are none; and any */
+    run_sql("UPDATE job SET details = x'0102'");
+    start("server/keep_ended=1h");
+    live("b");
+    ask("GET", "/jobs/a/audit", NULL, "\"times\": null");
+    stop();
+    run_sql("UPDATE job SET details = CAST(replace(hex(zeroblob(8)), '0', 'z') AS BLOB)");
+    start("server/keep_ended=1h");
+    ask("GET", "/jobs/b/audit", NULL, "\"times\": [{\"at\": ");
+    stop();
     /* whatever the bytes say, they are numbers */
     run_sql("UPDATE job SET stats = zeroblob(56) || x''");
     run_sql("UPDATE job SET stats = CAST(replace(hex(zeroblob(28)), '0', 'z') AS BLOB)");
     start("server/keep_ended=1h");
     ask("GET", "/jobs/a", NULL, "completed");
     ask("GET", "/jobs/a/audit", NULL, "\"state\": \"completed\"");
-    ask("GET", "/_sim/audit", NULL, "\"jobs\": 1");
+    ask("GET", "/_sim/audit", NULL, "\"jobs\": 2");
     stop();
 }
 
@@ -183,7 +303,8 @@ static void an_older_file_is_taken_on(void **state)
     start("server/keep_ended=1h");
     live("a");
     stop();
-    run_sql("ALTER TABLE job DROP COLUMN stats; PRAGMA user_version = 1");
+    run_sql("ALTER TABLE job DROP COLUMN stats; ALTER TABLE job DROP COLUMN details; PRAGMA "
+            "user_version = 1");
     start("server/keep_ended=1h");
     ask("GET", "/jobs/a", NULL, "completed");
     ask("GET", "/jobs/a/audit", NULL, "\"duplicate_starts\": 0");
@@ -195,8 +316,13 @@ static void an_older_file_is_taken_on(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(it_outlives_a_clean_end),           TEST(sums_of_jobs_that_are_gone_do_too),
-        TEST(a_kill_loses_what_was_not_written), TEST(what_cannot_be_understood_begins_anew),
+        TEST(it_outlives_a_clean_end),
+        TEST(poll_times_do_too),
+        TEST(connections_are_others_than_before),
+        TEST(limits_outlive_a_kill),
+        TEST(sums_of_jobs_that_are_gone_do_too),
+        TEST(a_kill_loses_what_was_not_written),
+        TEST(what_cannot_be_understood_begins_anew),
         TEST(an_older_file_is_taken_on),
     };
 
