@@ -1426,15 +1426,19 @@ int main(int argc, char **argv)
         {"the_same_order_gives_the_same_outcomes", the_same_order_gives_the_same_outcomes, memory_1,
          teardown, NULL},
         {"a_kill_changes_nothing", a_kill_changes_nothing, sqlite_1, teardown, NULL},
-        {"a_hundred_thousand_lines", a_hundred_thousand_lines, memory_4, teardown, NULL},
-        {"five_thousand_lines", five_thousand_lines, sqlite_4, teardown, NULL},
         {"utilisation_is_exactly_one", utilisation_is_exactly_one, memory_1, teardown, NULL},
     };
     const struct CMUnitTest threads[] = {
         {"workers_share_the_line (memory)", workers_share_the_line, memory_4, teardown, NULL},
         {"workers_share_the_line (sqlite)", workers_share_the_line, sqlite_4, teardown, NULL},
     };
+    const struct CMUnitTest lines[] = {
+        {"five_thousand_lines", five_thousand_lines, sqlite_4, teardown, NULL},
+        {"a_hundred_thousand_lines", a_hundred_thousand_lines, memory_4, teardown, NULL},
+    };
 
+    if (argc > 1 && strcmp(argv[1], "--lines") == 0)
+        return cmocka_run_group_tests(lines, NULL, group_teardown);
     if (argc > 1 && strcmp(argv[1], "--threads") == 0)
         return cmocka_run_group_tests(threads, NULL, group_teardown);
     return cmocka_run_group_tests(tests, NULL, group_teardown);
