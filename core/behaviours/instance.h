@@ -51,6 +51,8 @@ struct instance {
     _Atomic(struct instance *) next; /* in its bucket */
     atomic_size_t users;
     atomic_size_t
+        named; /* those of them that are records, for who wants to know; no rule hangs on it */
+    atomic_size_t
         published; /* readings of the configuration that give it; changed inside the lock */
     TAILQ_ENTRY(instance) idle_link;
     struct instance *retired_next;

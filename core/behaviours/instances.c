@@ -202,8 +202,11 @@ static void insert(struct instances *instances, struct instance *instance)
 {
     _Atomic(struct instance *) *bucket = bucket_of(instances, instance->hash);
 
+    size_t named = take_missing(instances, instance->hash);
+
     hold_filters(instances, instance);
-    atomic_store(&instance->users, 1 + take_missing(instances, instance->hash));
+    atomic_store(&instance->users, 1 + named);
+    atomic_store(&instance->named, named);
     atomic_store(&instance->next, atomic_load(bucket));
     instances->own += is_own(instance);
     atomic_store(bucket, instance);
@@ -217,6 +220,7 @@ static void take_place(struct instances *instances, struct instance *hollow, str
 {
     gain_users(instances, hollow, FOR_GOOD);
     insert(instances, whole);
+    atomic_fetch_add(&whole->named, atomic_exchange(&hollow->named, 0));
     gain_users(instances, whole, FOR_GOOD);
 }
 
@@ -342,22 +346,25 @@ const struct instance *instances_hold(struct instances *instances, size_t reader
 
 bool instances_named(struct instances *instances, size_t reader, uint64_t hash)
 {
-    struct instance *instance;
+    struct instance *instance = (struct instance *)hold_used(instances, reader, hash);
     bool good = true;
 
-    if (hold_used(instances, reader, hash))
-        return true;
-    pthread_mutex_lock(&instances->lock);
-    instance = find(instances, hash);
+    if (!instance) {
+        pthread_mutex_lock(&instances->lock);
+        instance = find(instances, hash);
+        if (instance)
+            gain_users(instances, instance, 1);
+        else
+            good = name_missing(instances, hash);
+        pthread_mutex_unlock(&instances->lock);
+    }
     if (instance)
-        gain_users(instances, instance, 1);
-    else
-        good = name_missing(instances, hash);
-    pthread_mutex_unlock(&instances->lock);
+        atomic_fetch_add_explicit(&instance->named, 1, memory_order_relaxed);
     return good;
 }
 
-void instances_unnamed(struct instances *instances, size_t reader, uint64_t hash)
+/* One user less of an instance that may be missing; it is one of its `named`, or none. */
+static void let_go(struct instances *instances, size_t reader, uint64_t hash, size_t named)
 {
     struct instance *instance;
 
@@ -366,16 +373,29 @@ void instances_unnamed(struct instances *instances, size_t reader, uint64_t hash
     instance = find(instances, hash);
     instances_leave(instances, reader);
     if (instance) {
+        atomic_fetch_sub_explicit(&instance->named, named, memory_order_relaxed);
         instances_release(instances, instance);
         return;
     }
     pthread_mutex_lock(&instances->lock);
     instance = find(instances, hash);
-    if (instance)
+    if (instance) {
+        atomic_fetch_sub_explicit(&instance->named, named, memory_order_relaxed);
         lose_user(instances, instance);
-    else
+    } else {
         unname_missing(instances, hash);
+    }
     pthread_mutex_unlock(&instances->lock);
+}
+
+void instances_unnamed(struct instances *instances, size_t reader, uint64_t hash)
+{
+    let_go(instances, reader, hash, 1);
+}
+
+void instances_let_go(struct instances *instances, size_t reader, uint64_t hash)
+{
+    let_go(instances, reader, hash, 0);
 }
 
 /* ---- the end ---- */

@@ -89,6 +89,8 @@ const struct instance *instances_hold(struct instances *instances, size_t reader
 /* A record names it from now on, or no longer, whether it is there or not. False where there was no memory. */
 bool instances_named(struct instances *instances, size_t reader, uint64_t hash);
 void instances_unnamed(struct instances *instances, size_t reader, uint64_t hash);
+/* One that was held is not any more, for who knows its hash alone. */
+void instances_let_go(struct instances *instances, size_t reader, uint64_t hash);
 
 /* Destroys what left and is looked at by nobody any more. Between no enter and leave, with no lock held. */
 void instances_reclaim(struct instances *instances);

@@ -84,28 +84,19 @@ static void add_plugins(struct text *out, const struct plugins *plugins)
 
 /* ---- what was made of them ---- */
 
-/* Its users beside the readings of the configuration that give it. False where they are not known. */
-static bool count_users(const struct instance *instance, size_t *users)
-{
-    size_t all = atomic_load(&instance->users), published = atomic_load(&instance->published);
-
-    *users = all > published ? all - published : 0;
-    return *users < SIZE_MAX / 4; /* one that stays for good has no count any more */
-}
-
-/* A store that others write to does not tell which records name it. */
+/* A behaviour's jobs, which a store that others write to does not tell; or the behaviours around which a filter
+ * stands: its users beside the readings of the configuration that give it. */
 static void add_users(struct text *out, const struct exchange *exchange,
                       const struct instance *instance)
 {
-    bool filter = instance->base.plugin->kind == VTS_FILTER;
-    size_t users;
+    size_t users = atomic_load(&instance->users), published = atomic_load(&instance->published);
 
-    text_printf(out, ", \"%s\": ", filter ? "behaviours" : "jobs");
-    if (count_users(instance, &users) &&
-        (filter || !exchange->worker->server->service->store->ops->shared))
-        text_printf(out, "%zu", users);
+    if (instance->base.plugin->kind == VTS_FILTER)
+        text_printf(out, ", \"behaviours\": %zu", users > published ? users - published : 0);
+    else if (exchange->worker->server->service->store->ops->shared)
+        text_puts(out, ", \"jobs\": null");
     else
-        text_puts(out, "null");
+        text_printf(out, ", \"jobs\": %zu", atomic_load(&instance->named));
 }
 
 static void add_around(struct text *out, const struct instance *instance)
@@ -191,11 +182,12 @@ static void add_given(struct text *out, const struct exchange *exchange,
 
 /* ---- those that it does not give ---- */
 
-/* Made for clients who gave options, or by an earlier reading of the configuration. */
+/* Made for clients who gave options, or by an earlier reading of the configuration: those that jobs have, or may
+ * have in a store that others write to. */
 struct made {
     const struct instance **all;
     size_t count, room;
-    bool no_memory;
+    bool shared, no_memory;
 };
 
 static void collect(void *arg, const struct instance *instance)
@@ -205,7 +197,7 @@ static void collect(void *arg, const struct instance *instance)
     const struct instance **all;
 
     if (instance->base.plugin->kind == VTS_FILTER || atomic_load(&instance->published) > 0 ||
-        atomic_load(&instance->users) == 0)
+        (!made->shared && atomic_load(&instance->named) == 0))
         return;
     if (made->count == made->room) {
         room = 2 * made->room + 64;
@@ -274,7 +266,7 @@ static void tell(struct exchange *exchange, uint64_t after, size_t limit)
     struct service_port *port = exchange->worker->port;
     struct instances *instances = &port->service->instances;
     struct text *body = &exchange->answer.body;
-    struct made made = {.count = 0};
+    struct made made = {.shared = port->service->store->ops->shared};
 
     service_settle(port);
     instances_enter(instances, port->index);

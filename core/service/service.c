@@ -88,7 +88,7 @@ static void release_instance(void *arg, size_t port, uint64_t hash)
 {
     struct service *service = arg;
 
-    instances_unnamed(&service->instances, port, hash);
+    instances_let_go(&service->instances, port, hash);
 }
 
 /* Nobody uses it any more. */

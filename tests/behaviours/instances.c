@@ -98,6 +98,7 @@ static void the_last_user_lets_it_go(void **state)
     assert_true(instances_named(&instances, 0, hash));
     assert_true(instances_named(&instances, 1, hash));
     assert_ptr_equal(instances_hold(&instances, 2, hash), a);
+    assert_int_equal(a->named, 2); /* who holds it is no record */
     instances_use(a);
     instances_release(&instances, a);
     instances_release(&instances, a);
@@ -266,6 +267,7 @@ static void a_missing_one_is_counted(void **state)
     assert_true(left[0] == hash + 1);
     /* made after all: it has its record as a user */
     a = add("a");
+    assert_int_equal(a->named, 1);
     instances_release(&instances, a);
     assert_closed(1);
     assert_ptr_equal(instances_hashed(&instances, hash), a);
