@@ -86,17 +86,9 @@ static void open_job(struct text *body, struct bytes id, int state, vts_ms creat
 
 static bool audited(struct exchange *exchange)
 {
-    const struct http_server *server = exchange->worker->server;
-
-    if (server->service->audited)
+    if (exchange->worker->server->service->audited)
         return true;
-    if (!server->config->audit.enabled)
-        exchange_error(exchange, 409, "the audit is off: write [audit] enabled = on");
-    else
-        exchange_error(exchange, 409,
-                       "there is no audit of jobs in the store %s: take [store] kind = memory or "
-                       "sqlite",
-                       service_store_kind(server->service));
+    exchange_error(exchange, 409, "the audit is off: write [audit] enabled = on");
     return false;
 }
 
@@ -161,7 +153,6 @@ struct tour {
     bool summing, more;
     char last[RECORD_ID_MAX + 1];
     /* GET /_sim/audit/verdict */
-    struct audit_bounds bounds;
     size_t reasons, left_out;
     struct text told; /* the reasons */
 };
@@ -250,16 +241,16 @@ static bool list_row(struct service_audit_walk *walk, const struct record *recor
 static void write_sum(struct exchange *exchange)
 {
     struct tour *tour = exchange->own;
-    struct audit *audit = &exchange->worker->server->service->audit;
+    const struct audit_known *known = &tour->walk.known;
     struct text *body = &exchange->answer.body;
 
     if (!walk_good(exchange))
         return;
     if (all_jobs(tour))
-        audit_add_gone(audit, &tour->sum);
+        known_add_gone(known, &tour->sum);
     sum_close(&tour->sum);
     if (all_jobs(tour))
-        tour->sum.all.connections = audit_connections(audit);
+        tour->sum.all.connections = known->connections;
     text_printf(body, "], \"next\": ");
     if (tour->more)
         text_json(body, tour->last, strlen(tour->last));
@@ -269,7 +260,7 @@ static void write_sum(struct exchange *exchange)
                 (unsigned long long)tour->sum.all.jobs, (unsigned long long)tour->sum.all.ended);
     add_figures(body, &tour->sum.all);
     if (all_jobs(tour))
-        add_count(body, "unknown_polls", audit_unknown_polls(audit));
+        add_count(body, "unknown_polls", known->unknown_polls);
     text_puts(body, "}}");
     exchange_answer(exchange);
 }
@@ -319,7 +310,7 @@ static void add_reason(struct tour *tour, size_t limit, const char *id, double f
     else
         text_puts(told, "null");
     add_number(told, "figure", figure);
-    add_number(told, "bound", tour->bounds.bound[limit]);
+    add_number(told, "bound", tour->walk.known.bounds.bound[limit]);
     text_puts(told, "}");
 }
 
@@ -330,7 +321,7 @@ static bool judge_row(struct service_audit_walk *walk, const struct record *reco
     size_t limit;
 
     for (limit = 0; limit < AUDIT_LIMITS; limit++)
-        if (bounds_broken(&tour->bounds, limit, figures))
+        if (bounds_broken(&walk->known.bounds, limit, figures))
             add_reason(tour, limit, record->id, audit_limits[limit].figure(figures));
     return true;
 }
@@ -338,21 +329,21 @@ static bool judge_row(struct service_audit_walk *walk, const struct record *reco
 /* Of jobs that are gone the worst is told for each limit. */
 static void judge_gone(struct tour *tour)
 {
-    struct audit *audit = &tour->exchange->worker->server->service->audit;
-    struct audit_worst worst;
+    const struct audit_known *known = &tour->walk.known;
+    double unknown = (double)known->unknown_polls;
+    const struct audit_worst *worst;
     size_t limit;
-    double unknown = (double)audit_unknown_polls(audit);
 
     for (limit = 0; limit < AUDIT_LIMITS; limit++) {
-        double bound = tour->bounds.bound[limit];
+        double bound = tour->walk.known.bounds.bound[limit];
 
         if (bound < 0)
             continue;
         if (audit_limits[limit].over_all && unknown > bound)
             add_reason(tour, limit, NULL, unknown);
-        audit_worst_gone(audit, limit, &worst);
-        if (!audit_limits[limit].over_all && bounds_exceeded(limit, worst.figure, bound))
-            add_reason(tour, limit, worst.id, worst.figure);
+        worst = &known->worst[limit];
+        if (!audit_limits[limit].over_all && bounds_exceeded(limit, worst->figure, bound))
+            add_reason(tour, limit, worst->id, worst->figure);
     }
 }
 
@@ -361,7 +352,7 @@ static void write_verdict(struct exchange *exchange)
     struct tour *tour = exchange->own;
     struct text *body = &exchange->answer.body;
 
-    if (all_jobs(tour))
+    if (tour->walk.store.err == VTS_OK && all_jobs(tour))
         judge_gone(tour);
     if (!walk_good(exchange))
         return;
@@ -385,7 +376,6 @@ void audit_verdict(struct exchange *exchange)
     tour = make_tour(exchange);
     if (!tour)
         return;
-    audit_get_bounds(&exchange->worker->server->service->audit, &tour->bounds);
     tour->walk.row = judge_row;
     exchange_call(exchange, ask_walk, write_verdict);
 }
@@ -500,16 +490,39 @@ static bool take_limits(struct exchange *exchange, struct audit_bounds *bounds)
     return true;
 }
 
-void audit_expect(struct exchange *exchange)
+static void ask_expect(struct service_call *call)
 {
-    struct audit_bounds bounds;
+    service_audit_expect(call, ((struct exchange *)call)->own);
+}
+
+static void expect_done(struct exchange *exchange)
+{
+    const struct audit_bounds *bounds = exchange->own;
     size_t i, set = 0;
 
-    if (!audited(exchange) || !request_body(exchange) || !take_limits(exchange, &bounds))
+    if (exchange->call.result != SERVICE_DONE) {
+        exchange_refusal(exchange);
         return;
-    audit_set_bounds(&exchange->worker->server->service->audit, &bounds);
+    }
     for (i = 0; i < AUDIT_LIMITS; i++)
-        set += bounds.bound[i] >= 0;
+        set += bounds->bound[i] >= 0;
     text_printf(&exchange->answer.body, "{\"limits\": %zu}", set);
     exchange_answer(exchange);
+}
+
+void audit_expect(struct exchange *exchange)
+{
+    struct audit_bounds *bounds;
+
+    if (!audited(exchange) || !request_body(exchange))
+        return;
+    bounds = malloc(sizeof(*bounds));
+    if (!bounds) {
+        exchange_error(exchange, 503, "no memory for the limits");
+        return;
+    }
+    exchange->own = bounds;
+    exchange->own_free = free;
+    if (take_limits(exchange, bounds))
+        exchange_call(exchange, ask_expect, expect_done);
 }

@@ -184,8 +184,7 @@ static void reset_called_back(struct service_reset *reset)
 static void reset_done(struct exchange *exchange)
 {
     const struct service_reset *reset = exchange->own;
-    struct service *service = exchange->worker->server->service;
-    struct pace *pace = &service->pace;
+    struct pace *pace = &exchange->worker->server->service->pace;
     struct text *body = &exchange->answer.body;
 
     if (reset->failed) {
@@ -193,7 +192,6 @@ static void reset_done(struct exchange *exchange)
         exchange_refusal(exchange);
         return;
     }
-    service_audit_reset(service, reset->pattern);
     if (!reset->pattern)
         pace_reset(pace);
     text_printf(body, "{\"removed\": %llu, \"clock\": ", (unsigned long long)reset->removed);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Removing jobs: page by page of the store's listing, each job through the one door to its record. */
+ * Removing jobs: page by page of the store's listing, each job through the one door to its record; and in the
+ * end what is known of how they were asked for. */
 #include <event2/event.h>
 #include <stdlib.h>
 
@@ -51,6 +52,30 @@ static bool next_page_soon(struct service_reset *reset)
     return event_base_once(reset->port->base, -1, EV_TIMEOUT, next_page, reset, &now) == 0;
 }
 
+static void forgotten(struct service_call *call)
+{
+    struct service_reset *reset = ((struct service_drop *)call)->reset;
+
+    reset->failed |= call->result != SERVICE_DONE;
+    reset->done(reset);
+}
+
+/* All jobs are removed: so is what is known of them. */
+static void forget(struct service_reset *reset)
+{
+    struct service_drop *drop = &reset->drops[0];
+
+    if (reset->failed) {
+        reset->done(reset);
+        return;
+    }
+    service_call_init(&drop->call);
+    drop->reset = reset;
+    drop->call.port = reset->port;
+    drop->call.done = forgotten;
+    service_audit_reset(&drop->call, reset->pattern);
+}
+
 static void one_less(struct service_reset *reset)
 {
     if (--reset->left > 0)
@@ -58,7 +83,7 @@ static void one_less(struct service_reset *reset)
     if (reset->list.more && !reset->failed && next_page_soon(reset))
         return;
     reset->failed |= reset->list.more;
-    reset->done(reset);
+    forget(reset);
 }
 
 static void drop_done(struct service_call *call)
