@@ -34,6 +34,7 @@
 #ifndef VTSIM_STORE_REDIS_H
 #define VTSIM_STORE_REDIS_H
 
+#include <event2/event.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <stdatomic.h>
@@ -321,6 +322,11 @@ bool redis_send(struct redis_op *op, enum redis_command command, const struct by
 /* The same for a command with any number of words. */
 bool redis_send_words(struct redis_op *op, size_t count, const char **words, const size_t *lengths,
                       redisCallbackFn *fn);
+/* At the end of the loop's round. */
+static inline void redis_flush_soon(struct redis_port *port)
+{
+    event_active(port->flush, EV_TIMEOUT, 0);
+}
 /* It waits for something else than a command of its own: its time begins anew. */
 void redis_touch(struct redis_op *op);
 

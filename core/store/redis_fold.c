@@ -219,9 +219,9 @@ static bool fold_entry(struct redis_port *port, const struct entry *entry)
     struct redis_folded *record = entry->id.length > 0 ? find(&port->fold, entry->id) : NULL;
     struct store_fold job = {.id = entry->id, .note = entry->bytes};
 
-    if (entry->what == ENTRY_NOTE)
+    if (entry->what == ENTRY_NOTE && (record || entry->id.length == 0))
         return fold_with(port, &job, record);
-    if (entry->what == ENTRY_EXPIRED && !fold_expired(port, entry, record))
+    if (!record || (entry->what == ENTRY_EXPIRED && !fold_expired(port, entry, record)))
         return false;
     text_reset(&record->stats);
     text_reset(&record->details);

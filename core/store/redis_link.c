@@ -312,11 +312,17 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
     connect_link(arg, LINK_GREETING);
 }
 
+/* Clients wait for it, so it is written at once: hiredis would wait for another round of the loop. Not inside of
+ * a callback of hiredis's, which could not bear the connection to end. */
 static void on_flush(evutil_socket_t fd, short what, void *arg)
 {
+    struct redis_port *port = arg;
+
     (void)fd;
     (void)what;
-    redis_flush(arg);
+    redis_flush(port);
+    if (port->state == LINK_UP)
+        redisAsyncHandleWrite(port->link);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *arg)

@@ -91,7 +91,7 @@ static bool add(struct redis_port *port, struct bytes id, struct bytes note)
     if (port->notes.length >= ELEMENT_FULL)
         redis_flush(port);
     else
-        event_active(port->flush, EV_TIMEOUT, 0);
+        redis_flush_soon(port);
     return true;
 }
 
