@@ -252,6 +252,22 @@ static void those_of_a_round_go_together(void **state)
     assert_kept(&b, "x", wanted, "-");
 }
 
+/* What a client was told is noted: nobody is told before Redis has said so. */
+static void nobody_is_answered_before(void **state)
+{
+    struct noting call;
+
+    (void)state;
+    put(&a, "x");
+    init(&call, "x", RECORD_LEAVE, "1");
+    begin(&a, &call);
+    while (call.runs == 0)
+        replica_turn(&a, 0);
+    assert_int_equal(call.dones, 0); /* the answer needs another round */
+    wait_for(&a, &call);
+    assert_kept(&b, "x", "1", "-");
+}
+
 /* A note of a call that was made again by another's change is left once, with the change. */
 static void a_call_that_is_run_again_leaves_one(void **state)
 {
@@ -586,6 +602,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(they_come_in_their_order),
         TEST(those_of_a_round_go_together),
+        TEST(nobody_is_answered_before),
         TEST(a_call_that_is_run_again_leaves_one),
         TEST(a_note_without_a_call_that_waits),
         TEST(a_note_for_all),
