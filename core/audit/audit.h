@@ -340,20 +340,20 @@ void note_init(struct audit_note *note, enum audit_note_kind kind, const struct 
                const struct record *record);
 
 /* What is kept where processes share it. Beside a job: struct audit_stats, and behind it the other processes
- * at which it was asked for. Poll times: marks, packed. And struct audit_known. All are empty at first. */
+ * at which it was asked for. And struct audit_known. Both are empty at first. Poll times are marks, packed, and new
+ * ones are added to `marks`. */
 struct audit_folding {
     struct text *stats, *marks, *known;
-    bool marks_kept;                                  /* the job is one of the last */
-    bool begins;                                      /* set: it is from now on */
-    bool stats_changed, marks_changed, known_changed; /* set */
+    bool begins;                       /* set: the job's poll times are those from now on */
+    bool stats_changed, known_changed; /* set */
 };
 
 /* Folds one note in, or what becomes of a job that is gone. One that is not understood changes nothing. False
  * where there was no memory: the texts may have changed by half. */
-bool audit_fold(const struct audit_settings *settings, struct bytes note,
-                struct audit_folding *folding);
+bool audit_fold(struct bytes note, struct audit_folding *folding);
 bool audit_fold_gone(const struct audit_settings *settings, const struct record *record,
-                     uint64_t polls, vts_ms now, struct audit_folding *folding);
+                     struct bytes packed, uint64_t polls, vts_ms now,
+                     struct audit_folding *folding);
 
 /* A job's figures from what is kept; `packed` are its poll times, or none. As audit_figures. */
 void audit_figures_kept(const struct audit_settings *settings, const struct record *record,

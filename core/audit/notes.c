@@ -90,21 +90,14 @@ static bool save(struct text *stats, const struct kept *kept, size_t others)
 
 /* ---- poll times ---- */
 
-static bool add_mark(const struct audit_settings *settings, const struct audit_note *note,
-                     bool early, struct text *marks)
+static bool add_mark(const struct audit_note *note, bool early, struct text *marks)
 {
     const struct audit_mark mark = {.since = note->now - note->created_at,
                                     .fault = (enum audit_fault)note->fault,
                                     .status = note->status,
                                     .early = early};
-    size_t most = (size_t)settings->polls * sizeof(uint64_t);
     uint64_t packed = mark_pack(&mark);
 
-    /* Twice as many may gather before the older half goes: not all are moved for each. */
-    if (marks->length >= 2 * most) {
-        memmove(marks->bytes, marks->bytes + marks->length - most, most);
-        marks->length = most;
-    }
     text_add(marks, &packed, sizeof(packed));
     return !marks->failed;
 }
@@ -145,27 +138,15 @@ static struct audit_event event_of(const struct audit_note *note, const struct a
                                 .late = note->late};
 }
 
-static bool fold_poll(const struct audit_settings *settings, const struct audit_note *note,
-                      const struct record *record, struct audit_stats *stats,
-                      struct audit_folding *folding)
+static bool fold_poll(const struct audit_note *note, const struct record *record,
+                      struct audit_stats *stats, struct audit_folding *folding)
 {
     struct audit_event event = event_of(note, stats);
-    bool early = audit_polled(stats, &event, record);
 
-    if (!folding->marks_kept)
-        return true;
-    folding->marks_changed = true;
-    return add_mark(settings, note, early, folding->marks);
+    return add_mark(note, audit_polled(stats, &event, record), folding->marks);
 }
 
-static void begin_marks(struct audit_folding *folding)
-{
-    text_reset(folding->marks);
-    folding->begins = folding->marks_kept = folding->marks_changed = true;
-}
-
-static bool fold_job(const struct audit_settings *settings, const struct audit_note *note,
-                     struct audit_folding *folding)
+static bool fold_job(const struct audit_note *note, struct audit_folding *folding)
 {
     const struct record record = {
         .state = note->state, .created_at = note->created_at, .ended_at = note->ended_at};
@@ -183,7 +164,8 @@ static bool fold_job(const struct audit_settings *settings, const struct audit_n
     switch ((enum audit_note_kind)note->kind) {
     case AUDIT_ACCEPTED:
         audit_accepted(&kept.stats, &event, &record, 0);
-        begin_marks(folding);
+        text_reset(folding->marks);
+        folding->begins = true;
         break;
     case AUDIT_REFUSED:
         audit_refused(&kept.stats, &event);
@@ -192,7 +174,7 @@ static bool fold_job(const struct audit_settings *settings, const struct audit_n
         audit_repeated(&kept.stats, &event);
         break;
     case AUDIT_POLLED:
-        good = fold_poll(settings, note, &record, &kept.stats, folding);
+        good = fold_poll(note, &record, &kept.stats, folding);
         break;
     case AUDIT_CANCELLED:
         audit_cancelled(&kept.stats, &record, event.now);
@@ -260,25 +242,22 @@ static bool fold_known(const struct audit_note *note, struct bytes bytes,
     return good;
 }
 
-bool audit_fold(const struct audit_settings *settings, struct bytes bytes,
-                struct audit_folding *folding)
+bool audit_fold(struct bytes bytes, struct audit_folding *folding)
 {
     struct audit_note note;
 
     if (!is_note(bytes, &note))
         return true;
     return fold_known(&note, bytes, folding) &&
-           (note.kind >= AUDIT_UNKNOWN || fold_job(settings, &note, folding));
+           (note.kind >= AUDIT_UNKNOWN || fold_job(&note, folding));
 }
 
 bool audit_fold_gone(const struct audit_settings *settings, const struct record *record,
-                     uint64_t polls, vts_ms now, struct audit_folding *folding)
+                     struct bytes packed, uint64_t polls, vts_ms now, struct audit_folding *folding)
 {
     struct audit_known *known = record->state == VTS_ASKED ? NULL : open_known(folding);
     struct audit_mark *marks = malloc((size_t)settings->polls * sizeof(*marks));
     struct audit_figures figures;
-    struct bytes packed = {folding->marks_kept ? folding->marks->bytes : NULL,
-                           folding->marks->length};
     struct kept kept;
     bool good = record->state == VTS_ASKED;
     int count;

@@ -51,15 +51,13 @@ static void on_resume(void *arg, struct bytes saved)
 static bool on_fold(void *arg, struct store_fold *fold)
 {
     const struct audit_settings *settings = &((struct service *)arg)->audit.settings;
-    struct audit_folding folding = {.stats = fold->stats,
-                                    .marks = fold->details,
-                                    .known = fold->summary,
-                                    .marks_kept = fold->detailed};
-    bool good = fold->gone ? audit_fold_gone(settings, fold->gone, fold->polls, fold->now, &folding)
-                           : audit_fold(settings, fold->note, &folding);
+    struct audit_folding folding = {
+        .stats = fold->stats, .marks = fold->details, .known = fold->summary};
+    bool good = fold->gone ? audit_fold_gone(settings, fold->gone, fold->kept, fold->polls,
+                                             fold->now, &folding)
+                           : audit_fold(fold->note, &folding);
 
     fold->stats_changed = folding.stats_changed;
-    fold->details_changed = folding.marks_changed;
     fold->summary_changed = folding.known_changed;
     fold->begins = folding.begins;
     return good;
@@ -71,6 +69,7 @@ void audits_options(struct service *service, struct store_options *options)
     options->fold = on_fold;
     options->detailed =
         service->audited ? (uint64_t)service->audit.settings.jobs : UINT64_C(1) << 52;
+    options->details_most = (uint64_t)service->audit.settings.polls * sizeof(uint64_t);
     if (!service->audited)
         return;
     options->stats_size = sizeof(struct audit_stats);

@@ -161,9 +161,20 @@ struct redis_row {
 struct redis_folded {
     uint64_t hash; /* of the id */
     struct bytes id;
-    struct text stats, details;
-    bool detailed, begins, stats_changed, details_changed, gone;
+    struct text stats, details; /* what is kept; and what is added to it */
+    struct text before;         /* the details that are kept, of one that goes */
+    bool detailed, begins, stats_changed, goes, gone;
 };
+
+#define REDIS_FOLDED                                                                               \
+    1024 /* records in a slice: it ends with the element in which there are so many */
+#define REDIS_PLACES                                                                               \
+    4096 /* of a table of them, which the records of one more element do not fill */
+/* What a vtsimd appends is not longer. An entry has five bytes at the least. */
+#define REDIS_ELEMENT_MOST 8192
+
+_Static_assert(REDIS_FOLDED + REDIS_ELEMENT_MOST / 5 < REDIS_PLACES,
+               "there is always a free place");
 
 /* A port folds one slice of the notes at a time: it reads the slice, then what is kept of its records, and
  * writes what came of both. */
@@ -177,7 +188,8 @@ struct redis_fold {
     struct text summary;
     bool summary_changed, failed;
     struct redis_folded *records;
-    size_t count, room;
+    size_t count, room, going;
+    uint16_t places[REDIS_PLACES]; /* of records by their hash, each 1 more; 0: none */
 };
 
 enum redis_link_state {

@@ -148,15 +148,15 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
     "return {redis.call('HGET', audit, 'n') or '0', redis.call('HGET', audit, 'sum') or '',\n"
     "  redis.call('LLEN', notes), redis.call('LRANGE', notes, 0, ARGV[1] - 1)}\n",
 
-    /* n, elements, "1" with a sum, the sum, most details; then of each record its id, what (b: its details
-     * begin, d: they changed, s: they did not, x: all of it goes), stats and details. What makes room comes
-     * first: from then on a Redis that is full takes the rest. */
+    /* n, elements, "1" with a sum, the sum, most records with details and most bytes of them; then of each record
+     * its id, what (b: its details begin, d: some are added, s: none are, x: all of it goes), stats and details. What
+     * makes room comes first: from then on a Redis that is full takes the rest. */
     [SCRIPT_FOLD] = SCRIPT_HEAD
     "if (redis.call('HGET', audit, 'n') or '0') ~= ARGV[1] then return 0 end\n"
     "redis.call('LTRIM', notes, ARGV[2], -1)\n"
     "redis.call('HINCRBY', audit, 'n', ARGV[2])\n"
     "if ARGV[3] == '1' then redis.call('HSET', audit, 'sum', ARGV[4]) end\n"
-    "for i = 6, #ARGV, 4 do\n"
+    "for i = 7, #ARGV, 4 do\n"
     "  local id, what = ARGV[i], ARGV[i + 1]\n"
     "  if what == 'x' then\n"
     "    redis.call('HDEL', stats, id)\n"
@@ -164,7 +164,10 @@ const char *const redis_scripts[REDIS_SCRIPTS] = {
     "    redis.call('ZREM', recent, id)\n"
     "  else\n"
     "    redis.call('HSET', stats, id, ARGV[i + 2])\n"
-    "    if what ~= 's' then redis.call('HSET', details, id, ARGV[i + 3]) end\n"
+    "    local kept = what == 'd' and redis.call('HGET', details, id) or what == 'b' and ''\n"
+    "    if kept then\n"
+    "      redis.call('HSET', details, id, string.sub(kept .. ARGV[i + 3], -ARGV[6]))\n"
+    "    end\n"
     "    if what == 'b' then\n"
     "      redis.call('ZADD', recent, redis.call('HINCRBY', audit, 'begun', 1), id)\n"
     "    end\n"

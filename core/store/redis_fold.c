@@ -12,9 +12,8 @@
 #include "../base/rng.h"
 #include "redis.h"
 
-#define ELEMENTS_MOST "128"
-#define RECORDS_MOST  256 /* in a slice: it ends with the element in which there are so many */
-#define TRIES_MOST    10  /* to send the scripts again */
+#define ELEMENTS_MOST "256"
+#define TRIES_MOST    10 /* to send the scripts again */
 #define LOG_KEPT      ((size_t)64 * 1024)
 
 static void read_log(struct redis_port *port);
@@ -29,8 +28,11 @@ static void forget_slice(struct redis_fold *fold)
     for (i = 0; i < fold->count; i++) {
         text_finish(&fold->records[i].stats);
         text_finish(&fold->records[i].details);
+        text_finish(&fold->records[i].before);
     }
-    fold->count = fold->elements = 0;
+    if (fold->count > 0)
+        memset(fold->places, 0, sizeof(fold->places));
+    fold->count = fold->elements = fold->going = 0;
     fold->failed = fold->summary_changed = false;
     if (fold->log.room > LOG_KEPT || fold->log.failed)
         text_finish(&fold->log);
@@ -140,30 +142,41 @@ static struct bytes next_element(const struct redis_fold *fold, size_t *place)
 
 /* ---- records ---- */
 
+static bool is(const struct redis_folded *record, uint64_t hash, struct bytes id)
+{
+    return record->hash == hash && record->id.length == id.length &&
+           memcmp(record->id.at, id.at, id.length) == 0;
+}
+
+static bool grow(struct redis_fold *fold)
+{
+    size_t room = fold->room ? fold->room * 2 : 64;
+    struct redis_folded *records;
+
+    if (fold->count < fold->room)
+        return true;
+    records = realloc(fold->records, room * sizeof(*records));
+    if (!records)
+        return false;
+    fold->records = records;
+    fold->room = room;
+    return true;
+}
+
+/* The record of this id, which is new where there was none. NULL where there was no memory. */
 static struct redis_folded *find(struct redis_fold *fold, struct bytes id)
 {
     uint64_t hash = rng_hash(id.at, id.length, 1);
-    struct redis_folded *record;
-    size_t i;
+    size_t place = hash % REDIS_PLACES;
 
-    for (i = fold->count; i-- > 0;) {
-        record = &fold->records[i];
-        if (record->hash == hash && record->id.length == id.length &&
-            memcmp(record->id.at, id.at, id.length) == 0)
-            return record;
-    }
-    if (fold->count == fold->room) {
-        size_t room = fold->room ? fold->room * 2 : 64;
-
-        record = realloc(fold->records, room * sizeof(*record));
-        if (!record)
-            return NULL;
-        fold->records = record;
-        fold->room = room;
-    }
-    record = &fold->records[fold->count++];
-    *record = (struct redis_folded){.hash = hash, .id = id};
-    return record;
+    for (; fold->places[place]; place = (place + 1) % REDIS_PLACES)
+        if (is(&fold->records[fold->places[place] - 1], hash, id))
+            return &fold->records[fold->places[place] - 1];
+    if (!grow(fold))
+        return NULL;
+    fold->records[fold->count++] = (struct redis_folded){.hash = hash, .id = id};
+    fold->places[place] = (uint16_t)fold->count;
+    return &fold->records[fold->count - 1];
 }
 
 /* ---- folding ---- */
@@ -178,13 +191,11 @@ static bool fold_with(struct redis_port *port, struct store_fold *job, struct re
     job->stats = record ? &record->stats : &none[0];
     job->details = record ? &record->details : &none[1];
     job->summary = &fold->summary;
-    job->detailed = record && record->detailed;
     good = options->fold(options->arg, job);
     fold->summary_changed |= job->summary_changed;
     if (record) {
         record->gone &= !job->stats_changed;
         record->stats_changed |= job->stats_changed;
-        record->details_changed |= job->details_changed;
         record->begins |= job->begins;
         record->detailed |= job->begins;
     }
@@ -201,6 +212,7 @@ static bool fold_expired(struct redis_port *port, const struct entry *entry,
         char bytes[offsetof(struct record, id) + RECORD_ID_MAX + 1];
     } head;
     struct store_fold job = {.id = entry->id, .gone = &head.record};
+    struct text *before = &record->before;
     char polls[32];
 
     memset(&head, 0, sizeof(head));
@@ -211,6 +223,13 @@ static bool fold_expired(struct redis_port *port, const struct entry *entry,
     snprintf(polls, sizeof(polls), "%.*s", (int)(entry->rest.length < 31 ? entry->rest.length : 31),
              entry->rest.at);
     job.polls = (uint64_t)strtod(polls, NULL);
+    if (record->begins)
+        text_reset(before);
+    text_add(before, record->details.bytes, record->details.length);
+    if (before->failed)
+        return false;
+    if (record->detailed)
+        job.kept = (struct bytes){before->bytes ? before->bytes : "", before->length};
     return fold_with(port, &job, record);
 }
 
@@ -225,9 +244,16 @@ static bool fold_entry(struct redis_port *port, const struct entry *entry)
         return false;
     text_reset(&record->stats);
     text_reset(&record->details);
+    text_reset(&record->before);
     record->gone = true;
-    record->detailed = record->begins = record->stats_changed = record->details_changed = false;
+    record->detailed = record->begins = record->stats_changed = false;
     return true;
+}
+
+static void tell_strange(const struct redis_port *port)
+{
+    log_line(VTS_ERROR, "redis", "a note in %s cannot be understood: the audit of its job lacks it",
+             redis_of(port)->keys[KEY_NOTES].bytes);
 }
 
 static bool fold_slice(struct redis_port *port)
@@ -243,9 +269,7 @@ static bool fold_slice(struct redis_port *port)
             if (!fold_entry(port, &entry))
                 return false;
         if (element.length > 0)
-            log_line(VTS_ERROR, "redis",
-                     "a note in %s cannot be understood: the audit of its job lacks it",
-                     redis_of(port)->keys[KEY_NOTES].bytes);
+            tell_strange(port);
     }
     return true;
 }
@@ -306,21 +330,22 @@ static void say_string(struct words *words, const char *string)
 
 static void say_record(struct words *words, const struct redis_folded *record)
 {
-    bool details = record->begins || record->details_changed;
-
-    if (!record->gone && !record->stats_changed && !details)
+    if (!record->gone && !record->stats_changed)
         return;
     say(words, record->id.at, record->id.length);
-    say_string(words, record->gone ? "x" : record->begins ? "b" : details ? "d" : "s");
+    say_string(words, record->gone                 ? "x"
+                      : record->begins             ? "b"
+                      : record->details.length > 0 ? "d"
+                                                   : "s");
     say(words, record->stats.bytes, record->gone ? 0 : record->stats.length);
-    say(words, record->details.bytes, record->gone || !details ? 0 : record->details.length);
+    say(words, record->details.bytes, record->gone ? 0 : record->details.length);
 }
 
 static bool send_fold(struct redis_port *port)
 {
     const struct redis *redis = redis_of(port);
     struct redis_fold *fold = &port->fold;
-    char n[24], elements[24], most[24];
+    char n[24], elements[24], most[24], bytes[24];
     struct words words;
     bool sent = false;
     size_t i;
@@ -328,7 +353,8 @@ static bool send_fold(struct redis_port *port)
     snprintf(n, sizeof(n), "%llu", (unsigned long long)fold->n);
     snprintf(elements, sizeof(elements), "%zu", fold->elements);
     snprintf(most, sizeof(most), "%llu", (unsigned long long)redis->options.detailed);
-    if (words_init(&words, 3 + SCRIPT_KEYS + 5 + 4 * fold->count)) {
+    snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)redis->options.details_most);
+    if (words_init(&words, 3 + SCRIPT_KEYS + 6 + 4 * fold->count)) {
         say_string(&words, "EVALSHA");
         say_string(&words, redis->shas[SCRIPT_FOLD]);
         say_string(&words, REDIS_SCRIPT_KEYS);
@@ -339,6 +365,7 @@ static bool send_fold(struct redis_port *port)
         say_string(&words, fold->summary_changed ? "1" : "0");
         say(&words, fold->summary.bytes, fold->summary_changed ? fold->summary.length : 0);
         say_string(&words, most);
+        say_string(&words, bytes);
         for (i = 0; i < fold->count; i++)
             say_record(&words, &fold->records[i]);
         sent = redis_send_words(fold->op, words.count, words.at, words.lengths, on_fold);
@@ -357,49 +384,59 @@ static void fold_and_write(struct redis_port *port)
 
 /* ---- reading ---- */
 
-static bool is_values(const struct redis_fold *fold, const redisReply *reply)
+static bool is_values(const redisReply *reply, size_t count)
 {
-    return reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == fold->count;
+    return reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == count;
+}
+
+static void take_value(struct redis_fold *fold, const redisReply *value, struct text *copy)
+{
+    if (value->type == REDIS_REPLY_STRING)
+        text_add(copy, value->str, (size_t)value->len);
+    fold->failed |= copy->failed;
 }
 
 static void on_stats(struct redisAsyncContext *link, void *answer, void *arg)
 {
     struct redis_port *port = ((struct redis_op *)arg)->port;
     struct redis_fold *fold = &port->fold;
-    const redisReply *reply = answer, *value;
+    const redisReply *reply = answer;
     size_t i;
 
-    /* What is wrong is seen to when the details come, which is next. */
-    if (!is_values(fold, reply)) {
-        fold->failed = true;
+    if (!is_values(reply, fold->count)) {
+        if (fold->going > 0)
+            fold->failed = true; /* it is seen to when the details come, which is next */
+        else
+            refuse(port, link, reply);
         return;
     }
-    (void)link;
-    for (i = 0; i < fold->count; i++) {
-        value = reply->element[i];
-        if (value->type == REDIS_REPLY_STRING)
-            text_add(&fold->records[i].stats, value->str, (size_t)value->len);
-        fold->failed |= fold->records[i].stats.failed;
-    }
+    for (i = 0; i < fold->count; i++)
+        take_value(fold, reply->element[i], &fold->records[i].stats);
+    if (fold->going > 0)
+        return;
+    if (fold->failed)
+        end(port, VTS_ERR_MEMORY);
+    else
+        fold_and_write(port);
 }
 
+/* Of those that go: all that is known of them is told then. */
 static void on_details(struct redisAsyncContext *link, void *answer, void *arg)
 {
     struct redis_port *port = ((struct redis_op *)arg)->port;
     struct redis_fold *fold = &port->fold;
-    const redisReply *reply = answer, *value;
-    size_t i;
+    const redisReply *reply = answer;
+    size_t from = 0, i;
 
-    if (!is_values(fold, reply)) {
+    if (!is_values(reply, fold->going)) {
         refuse(port, link, reply);
         return;
     }
     for (i = 0; i < fold->count; i++) {
-        value = reply->element[i];
-        fold->records[i].detailed = value->type == REDIS_REPLY_STRING;
-        if (value->type == REDIS_REPLY_STRING)
-            text_add(&fold->records[i].details, value->str, (size_t)value->len);
-        fold->failed |= fold->records[i].details.failed;
+        if (!fold->records[i].goes)
+            continue;
+        fold->records[i].detailed = reply->element[from]->type == REDIS_REPLY_STRING;
+        take_value(fold, reply->element[from++], &fold->records[i].before);
     }
     if (fold->failed)
         end(port, VTS_ERR_BUSY);
@@ -407,23 +444,21 @@ static void on_details(struct redisAsyncContext *link, void *answer, void *arg)
         fold_and_write(port);
 }
 
-static bool ask_values(struct redis_port *port)
+static bool ask_values(struct redis_port *port, enum redis_key key, redisCallbackFn *fn)
 {
-    static const enum redis_key keys[] = {KEY_STATS, KEY_DETAILS};
-    static redisCallbackFn *const fns[] = {on_stats, on_details};
     const struct redis *redis = redis_of(port);
     struct redis_fold *fold = &port->fold;
     struct words words;
     bool sent = words_init(&words, 2 + fold->count);
-    size_t which, i;
+    size_t i;
 
-    for (which = 0; sent && which < 2; which++) {
-        words.count = 0;
+    if (sent) {
         say_string(&words, "HMGET");
-        say(&words, redis->keys[keys[which]].bytes, redis->keys[keys[which]].length);
+        say(&words, redis->keys[key].bytes, redis->keys[key].length);
         for (i = 0; i < fold->count; i++)
-            say(&words, fold->records[i].id.at, fold->records[i].id.length);
-        sent = redis_send_words(fold->op, words.count, words.at, words.lengths, fns[which]);
+            if (key == KEY_STATS || fold->records[i].goes)
+                say(&words, fold->records[i].id.at, fold->records[i].id.length);
+        sent = redis_send_words(fold->op, words.count, words.at, words.lengths, fn);
     }
     words_finish(&words);
     return sent;
@@ -432,16 +467,26 @@ static bool ask_values(struct redis_port *port)
 /* Finds the element's records. False where there was no memory. */
 static bool take_records(struct redis_fold *fold, struct bytes element)
 {
+    struct redis_folded *record;
     struct entry entry;
 
-    while (next_entry(&element, &entry))
-        if (entry.id.length > 0 && !find(fold, entry.id))
+    while (next_entry(&element, &entry)) {
+        if (entry.id.length == 0)
+            continue;
+        record = find(fold, entry.id);
+        if (!record)
             return false;
+        if (entry.what == ENTRY_EXPIRED && !record->goes) {
+            record->goes = true;
+            fold->going++;
+        }
+    }
     return true;
 }
 
-static bool take_slice(struct redis_fold *fold, const redisReply *elements)
+static bool take_slice(struct redis_port *port, const redisReply *elements)
 {
+    struct redis_fold *fold = &port->fold;
     size_t length = 0, place, i;
     uint32_t each;
 
@@ -450,9 +495,13 @@ static bool take_slice(struct redis_fold *fold, const redisReply *elements)
     text_reset(&fold->log);
     if (!text_reserve(&fold->log, length + 1)) /* what points into it stays there */
         return false;
-    for (i = 0; i < elements->elements && fold->count < RECORDS_MOST; i++) {
+    for (i = 0; i < elements->elements && fold->count < REDIS_FOLDED; i++) {
         place = fold->log.length;
         each = (uint32_t)elements->element[i]->len;
+        if (each > REDIS_ELEMENT_MOST) {
+            tell_strange(port);
+            each = 0;
+        }
         text_add(&fold->log, &each, sizeof(each));
         text_add(&fold->log, elements->element[i]->str, each);
         fold->elements++;
@@ -517,13 +566,14 @@ static void on_log(struct redisAsyncContext *link, void *answer, void *arg)
     let_go(port, fold->n + left);
     if (port->link != link)
         end(port, VTS_ERR_BUSY);
-    else if (fold->summary.failed || !take_slice(fold, reply->element[3]))
+    else if (fold->summary.failed || !take_slice(port, reply->element[3]))
         end(port, VTS_ERR_MEMORY);
     else if (fold->elements > 0) {
         fold->left = left - fold->elements;
         if (fold->count == 0)
             fold_and_write(port);
-        else if (!ask_values(port))
+        else if (!ask_values(port, KEY_STATS, on_stats) ||
+                 (fold->going > 0 && !ask_values(port, KEY_DETAILS, on_details)))
             end(port, VTS_ERR_BUSY);
     } else if (fold->joining.first) {
         read_log(port);

@@ -110,14 +110,17 @@ struct store_fold {
     struct bytes id;   /* the record's; no bytes: of none */
     struct bytes note; /* what fn left; or */
     const struct record
-        *gone; /* the head of a record that expired at `now` and goes with its statistics */
+        *gone;         /* the head of a record that expired at `now` and goes with its statistics */
+    struct bytes kept; /* the details of that one; none where none are kept */
     uint64_t polls;
     vts_ms now;
-    bool detailed; /* details are kept of the record */
     /* What is kept, to be changed. Empty at first. */
-    struct text *stats, *details, *summary;
-    bool stats_changed, details_changed, summary_changed; /* set */
-    bool begins; /* set: details are kept of the record from now on */
+    struct text *stats, *summary;
+    bool stats_changed, summary_changed; /* set */
+    /* Bytes can be added to the details. They are dropped where none are kept of the record. */
+    struct text *details;
+    bool
+        begins; /* set: some are kept of the record from now on; there are none yet but those added from here on */
 };
 
 struct store_options {
@@ -142,9 +145,10 @@ struct store_options {
     void (*resume)(void *arg, struct bytes summary);
     /* For a store that takes notes: folds one in, on the port's thread, and can be asked for the same again. Calls
      * for all ports have one order, also with those of other processes. False: there was no memory. Details are
-     * kept of the last `detailed` records for which they were begun. NULL: there are no notes. */
+     * kept of the last `detailed` records for which they were begun, of each the last `details_most` bytes. NULL:
+     * there are no notes. */
     bool (*fold)(void *arg, struct store_fold *fold);
-    uint64_t detailed;
+    uint64_t detailed, details_most;
     /* The port has something to do earlier than its last store_run_due said: call that again. Called
      * from any thread, with no lock of the store held. */
     void (*ring)(void *arg, size_t port);

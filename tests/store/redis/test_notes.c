@@ -28,8 +28,9 @@ static bool fold(void *arg, struct store_fold *fold)
     if (fold->gone) {
         assert_true(fold->gone->id_length == fold->id.length &&
                     memcmp(fold->gone->id, fold->id.at, fold->id.length) == 0);
-        text_printf(fold->summary, "[%s %s %llu@%lld]", fold->gone->id,
-                    fold->stats->bytes ? fold->stats->bytes : "", (unsigned long long)fold->polls,
+        text_printf(fold->summary, "[%s %s/%s %llu@%lld]", fold->gone->id,
+                    fold->stats->bytes ? fold->stats->bytes : "",
+                    fold->kept.at ? fold->kept.at : "-", (unsigned long long)fold->polls,
                     (long long)(fold->now - T0));
         fold->summary_changed = true;
         return true;
@@ -41,12 +42,11 @@ static bool fold(void *arg, struct store_fold *fold)
     }
     text_add(fold->stats, fold->note.at, fold->note.length);
     fold->stats_changed = true;
-    if (*fold->note.at == '!')
+    if (*fold->note.at == '!') {
         fold->begins = true;
-    if (fold->begins || fold->detailed) {
-        text_add(fold->details, fold->note.at, fold->note.length);
-        fold->details_changed = true;
+        text_reset(fold->details);
     }
+    text_add(fold->details, fold->note.at, fold->note.length);
     return true;
 }
 
@@ -60,6 +60,7 @@ static int setup(void **state)
     a.options.fold = b.options.fold = fold;
     a.options.stats_size = b.options.stats_size = 1;
     a.options.detailed = b.options.detailed = 2;
+    a.options.details_most = b.options.details_most = 8;
     replica_open(&a);
     replica_open(&b);
     return 0;
@@ -409,7 +410,7 @@ static void a_record_that_expires_is_told_with_what_is_kept(void **state)
 
     (void)state;
     for (char id[] = "x"; *id <= 'y'; ++*id) {
-        init(&call, id, RECORD_PUT, "1");
+        init(&call, id, RECORD_PUT, *id == 'x' ? "1" : "!1");
         call.job.state = VTS_COMPLETED;
         call.job.ended_at = T0;
         begin(&a, &call);
@@ -428,7 +429,7 @@ static void a_record_that_expires_is_told_with_what_is_kept(void **state)
         store_run_due(store_port(b.store, 0), T0 + 5000, SIZE_MAX);
         replica_turn(&b, 0);
     }
-    assert_string_equal(list(&b, true).summary, "[x 12 1@5000][y 12 1@5000]");
+    assert_string_equal(list(&b, true).summary, "[x 12/- 1@5000][y !12/!12 1@5000]");
     assert_int_equal(redis_do(&process, "HLEN vtsim:stats"), 1);
 }
 
@@ -456,6 +457,26 @@ static void details_of_the_last_ones(void **state)
     assert_string_equal(list(&b, true).rows, "x=!13!4/!4 y=!/- z=!2/!2 ");
 }
 
+/* Each time a note longer, folded by itself and several at once. */
+static void the_last_bytes_of_details(void **state)
+{
+    (void)state;
+    leave_as(&a, "x", RECORD_PUT, "!");
+    for (int i = 0; i < 3; i++) {
+        leave(&a, "x", "abc");
+        leave(&b, "x", "d");
+        assert_kept(&a, "x",
+                    i == 0   ? "!abcd"
+                    : i == 1 ? "!abcdabcd"
+                             : "!abcdabcdabcd",
+                    i == 0 ? "!abcd" : "abcdabcd");
+    }
+    /* begun with more than that */
+    leave_as(&a, "y", RECORD_PUT, "!0123456789");
+    leave(&a, "y", "X");
+    assert_kept(&a, "y", "!0123456789X", "3456789X");
+}
+
 static void many_records(void **state)
 {
     enum { MANY = 2000 };
@@ -481,12 +502,16 @@ static void elements_of_strangers(void **state)
 {
     static const char *const strange[] = {
         "", "?", "\x07\x01\x02\x03zzzzzz", "\x01\x01\x02\x02x", "\x01\xFF\x02\x02x", "\x02"};
+    static char many[60000];
     int saved = capture_begin();
     char *log;
 
     (void)state;
     put(&a, "x");
     leave(&a, "x", "1");
+    for (size_t i = 0; i < sizeof(many); i += 6)
+        memcpy(many + i, (const char[]){ENTRY_NOTE, 1, 1, 0, (char)i, '1'}, 6);
+    redis_do(&process, "RPUSH vtsim:notes %b", many, sizeof(many));
     for (size_t i = 0; i < sizeof(strange) / sizeof(strange[0]); i++)
         redis_do(&process, "RPUSH vtsim:notes %s", strange[i]);
     leave(&a, "x", "2");
@@ -613,6 +638,7 @@ int main(void)
         TEST(a_record_that_expires_is_told_with_what_is_kept),
         TEST(without_notes_none_are_left),
         TEST(details_of_the_last_ones),
+        TEST(the_last_bytes_of_details),
         TEST(many_records),
         TEST(elements_of_strangers),
         TEST(memory_that_is_gone),
