@@ -182,6 +182,7 @@ struct redis_fold {
     struct redis_op *op; /* while it does */
     struct redis_row joining,
         waiting;      /* for a look at the list that is yet to be sent; and later on */
+    int64_t again_us; /* not before then, unless there are many */
     uint64_t n, left; /* elements folded before the slice, and those behind it */
     struct text log;  /* the slice: elements, each behind its length, */
     size_t elements;  /* so many */
@@ -438,8 +439,8 @@ static inline void redis_row_add(struct redis_row *row, struct redis_op *op)
 
 /* Calls op->then when all notes that are kept now are folded in, or ends it. */
 void redis_fold_first(struct redis_op *op);
-/* There are notes. */
-void redis_fold(struct redis_port *port);
+/* There are so many elements: folds them where they have become many, or the last time was long ago. */
+void redis_fold_some(struct redis_port *port, long long elements);
 /* What was under way is no more: the port is detached. */
 void redis_fold_forget(struct redis_port *port);
 void redis_fold_finish(struct redis_port *port);

@@ -4,8 +4,8 @@
  * read, then the bytes of its records; options.fold changes them; and one script puts them back and cuts the
  * slice off, if nobody else did meanwhile. Then nothing of it counts, and whoever came first has done it all.
  *
- * A port folds when a look for what is due shows that there are notes, and before something is read that they
- * are a part of: who wants that waits until as many elements are folded as there were when he asked. */
+ * A port folds when a look for what is due shows that there are many notes, or that there are some and the last
+ * time was a second ago; and before something is read that they are a part of: who wants that waits until as many elements are folded as there were when he asked. */
 #include <stdlib.h>
 
 #include "../base/log.h"
@@ -13,6 +13,8 @@
 #include "redis.h"
 
 #define ELEMENTS_MOST "256"
+#define ELEMENTS_MANY 1024
+#define FOLD_EACH_US  1000000
 #define TRIES_MOST    10 /* to send the scripts again */
 #define LOG_KEPT      ((size_t)64 * 1024)
 
@@ -601,7 +603,7 @@ static void read_log(struct redis_port *port)
 
 /* ---- who wants it ---- */
 
-void redis_fold(struct redis_port *port)
+static void fold_now(struct redis_port *port)
 {
     const struct bytes none = {"", 0};
 
@@ -614,6 +616,17 @@ void redis_fold(struct redis_port *port)
         finish_row(&port->fold.joining, VTS_ERR_MEMORY);
 }
 
+/* The more notes of a job come together, the cheaper is each. */
+void redis_fold_some(struct redis_port *port, long long elements)
+{
+    int64_t now_us = redis_now_us();
+
+    if (elements == 0 || (elements < ELEMENTS_MANY && now_us < port->fold.again_us))
+        return;
+    port->fold.again_us = now_us + FOLD_EACH_US;
+    fold_now(port);
+}
+
 void redis_fold_first(struct redis_op *op)
 {
     struct redis_port *port = op->port;
@@ -624,5 +637,5 @@ void redis_fold_first(struct redis_op *op)
     }
     redis_touch(op);
     redis_row_add(&port->fold.joining, op);
-    redis_fold(port);
+    fold_now(port);
 }
