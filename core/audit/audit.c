@@ -5,8 +5,6 @@
 
 #include <stdlib.h>
 
-#define SAVED_VERSION 2u
-
 bool audit_init(struct audit *audit, const struct audit_settings *settings, size_t ports)
 {
     size_t i, limit;
@@ -100,21 +98,31 @@ static bool is_worse(const struct audit_limit *limit, double figure, double wors
     return figure >= 0 && (worst < 0 || (limit->least ? figure < worst : figure > worst));
 }
 
-static void note_worst(struct audit_port *port, const struct record *record,
+static void note_worst(struct audit_worst worst[AUDIT_LIMITS], const struct record *record,
                        const struct audit_figures *figures)
 {
-    struct audit_worst *worst;
     double figure;
     size_t i;
 
     for (i = 0; i < AUDIT_LIMITS; i++) {
-        worst = &port->worst[i];
         figure = audit_limits[i].over_all ? -1 : audit_limits[i].figure(figures);
-        if (!is_worse(&audit_limits[i], figure, worst->figure))
+        if (!is_worse(&audit_limits[i], figure, worst[i].figure))
             continue;
-        worst->figure = figure;
-        memcpy(worst->id, record->id, (size_t)record->id_length + 1);
+        worst[i].figure = figure;
+        memcpy(worst[i].id, record->id, (size_t)record->id_length + 1);
     }
+}
+
+void gone_add(struct audit_figures *gone, struct audit_worst worst[AUDIT_LIMITS],
+              const struct record *record, const struct audit_figures *figures)
+{
+    struct audit_figures of_sums = *figures;
+    struct audit_sum sum = {.all = *gone};
+
+    of_sums.interval_median = -1; /* of jobs that are there alone */
+    sum_add(&sum, &of_sums);
+    *gone = sum.all;
+    note_worst(worst, record, figures);
 }
 
 void audit_gone(struct audit *audit, size_t index, const struct record *record,
@@ -122,7 +130,6 @@ void audit_gone(struct audit *audit, size_t index, const struct record *record,
 {
     struct audit_port *port = &audit->ports[index];
     struct audit_mark *marks = malloc((size_t)audit->settings.polls * sizeof(*marks));
-    struct audit_sum sum = {.all = {0}};
     struct audit_figures figures;
     int count;
 
@@ -130,64 +137,82 @@ void audit_gone(struct audit *audit, size_t index, const struct record *record,
     if (record->state != VTS_ASKED) {
         audit_figures(audit, record, stats, polls, now, marks, &count, &figures);
         pthread_mutex_lock(&port->lock);
-        note_worst(port, record, &figures);
-        sum.all = port->gone;
-        figures.interval_median = -1; /* in sum of jobs that are there alone */
-        sum_add(&sum, &figures);
-        port->gone = sum.all;
+        gone_add(&port->gone, port->worst, record, &figures);
         pthread_mutex_unlock(&port->lock);
     }
     free(marks);
 }
 
-void audit_add_gone(struct audit *audit, struct audit_sum *sum)
-{
-    struct audit_figures gone;
-    size_t i;
+/* ---- all that is known ---- */
 
-    for (i = 0; i < audit->port_count; i++) {
-        pthread_mutex_lock(&audit->ports[i].lock);
-        gone = audit->ports[i].gone;
-        pthread_mutex_unlock(&audit->ports[i].lock);
-        gone.interval_median = -1;
-        if (gone.jobs > 0)
-            sum_add(sum, &gone);
-    }
+void known_clear(struct audit_known *known)
+{
+    size_t limit;
+
+    memset(known, 0, sizeof(*known));
+    known->version = AUDIT_KNOWN_VERSION;
+    known->size = sizeof(*known);
+    for (limit = 0; limit < AUDIT_LIMITS; limit++)
+        known->worst[limit].figure = -1;
+    bounds_clear(&known->bounds);
 }
 
-void audit_worst_gone(struct audit *audit, size_t limit, struct audit_worst *out)
+bool known_read(struct audit_known *known, struct bytes bytes)
+{
+    size_t limit;
+
+    if (bytes.length == sizeof(*known))
+        memcpy(known, bytes.at, sizeof(*known));
+    if (bytes.length != sizeof(*known) || known->version != AUDIT_KNOWN_VERSION ||
+        known->size != sizeof(*known)) {
+        known_clear(known);
+        return false;
+    }
+    for (limit = 0; limit < AUDIT_LIMITS; limit++)
+        known->worst[limit].id[RECORD_ID_MAX] = '\0';
+    return true;
+}
+
+void known_add_gone(const struct audit_known *known, struct audit_sum *sum)
+{
+    struct audit_figures gone = known->gone;
+
+    gone.interval_median = -1;
+    if (gone.jobs > 0)
+        sum_add(sum, &gone);
+}
+
+static void add_port(struct audit_port *port, struct audit_sum *sum, struct audit_known *out)
 {
     const struct audit_worst *worst;
-    size_t i;
+    struct audit_figures gone;
+    size_t limit;
 
-    out->figure = -1;
-    for (i = 0; i < audit->port_count; i++) {
-        pthread_mutex_lock(&audit->ports[i].lock);
-        worst = &audit->ports[i].worst[limit];
-        if (is_worse(&audit_limits[limit], worst->figure, out->figure))
-            *out = *worst;
-        pthread_mutex_unlock(&audit->ports[i].lock);
+    out->unknown_polls += atomic_load(&port->unknown_polls);
+    out->connections += atomic_load(&port->connections);
+    pthread_mutex_lock(&port->lock);
+    gone = port->gone;
+    for (limit = 0; limit < AUDIT_LIMITS; limit++) {
+        worst = &port->worst[limit];
+        if (is_worse(&audit_limits[limit], worst->figure, out->worst[limit].figure))
+            out->worst[limit] = *worst;
     }
+    pthread_mutex_unlock(&port->lock);
+    gone.interval_median = -1;
+    if (gone.jobs > 0)
+        sum_add(sum, &gone);
 }
 
-uint64_t audit_unknown_polls(const struct audit *audit)
+void audit_get_known(struct audit *audit, struct audit_known *out)
 {
-    uint64_t sum = 0;
+    struct audit_sum sum = {.all = {0}};
     size_t i;
 
+    known_clear(out);
     for (i = 0; i < audit->port_count; i++)
-        sum += atomic_load(&audit->ports[i].unknown_polls);
-    return sum;
-}
-
-uint64_t audit_connections(const struct audit *audit)
-{
-    uint64_t sum = 0;
-    size_t i;
-
-    for (i = 0; i < audit->port_count; i++)
-        sum += atomic_load(&audit->ports[i].connections);
-    return sum;
+        add_port(&audit->ports[i], &sum, out);
+    out->gone = sum.all;
+    audit_get_bounds(audit, &out->bounds);
 }
 
 /* ---- outliving the process ---- */
@@ -203,54 +228,29 @@ void audit_again(struct audit *audit, struct bytes id, const struct audit_stats 
     traces_restore(&audit->traces, stats->number, id, kept ? marks : (struct bytes){"?", 1});
 }
 
-struct saved {
-    uint32_t version, size;
-    uint64_t unknown_polls, connections;
-    struct audit_figures gone;
-    struct audit_worst worst[AUDIT_LIMITS];
-    struct audit_bounds bounds;
-};
-
 bool audit_save(struct audit *audit, struct text *out)
 {
-    struct saved *saved = calloc(1, sizeof(*saved));
-    struct audit_sum sum = {.all = {0}};
-    size_t limit;
+    struct audit_known *known = malloc(sizeof(*known));
 
-    if (!saved)
+    if (!known)
         return false;
-    saved->version = SAVED_VERSION;
-    saved->size = sizeof(*saved);
-    saved->unknown_polls = audit_unknown_polls(audit);
-    saved->connections = audit_connections(audit);
-    audit_add_gone(audit, &sum);
-    saved->gone = sum.all;
-    for (limit = 0; limit < AUDIT_LIMITS; limit++)
-        audit_worst_gone(audit, limit, &saved->worst[limit]);
-    audit_get_bounds(audit, &saved->bounds);
-    text_add(out, saved, sizeof(*saved));
-    free(saved);
-    sum_finish(&sum);
+    audit_get_known(audit, known);
+    text_add(out, known, sizeof(*known));
+    free(known);
     return true;
 }
 
 void audit_restore(struct audit *audit, struct bytes bytes)
 {
     struct audit_port *port = &audit->ports[0];
-    struct saved *saved = malloc(sizeof(*saved));
-    size_t limit;
+    struct audit_known *known = malloc(sizeof(*known));
 
-    if (saved && bytes.length == sizeof(*saved)) {
-        memcpy(saved, bytes.at, sizeof(*saved));
-        if (saved->version == SAVED_VERSION && saved->size == sizeof(*saved)) {
-            atomic_store(&port->unknown_polls, saved->unknown_polls);
-            atomic_store(&port->connections, saved->connections);
-            port->gone = saved->gone;
-            memcpy(port->worst, saved->worst, sizeof(port->worst));
-            for (limit = 0; limit < AUDIT_LIMITS; limit++)
-                port->worst[limit].id[RECORD_ID_MAX] = '\0';
-            audit_set_bounds(audit, &saved->bounds);
-        }
+    if (known && known_read(known, bytes)) {
+        atomic_store(&port->unknown_polls, known->unknown_polls);
+        atomic_store(&port->connections, known->connections);
+        port->gone = known->gone;
+        memcpy(port->worst, known->worst, sizeof(port->worst));
+        audit_set_bounds(audit, &known->bounds);
     }
-    free(saved);
+    free(known);
 }

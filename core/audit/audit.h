@@ -10,6 +10,7 @@
  *     figures.c  from bytes and poll times to figures, of one job and in sum
  *     limits.c   figures against limits
  *     audit.c    what there is once in a process: traces, limits, and the sums of jobs that are gone
+ *     notes.c    the same where processes share it: events as bytes, and what they come to, in their order
  *
  * Threads. A job's bytes are guarded by whoever guards its record. Each trace has a lock (of a few that they
  * share), each port one for what it knows of jobs that are gone, and the limits have one: nothing is taken
@@ -126,6 +127,10 @@ struct audit_mark {
     bool early;
 };
 
+/* A mark as a number; and back. */
+uint64_t mark_pack(const struct audit_mark *mark);
+struct audit_mark mark_unpack(uint64_t packed);
+
 struct audit_trace {
     uint32_t number; /* 0: none */
     uint32_t count;  /* of all polls; the last ones are kept */
@@ -236,7 +241,7 @@ bool bounds_exceeded(size_t limit, double figure, double bound);
 bool bounds_broken(const struct audit_bounds *bounds, size_t limit,
                    const struct audit_figures *figures);
 
-/* ---- one process (audit.c) ---- */
+/* ---- jobs that are gone, and no job's (audit.c) ---- */
 
 struct audit_settings {
     int64_t jobs;  /* whose poll times are kept */
@@ -249,6 +254,26 @@ struct audit_worst {
     double figure; /* below 0: none */
     char id[RECORD_ID_MAX + 1];
 };
+
+/* All that is known beside the jobs that are there: in one process, or of all that share a store. As it is it
+ * outlives the process. */
+struct audit_known {
+    uint32_t version, size; /* AUDIT_KNOWN_VERSION, and this struct's */
+    uint64_t unknown_polls, connections;
+    struct audit_figures gone;
+    struct audit_worst worst[AUDIT_LIMITS];
+    struct audit_bounds bounds;
+};
+
+#define AUDIT_KNOWN_VERSION 2u
+
+void known_clear(struct audit_known *known);
+/* From bytes. False, and nothing is known, where they are none of it. */
+bool known_read(struct audit_known *known, struct bytes bytes);
+/* Adds what is known of jobs that are gone. */
+void known_add_gone(const struct audit_known *known, struct audit_sum *sum);
+
+/* ---- one process (audit.c) ---- */
 
 /* What a port's thread writes. */
 struct audit_port {
@@ -285,22 +310,82 @@ void audit_figures(struct audit *audit, const struct record *record,
                    const struct audit_stats *stats, uint64_t polls, vts_ms now,
                    struct audit_mark *marks, int *count, struct audit_figures *out);
 
+/* A job that is no longer kept, with these figures: is added. */
+void gone_add(struct audit_figures *gone, struct audit_worst worst[AUDIT_LIMITS],
+              const struct record *record, const struct audit_figures *figures);
+
 /* A job is no longer kept. */
 void audit_gone(struct audit *audit, size_t port, const struct record *record,
                 const struct audit_stats *stats, uint64_t polls, vts_ms now);
 
-/* Adds what is known of jobs that are gone, and of no job. And the worst of them for each limit. */
-void audit_add_gone(struct audit *audit, struct audit_sum *sum);
-void audit_worst_gone(struct audit *audit, size_t limit, struct audit_worst *out);
-uint64_t audit_unknown_polls(const struct audit *audit);
-uint64_t audit_connections(const struct audit *audit);
+/* All that is known beside the jobs that are there. */
+void audit_get_known(struct audit *audit, struct audit_known *out);
 
 /* A job is there that an earlier process had, with what traces_save told of it. Before there are threads. */
 void audit_again(struct audit *audit, struct bytes id, const struct audit_stats *stats,
                  uint64_t polls, struct bytes marks);
 
-/* Limits, and what is known of jobs that are gone, as bytes that outlive the process; and back. False: nothing. */
+/* All that is known beside the jobs that are there, as bytes that outlive the process; and back. False: nothing. */
 bool audit_save(struct audit *audit, struct text *out);
 void audit_restore(struct audit *audit, struct bytes saved);
+
+/* ---- several processes (notes.c) ---- */
+
+enum audit_note_kind {
+    AUDIT_ACCEPTED,
+    AUDIT_REFUSED,
+    AUDIT_REPEATED,
+    AUDIT_POLLED,
+    AUDIT_CANCELLED,
+    AUDIT_TOLD,
+    AUDIT_UNKNOWN, /* a poll of a job that is not there */
+    AUDIT_EXPECT,  /* new limits: their bounds follow */
+    AUDIT_RESET_ALL
+};
+
+/* One event, as a process leaves it for whoever folds it in. */
+struct audit_note {
+    uint8_t version; /* AUDIT_NOTE_VERSION */
+    uint8_t kind, state, fault;
+    uint16_t status; /* AUDIT_STATUS: which */
+    uint8_t late;
+    uint8_t first;   /* on its connection */
+    uint32_t origin; /* the process that numbered the connection: random, not 0 */
+    uint32_t connection;
+    uint32_t hold;
+    uint8_t told; /* the state that the answer tells */
+    uint8_t poll; /* AUDIT_TOLD: the answer is one to a poll */
+    uint16_t spare;
+    vts_ms now, asked;           /* AUDIT_TOLD: and when it was asked for */
+    vts_ms created_at, ended_at; /* the job's */
+};
+
+#define AUDIT_NOTE_VERSION 1
+
+/* A note of this event. `record` is the job as it was then; NULL: none. */
+void note_init(struct audit_note *note, enum audit_note_kind kind, const struct audit_event *event,
+               const struct record *record);
+
+/* What is kept where processes share it. Beside a job: struct audit_stats, and behind it the other processes
+ * at which it was asked for. And struct audit_known. Both are empty at first. Poll times are marks, packed, and new
+ * ones are added to `marks`. */
+struct audit_folding {
+    struct text *stats, *marks, *known;
+    bool begins;                       /* set: the job's poll times are those from now on */
+    bool stats_changed, known_changed; /* set */
+};
+
+/* Folds one note in, or what becomes of a job that is gone. One that is not understood changes nothing. False
+ * where there was no memory: the texts may have changed by half. */
+bool audit_fold(struct bytes note, struct audit_folding *folding);
+bool audit_fold_gone(const struct audit_settings *settings, const struct record *record,
+                     struct bytes packed, uint64_t polls, vts_ms now,
+                     struct audit_folding *folding);
+
+/* A job's figures from what is kept; `packed` are its poll times, or none. As audit_figures. */
+void audit_figures_kept(const struct audit_settings *settings, const struct record *record,
+                        const struct audit_stats *stats, struct bytes packed, uint64_t polls,
+                        vts_ms now, struct audit_mark *marks, int *count,
+                        struct audit_figures *out);
 
 #endif

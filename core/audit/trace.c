@@ -13,7 +13,7 @@
 
 static uint64_t hash_of(struct bytes id) { return rng_hash(id.at, id.length, 5); }
 
-static uint64_t pack(const struct audit_mark *mark)
+uint64_t mark_pack(const struct audit_mark *mark)
 {
     uint64_t since = mark->since < 0                     ? 0
                      : (uint64_t)mark->since > SINCE_MAX ? SINCE_MAX
@@ -23,7 +23,7 @@ static uint64_t pack(const struct audit_mark *mark)
            (uint64_t)mark->early << 58;
 }
 
-static struct audit_mark unpack(uint64_t packed)
+struct audit_mark mark_unpack(uint64_t packed)
 {
     return (struct audit_mark){.since = (vts_ms)(packed & SINCE_MAX),
                                .fault = (enum audit_fault)(packed >> 40 & 0xFF),
@@ -126,7 +126,7 @@ void traces_add(struct audit_traces *traces, uint32_t number, struct bytes id,
     trace = lock_slot(traces, slot);
     if (trace->number == number && trace->hash == hash_of(id)) {
         if (grow(traces, trace))
-            trace->marks[trace->count++ % trace->room] = pack(mark);
+            trace->marks[trace->count++ % trace->room] = mark_pack(mark);
         else
             trace->number = 0; /* no memory: its times are no longer known */
     }
@@ -201,7 +201,7 @@ int traces_read(struct audit_traces *traces, uint32_t number, struct bytes id,
     if (trace->number == number && trace->hash == hash_of(id)) {
         from = trace->count > trace->room ? trace->count - trace->room : 0;
         for (i = from, count = 0; i < trace->count; i++, count++)
-            out[count] = unpack(trace->marks[i % trace->room]);
+            out[count] = mark_unpack(trace->marks[i % trace->room]);
     }
     unlock_slot(traces, slot);
     return count;

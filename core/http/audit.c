@@ -104,17 +104,9 @@ static void open_job(struct text *body, struct bytes id, int state, vts_ms creat
 
 static bool audited(struct exchange *exchange)
 {
-    const struct http_server *server = exchange->worker->server;
-
-    if (server->service->audited)
+    if (exchange->worker->server->service->audited)
         return true;
-    if (!server->config->audit.enabled)
-        exchange_error(exchange, 409, "the audit is off: write [audit] enabled = on");
-    else
-        exchange_error(exchange, 409,
-                       "there is no audit of jobs in the store %s: take [store] kind = memory or "
-                       "sqlite",
-                       service_store_kind(server->service));
+    exchange_error(exchange, 409, "the audit is off: write [audit] enabled = on");
     return false;
 }
 
@@ -182,7 +174,6 @@ struct tour {
     bool summing, more;
     char last[RECORD_ID_MAX + 1];
     /* GET /_sim/audit/verdict */
-    struct audit_bounds bounds;
     size_t reasons, left_out;
     struct text told; /* the reasons */
 };
@@ -275,16 +266,16 @@ static bool list_row(struct service_audit_walk *walk, const struct record *recor
 static void write_sum(struct exchange *exchange)
 {
     struct tour *tour = exchange->own;
-    struct audit *audit = &exchange->worker->server->service->audit;
+    const struct audit_known *known = &tour->walk.known;
     struct text *body = &exchange->answer.body;
 
     if (!walk_good(exchange))
         return;
     if (all_jobs(tour))
-        audit_add_gone(audit, &tour->sum);
+        known_add_gone(known, &tour->sum);
     sum_close(&tour->sum);
     if (all_jobs(tour))
-        tour->sum.all.connections = audit_connections(audit);
+        tour->sum.all.connections = known->connections;
     text_printf(body, "], \"next\": ");
     if (tour->more)
         text_json(body, tour->last, strlen(tour->last));
@@ -294,7 +285,7 @@ static void write_sum(struct exchange *exchange)
                 (unsigned long long)tour->sum.all.jobs, (unsigned long long)tour->sum.all.ended);
     add_figures(body, &tour->sum.all);
     if (all_jobs(tour))
-        add_count(body, "unknown_polls", audit_unknown_polls(audit));
+        add_count(body, "unknown_polls", known->unknown_polls);
     text_puts(body, "}}");
     exchange_answer(exchange);
 }
@@ -345,7 +336,7 @@ static void add_reason(struct tour *tour, size_t limit, const char *id, double f
     else
         text_puts(told, "null");
     put_number(told, ", ", "figure", format, figure);
-    put_number(told, ", ", "bound", format, tour->bounds.bound[limit]);
+    put_number(told, ", ", "bound", format, tour->walk.known.bounds.bound[limit]);
     text_puts(told, "}");
 }
 
@@ -356,7 +347,7 @@ static bool judge_row(struct service_audit_walk *walk, const struct record *reco
     size_t limit;
 
     for (limit = 0; limit < AUDIT_LIMITS; limit++)
-        if (bounds_broken(&tour->bounds, limit, figures))
+        if (bounds_broken(&walk->known.bounds, limit, figures))
             add_reason(tour, limit, record->id, audit_limits[limit].figure(figures));
     return true;
 }
@@ -364,21 +355,21 @@ static bool judge_row(struct service_audit_walk *walk, const struct record *reco
 /* Of jobs that are gone the worst is told for each limit. */
 static void judge_gone(struct tour *tour)
 {
-    struct audit *audit = &tour->exchange->worker->server->service->audit;
-    struct audit_worst worst;
+    const struct audit_known *known = &tour->walk.known;
+    double unknown = (double)known->unknown_polls;
+    const struct audit_worst *worst;
     size_t limit;
-    double unknown = (double)audit_unknown_polls(audit);
 
     for (limit = 0; limit < AUDIT_LIMITS; limit++) {
-        double bound = tour->bounds.bound[limit];
+        double bound = tour->walk.known.bounds.bound[limit];
 
         if (bound < 0)
             continue;
         if (audit_limits[limit].over_all && unknown > bound)
             add_reason(tour, limit, NULL, unknown);
-        audit_worst_gone(audit, limit, &worst);
-        if (!audit_limits[limit].over_all && bounds_exceeded(limit, worst.figure, bound))
-            add_reason(tour, limit, worst.id, worst.figure);
+        worst = &known->worst[limit];
+        if (!audit_limits[limit].over_all && bounds_exceeded(limit, worst->figure, bound))
+            add_reason(tour, limit, worst->id, worst->figure);
     }
 }
 
@@ -387,7 +378,7 @@ static void write_verdict(struct exchange *exchange)
     struct tour *tour = exchange->own;
     struct text *body = &exchange->answer.body;
 
-    if (all_jobs(tour))
+    if (tour->walk.store.err == VTS_OK && all_jobs(tour))
         judge_gone(tour);
     if (!walk_good(exchange))
         return;
@@ -411,7 +402,6 @@ void audit_verdict(struct exchange *exchange)
     tour = make_tour(exchange);
     if (!tour)
         return;
-    audit_get_bounds(&exchange->worker->server->service->audit, &tour->bounds);
     tour->walk.row = judge_row;
     exchange_call(exchange, ask_walk, write_verdict);
 }

@@ -4,6 +4,8 @@
  * mean is the room audit's; which answer a client gets is decided by then. */
 #include <event2/event.h>
 #include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
 
 #include "../base/log.h"
 #include "service.h"
@@ -21,6 +23,9 @@ bool audits_init(struct service *service, const struct config *config, size_t po
         .rules = {.abandoned_after = set->abandoned_after, .poll_cost = set->poll_cost}};
 
     service->audited = set->enabled;
+    if (getrandom(&service->origin, sizeof(service->origin), 0) != sizeof(service->origin))
+        service->origin = (uint32_t)getpid();
+    service->origin |= 1;
     if (audit_init(&service->audit, &settings, ports))
         return true;
     audit_finish(&service->audit);
@@ -55,8 +60,28 @@ static void on_again(void *arg, struct bytes id, const void *stats, uint64_t pol
     audit_again(&((struct service *)arg)->audit, id, stats, polls, details);
 }
 
+static bool on_fold(void *arg, struct store_fold *fold)
+{
+    const struct audit_settings *settings = &((struct service *)arg)->audit.settings;
+    struct audit_folding folding = {
+        .stats = fold->stats, .marks = fold->details, .known = fold->summary};
+    bool good = fold->gone ? audit_fold_gone(settings, fold->gone, fold->kept, fold->polls,
+                                             fold->now, &folding)
+                           : audit_fold(fold->note, &folding);
+
+    fold->stats_changed = folding.stats_changed;
+    fold->summary_changed = folding.known_changed;
+    fold->begins = folding.begins;
+    return good;
+}
+
 void audits_options(struct service *service, struct store_options *options)
 {
+    /* What others noted is folded in by everybody; who notes nothing himself lets all poll times stay. */
+    options->fold = on_fold;
+    options->detailed =
+        service->audited ? (uint64_t)service->audit.settings.jobs : UINT64_C(1) << 52;
+    options->details_most = (uint64_t)service->audit.settings.polls * sizeof(uint64_t);
     if (!service->audited)
         return;
     options->stats_size = sizeof(struct audit_stats);
@@ -68,6 +93,29 @@ void audits_options(struct service *service, struct store_options *options)
 }
 
 /* ---- in the record's turn ---- */
+
+static bool leaves_notes(const struct service_call *call)
+{
+    const struct service *service = call->port->service;
+
+    return service->audited && store_takes_notes(service->store);
+}
+
+/* For whoever folds it in. fn can run again: the connection's first request stays so. */
+static struct audit_note *leave(struct service_call *call, enum audit_note_kind kind,
+                                const struct audit_event *event, const struct record *record)
+{
+    struct audit_note *note = &call->note.kept;
+    struct service_connection *connection = call->connection;
+
+    note_init(note, kind, event, record);
+    note->origin = call->port->service->origin;
+    if (kind <= AUDIT_POLLED && connection && !connection->used)
+        connection->used = call->note.first = true;
+    note->first = call->note.first;
+    call->store.note = (struct bytes){(const char *)note, sizeof(*note)};
+    return note;
+}
 
 /* For how long Retry-After, as the client reads it, asks it to wait. A date has whole seconds; among other
  * jobs' answers there is none. */
@@ -140,23 +188,41 @@ static void note_late(struct service_call *call, const struct audit_event *event
     call->late_asked = event->now;
 }
 
+static void note_accepted(struct service_call *call, const struct audit_event *event,
+                          const struct record *record)
+{
+    struct audit *audit = &call->port->service->audit;
+
+    if (!call->store.stats) {
+        leave(call, AUDIT_ACCEPTED, event, record);
+        return;
+    }
+    call->note.number = traces_number(&audit->traces);
+    call->note.begins = true;
+    audit_accepted(call->store.stats, event, record, call->note.number);
+}
+
 void audit_note_start(struct service_call *call, enum record_act act, const struct record *old,
                       const struct record *record)
 {
     struct audit_stats *stats = call->store.stats;
     struct audit_event event;
 
-    if (!stats || !record)
+    if ((!stats && !leaves_notes(call)) || !record)
         return;
     event = event_of(call, false, call->store.now);
     if (call->result == SERVICE_REFUSED && act == RECORD_PUT) {
-        audit_refused(stats, &event);
+        if (stats)
+            audit_refused(stats, &event);
+        else
+            leave(call, AUDIT_REFUSED, &event, record);
     } else if (act == RECORD_PUT && (!old || old->state == VTS_ASKED)) {
-        call->note.number = traces_number(&call->port->service->audit.traces);
-        call->note.begins = true;
-        audit_accepted(stats, &event, record, call->note.number);
+        note_accepted(call, &event, record);
     } else if (call->result == SERVICE_EXISTS || call->result == SERVICE_DONE) {
-        audit_repeated(stats, &event, record);
+        if (stats)
+            audit_repeated(stats, &event, record);
+        else
+            leave(call, AUDIT_REPEATED, &event, record);
     } else {
         return;
     }
@@ -165,22 +231,34 @@ void audit_note_start(struct service_call *call, enum record_act act, const stru
     call->store.stats_changed = true;
 }
 
+static int status_of(const struct service_call *call, enum audit_fault fault)
+{
+    if (fault != AUDIT_STATUS)
+        return 0;
+    return call->answer.status ? call->answer.status : 504;
+}
+
 void audit_note_poll(struct service_call *call, const struct record *record)
 {
     struct audit_stats *stats = call->store.stats;
     struct service_audit_note *note = &call->note;
-    struct audit_event event;
+    struct audit_event event = {0};
 
-    if (!stats || call->result != SERVICE_DONE)
+    if (!stats && !leaves_notes(call))
+        return;
+    if (call->result == SERVICE_NOT_FOUND && !stats)
+        leave(call, AUDIT_UNKNOWN, &event, NULL);
+    if (call->result != SERVICE_DONE)
         return;
     event = event_of(call, true, call->store.now);
-    note->mark = (struct audit_mark){.since = event.now - record->created_at,
-                                     .fault = event.fault,
-                                     .status = event.fault != AUDIT_STATUS ? 0
-                                               : call->answer.status       ? call->answer.status
-                                                                           : 504,
-                                     .early = audit_polled(stats, &event, record)};
-    note->number = stats->number;
+    if (stats)
+        note->mark = (struct audit_mark){.since = event.now - record->created_at,
+                                         .fault = event.fault,
+                                         .status = status_of(call, event.fault),
+                                         .early = audit_polled(stats, &event, record)};
+    else
+        leave(call, AUDIT_POLLED, &event, record)->status = (uint16_t)status_of(call, event.fault);
+    note->number = stats ? stats->number : 0;
     note->asked = note->polled = true;
     note_late(call, &event, true);
     call->store.stats_changed = true;
@@ -188,9 +266,14 @@ void audit_note_poll(struct service_call *call, const struct record *record)
 
 void audit_note_cancel(struct service_call *call, const struct record *record)
 {
-    if (!call->store.stats || call->result != SERVICE_DONE)
+    const struct audit_event event = {.now = call->store.now};
+
+    if (call->result != SERVICE_DONE)
         return;
-    audit_cancelled(call->store.stats, record, call->store.now);
+    if (call->store.stats)
+        audit_cancelled(call->store.stats, record, call->store.now);
+    else if (leaves_notes(call))
+        leave(call, AUDIT_CANCELLED, &event, record);
     call->store.stats_changed = true;
 }
 
@@ -212,6 +295,12 @@ void audit_note_end(struct service_call *call)
 
     if (!call->port->service->audited)
         return;
+    if (leaves_notes(call)) {
+        /* Nobody has kept that it was the first: the next one is. */
+        if (note->first && call->result >= SERVICE_LIMIT)
+            call->connection->used = false;
+        return;
+    }
     if (call->store.is_poll && call->result == SERVICE_NOT_FOUND)
         atomic_fetch_add_explicit(&port->unknown_polls, 1, memory_order_relaxed);
     if (!note->asked || call->result >= SERVICE_LIMIT)
@@ -238,9 +327,31 @@ static void note_told(void *arg, const struct record *record, void *stats)
                    record);
 }
 
+/* The same where it is noted. Nobody waits for it: the client has its answer. */
+static void leave_told(struct service_call *call)
+{
+    vts_ms now = clock_now(call->port->service->clock);
+    const struct audit_event event = {
+        .now = now, .state = told_state(call, call->late_poll), .hold = hold_of(call, now)};
+    struct audit_note *note;
+
+    if (audit_hides(fault_of(call)))
+        return;
+    call->note.first = false;
+    note = leave(call, AUDIT_TOLD, &event, NULL);
+    note->poll = call->late_poll;
+    note->asked = call->late_asked;
+    note->state = (uint8_t)call->state;
+    note->ended_at = call->ended_at;
+    call->store.done = NULL;
+    store_keep(call->port->store, &call->store);
+}
+
 void service_told(struct service_call *call)
 {
-    if (call->late)
+    if (call->late && leaves_notes(call))
+        leave_told(call);
+    else if (call->late)
         store_note(call->port->store, call->store.id, note_told, call);
     call->late = false;
 }
@@ -264,13 +375,17 @@ void audit_note_look(struct service_call *call, const struct record *record)
         call->result = SERVICE_BUSY;
         return;
     }
-    audit_figures(audit, record, stats, call->store.polls, call->store.now, call->marks,
-                  &call->mark_count, &call->figures);
+    if (store_takes_notes(call->port->service->store))
+        audit_figures_kept(&audit->settings, record, stats, call->store.details, call->store.polls,
+                           call->store.now, call->marks, &call->mark_count, &call->figures);
+    else
+        audit_figures(audit, record, stats, call->store.polls, call->store.now, call->marks,
+                      &call->mark_count, &call->figures);
 }
 
-/* ---- limits, and a reset ---- */
+/* ---- what is kept for all ---- */
 
-static void known_kept(struct store_call *store)
+static void kept_for_all(struct store_call *store)
 {
     struct service_call *call = (struct service_call *)store;
 
@@ -278,11 +393,68 @@ static void known_kept(struct store_call *store)
     call->done(call);
 }
 
+static void note_for_all(struct service_call *call, struct bytes note)
+{
+    call->store.id = (struct bytes){"", 0};
+    call->store.note = note;
+    call->store.done = kept_for_all;
+    store_keep(call->port->store, &call->store);
+}
+
+static void keep_for_all(struct service_call *call)
+{
+    call->store.done = kept_for_all;
+    store_keep_summary(call->port->store, &call->store);
+}
+
+static void note_bounds(struct service_call *call, const struct audit_bounds *bounds)
+{
+    const struct audit_event none = {0};
+    struct expect {
+        struct audit_note note;
+        struct audit_bounds bounds;
+    } expect = {.bounds = *bounds};
+
+    note_init(&expect.note, AUDIT_EXPECT, &none, NULL);
+    text_reset(&call->word);
+    text_add(&call->word, &expect, sizeof(expect));
+    if (!call->word.failed) {
+        note_for_all(call, (struct bytes){call->word.bytes, call->word.length});
+        return;
+    }
+    call->result = SERVICE_BUSY;
+    call->done(call);
+}
+
 void service_audit_expect(struct service_call *call, const struct audit_bounds *bounds)
 {
+    if (leaves_notes(call)) {
+        note_bounds(call, bounds);
+        return;
+    }
     audit_set_bounds(&call->port->service->audit, bounds);
-    call->store.done = known_kept;
-    store_keep_summary(call->port->store, &call->store);
+    keep_for_all(call);
+}
+
+static void note_reset(struct service_call *call)
+{
+    const struct audit_event none = {0};
+
+    note_init(&call->note.kept, AUDIT_RESET_ALL, &none, NULL);
+    note_for_all(call, (struct bytes){(const char *)&call->note.kept, sizeof(call->note.kept)});
+}
+
+void service_audit_reset(struct service_call *call, const char *glob)
+{
+    if (glob) {
+        call->result = SERVICE_DONE;
+        call->done(call);
+    } else if (leaves_notes(call)) {
+        note_reset(call);
+    } else {
+        audit_reset(&call->port->service->audit);
+        keep_for_all(call);
+    }
 }
 
 /* ---- reading all ---- */
@@ -290,6 +462,16 @@ void service_audit_expect(struct service_call *call, const struct audit_bounds *
 static bool matches(const struct service_audit_walk *walk, const struct record *record)
 {
     return record->state != VTS_ASKED && (!walk->glob || text_glob(walk->glob, record->id));
+}
+
+static void take_known(struct service_audit_walk *walk)
+{
+    struct service *service = walk->port->service;
+
+    if (store_takes_notes(service->store))
+        known_read(&walk->known, walk->store.summary);
+    else
+        audit_get_known(&service->audit, &walk->known);
 }
 
 static bool walk_row(struct store_list *store, const struct record *record, uint64_t polls,
@@ -301,8 +483,15 @@ static bool walk_row(struct store_list *store, const struct record *record, uint
 
     if (walk->enough || !matches(walk, record) || !store->stats)
         return false;
-    audit_figures(&walk->port->service->audit, record, store->stats, polls, now, walk->marks,
-                  &count, &figures);
+    if (!walk->begun)
+        take_known(walk);
+    walk->begun = true;
+    if (store_takes_notes(walk->port->service->store))
+        audit_figures_kept(&walk->port->service->audit.settings, record, store->stats,
+                           store->details, polls, now, walk->marks, &count, &figures);
+    else
+        audit_figures(&walk->port->service->audit, record, store->stats, polls, now, walk->marks,
+                      &count, &figures);
     walk->enough = !walk->row(walk, record, &figures);
     if (walk->enough)
         store->limit = 0;
@@ -325,6 +514,8 @@ static void page_done(struct store_list *store)
     const struct timeval now = {0, 0};
 
     if (store->err != VTS_OK || walk->enough || !store->more) {
+        if (store->err == VTS_OK)
+            take_known(walk);
         walk->done(walk);
     } else if (!walk->port->base) {
         next_page(-1, 0, walk);
@@ -336,10 +527,10 @@ static void page_done(struct store_list *store)
 
 void service_audit_walk(struct service_audit_walk *walk)
 {
-    walk->store = (struct store_list){.row = walk_row, .done = page_done};
+    walk->store = (struct store_list){.row = walk_row, .done = page_done, .want_stats = true};
     walk->store.after_length = strlen(walk->from);
     memcpy(walk->store.after, walk->from, walk->store.after_length + 1);
-    walk->enough = false;
+    walk->enough = walk->begun = false;
     if (!reserve_marks(&walk->marks, &walk->port->service->audit)) {
         walk->store.err = VTS_ERR_MEMORY;
         walk->done(walk);
@@ -352,12 +543,4 @@ void service_audit_walk_finish(struct service_audit_walk *walk)
 {
     free(walk->marks);
     walk->marks = NULL;
-}
-
-void service_audit_reset(struct service *service, const char *glob)
-{
-    if (glob)
-        return;
-    audit_reset(&service->audit);
-    store_keep_summary(service->ports[0].store, NULL);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Removing jobs: page by page of the store's listing, each job through the one door to its record. Where all of
- * them go, so does all else that has gathered since the start: what is known of how clients asked, what plugins
- * counted, and the time. */
+ * Removing jobs: page by page of the store's listing, each job through the one door to its record; and in the
+ * end what is known of how they were asked for. Where all of them go, so does all else that has gathered since
+ * the start: what plugins counted, and the time. */
 #include <event2/event.h>
 #include <stdlib.h>
 
@@ -81,11 +81,9 @@ static void all_kept(struct store_list *list)
     reset->done(reset);
 }
 
-/* The jobs are gone. A listing of nothing comes back when the clock is kept as well. */
+/* The jobs are gone, and what was known of them. A listing of nothing comes back when the clock is kept as well. */
 static void finish(struct service_reset *reset)
 {
-    if (!reset->failed)
-        service_audit_reset(reset->port->service, reset->pattern);
     if (reset->failed || reset->pattern) {
         reset->done(reset);
         return;
@@ -105,6 +103,30 @@ static bool next_page_soon(struct service_reset *reset)
     return event_base_once(reset->port->base, -1, EV_TIMEOUT, next_page, reset, &now) == 0;
 }
 
+static void forgotten(struct service_call *call)
+{
+    struct service_reset *reset = ((struct service_drop *)call)->reset;
+
+    reset->failed |= call->result != SERVICE_DONE;
+    finish(reset);
+}
+
+/* With jobs goes what is known of them. */
+static void forget(struct service_reset *reset)
+{
+    struct service_drop *drop = &reset->drops[0];
+
+    if (reset->failed) {
+        finish(reset);
+        return;
+    }
+    service_call_init(&drop->call);
+    drop->reset = reset;
+    drop->call.port = reset->port;
+    drop->call.done = forgotten;
+    service_audit_reset(&drop->call, reset->pattern);
+}
+
 static void one_less(struct service_reset *reset)
 {
     if (--reset->left > 0)
@@ -112,7 +134,7 @@ static void one_less(struct service_reset *reset)
     if (reset->list.more && !reset->failed && next_page_soon(reset))
         return;
     reset->failed |= reset->list.more;
-    finish(reset);
+    forget(reset);
 }
 
 static void drop_done(struct service_call *call)

@@ -214,7 +214,6 @@ bool service_init(struct service *service, const struct service_parts *parts,
         free(service->ports);
         return false;
     }
-    service->audited = service->audited && service->store->ops->note;
     service->instances.most = (uint64_t)set->max_instances;
     service->instances.keeps_idle = service->store->ops->shared;
     service->instances.left = instance_left;
@@ -398,6 +397,7 @@ static void take_outcome(struct service_call *call, const struct engine_work *wo
     call->state = (enum vts_state)record->state;
     call->changed = old && old->state != record->state;
     call->wake_at = record->wake_at;
+    call->ended_at = record->ended_at;
     call->waits = record_waits(record);
     copy_record(call, record);
     call->result = work->err == VTS_ERR_EXISTS    ? SERVICE_EXISTS
@@ -615,6 +615,7 @@ static enum record_act look_again(struct store_call *store, const struct record 
     call->changed |= old->state != call->state;
     call->state = (enum vts_state)old->state;
     call->wake_at = old->wake_at;
+    call->ended_at = old->ended_at;
     call->waits = record_waits(old);
     copy_record(call, old);
     if (call->record.failed)
@@ -661,6 +662,7 @@ static void enter(struct service_call *call, uint64_t order,
 {
     call->store.fn = fn;
     call->store.is_poll = is_poll;
+    call->store.want_stats = fn == move_audit;
     call->changed = call->bent = false;
     call->note = (struct service_audit_note){0};
     call->store.done = call_done;

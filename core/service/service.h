@@ -58,7 +58,9 @@ struct service {
     size_t port_count;
     atomic_size_t waiting; /* polls that wait for news, of all ports */
     struct audit audit;
-    bool audited; /* it is noted how clients ask: that is wanted, and the store can keep it */
+    bool audited; /* it is noted how clients ask */
+    uint32_t
+        origin; /* of this process's connections, among those of all that share the store; not 0 */
 };
 
 /* A client's connection, as far as the audit cares. */
@@ -71,7 +73,9 @@ struct service_connection {
 struct service_audit_note {
     uint32_t number;            /* of the job's poll times; 0: none */
     bool asked, begins, polled; /* a start or poll of a job that is there; which is new; a poll */
+    bool first;                 /* on its connection */
     struct audit_mark mark;
+    struct audit_note kept; /* for a store that takes notes */
 };
 
 enum service_result {
@@ -152,7 +156,7 @@ struct service_call {
     struct service_audit_note note;
     const struct instance *held; /* a start's: the call is a user of it, and of `told` */
     bool changed;                /* the job's state is another one than before */
-    vts_ms wake_at;
+    vts_ms wake_at, ended_at;
     unsigned int waits; /* what the job waits for: enum vts_wait_for, or'ed */
     /* Used inside: queues.c's. */
     struct queue *queue; /* that it holds */
@@ -270,7 +274,8 @@ void service_told(struct service_call *call);
  * none; asked of a service that is not audited, the figures are 0 or not known. */
 void service_audit(struct service_call *call);
 
-/* Sets new limits. SERVICE_DONE when they are kept as the jobs are; SERVICE_BUSY where the store cannot. */
+/* Sets new limits, of this process, or of all that share the store. SERVICE_DONE when they are kept as the jobs
+ * are; SERVICE_BUSY where the store cannot. */
 void service_audit_expect(struct service_call *call, const struct audit_bounds *bounds);
 
 /* A walk over all jobs, page by page, and between the pages the port's loop goes on. */
@@ -283,8 +288,9 @@ struct service_audit_walk {
     bool (*row)(struct service_audit_walk *walk, const struct record *record,
                 const struct audit_figures *figures);
     void (*done)(struct service_audit_walk *walk); /* walk->store.err tells whether all went well */
-    struct audit_mark *marks;                      /* the service's own, */
-    bool enough;                                   /* likewise */
+    struct audit_known known; /* set before the first row, and as it is at the end before done */
+    struct audit_mark *marks; /* the service's own, */
+    bool enough, begun;       /* likewise */
 };
 
 /* The caller sets port, glob, from, row and done. It must live until `done` was called, or until the port's
@@ -294,8 +300,8 @@ void service_audit_walk_finish(struct service_audit_walk *walk);
 
 /* The other half of removing jobs, with which goes what is known of them. All were removed (NULL): the sums of
  * jobs that were gone before, poll times and limits are forgotten, too. Those of a glob were: these stay, since
- * of jobs in a sum nobody can tell. From any thread. */
-void service_audit_reset(struct service *service, const char *glob);
+ * of jobs in a sum nobody can tell. The call is told of it; SERVICE_DONE, or SERVICE_BUSY. */
+void service_audit_reset(struct service_call *call, const char *glob);
 
 /* A poll that waits for news: `done` comes when the job's state changes, at once where the job has ended,
  * is not there or its answer is bent, and else when this span is over on the service's clock. */

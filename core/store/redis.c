@@ -155,12 +155,17 @@ static void redis_destroy(struct store *store)
         text_finish(&redis->ports[i].next);
         text_finish(&redis->ports[i].out);
         text_finish(&redis->ports[i].value);
+        text_finish(&redis->ports[i].entry);
+        text_finish(&redis->ports[i].gone);
+        text_finish(&redis->ports[i].notes);
+        redis_fold_finish(&redis->ports[i]);
     }
     if (redis->start)
         redisFree(redis->start);
     redis_finish_commands(redis);
     explicit_bzero(&redis->server, sizeof(redis->server));
     free(redis->ports);
+    free(redis->nothing);
     free(redis);
 }
 
@@ -177,6 +182,7 @@ static const struct store_ops redis_ops = {
     .attach = redis_attach,
     .detach = redis_detach,
     .each_instance = redis_each_instance,
+    .keep = redis_keep,
 };
 
 static bool make_ports(struct redis *redis, struct vts_error *error)
@@ -185,7 +191,8 @@ static bool make_ports(struct redis *redis, struct vts_error *error)
     size_t i;
 
     redis->ports = calloc(redis->options.ports, sizeof(*redis->ports));
-    if (!redis->ports)
+    redis->nothing = calloc(1, redis->options.stats_size + 1);
+    if (!redis->ports || !redis->nothing)
         return vts_error_set(error, VTS_ERR_MEMORY, "no memory");
     for (i = 0; i < redis->options.ports; i++) {
         port = &redis->ports[i];

@@ -10,6 +10,8 @@
  *   redis_calls.c    calls through the door, and what is done with a record that is due
  *   redis_due.c      claiming what is due
  *   redis_list.c     listings
+ *   redis_notes.c    keeping notes
+ *   redis_fold.c     folding them into what is kept beside the records
  *
  * What is kept. PREFIX:jobs is a hash of records by id, each behind a stamp of 8 bytes that no two
  * changes share; `due` a sorted set of ids by the moment of record_due; `leased` one of those that a
@@ -21,11 +23,18 @@
  * first and goes with the last. `fingerprint` is a string. A change of any of them but a poll count is made by
  * a script that compares the stamp first.
  *
+ * And of notes. `notes` is a list of them, each element one or more as redis_entry_add writes them. `stats` and
+ * `details` are hashes by id, `recent` a sorted set of the ids that have details by when they began, and
+ * `audit` a hash: `n` is the number of elements that were folded in so far and left the list, `sum` what
+ * is no record's, `begun` the number of details that were. All of these are changed by one script alone, which
+ * compares `n` first: so each note counts once, whoever folds it in.
+ *
  * Threads. A port belongs to its worker, its connection included. The ports share what is set before
  * there are workers, and a few atomics. */
 #ifndef VTSIM_STORE_REDIS_H
 #define VTSIM_STORE_REDIS_H
 
+#include <event2/event.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 #include <stdatomic.h>
@@ -40,7 +49,7 @@
 #define REDIS_TICK_MS    250     /* how often a vtsimd looks for what is due, at the least */
 
 /* How things are kept, beside the records: vtsimds of another one must not touch them. */
-#define REDIS_LAYOUT 2
+#define REDIS_LAYOUT 3
 
 struct redis_settings {
     const char *url, *prefix;
@@ -62,12 +71,17 @@ enum redis_key {
     KEY_STATES,
     KEY_INSTANCES,
     KEY_USES,
+    KEY_NOTES,
+    KEY_STATS,
+    KEY_DETAILS,
+    KEY_RECENT,
+    KEY_AUDIT,
     SCRIPT_KEYS, /* those above are given to each script */
     KEY_FINGERPRINT = SCRIPT_KEYS,
     REDIS_KEYS
 };
 
-#define REDIS_SCRIPT_KEYS "8" /* their number, as a script is told it */
+#define REDIS_SCRIPT_KEYS "13" /* their number, as a script is told it */
 
 enum redis_script {
     SCRIPT_PUT,
@@ -75,6 +89,8 @@ enum redis_script {
     SCRIPT_PLACE,
     SCRIPT_CLAIM,
     SCRIPT_PAGE,
+    SCRIPT_LOG,
+    SCRIPT_FOLD,
     REDIS_SCRIPTS
 };
 
@@ -82,16 +98,21 @@ enum redis_script {
 enum redis_command {
     COMMAND_PUT,  /* id, stamp that it must have, stamp and record, due moment, most records, fresh,
                   * its instance's text (or none, where it should be there), most instances (or none:
-                  * then none is kept) */
-    COMMAND_DROP, /* id, stamp */
+                  * then none is kept), entries that are kept with it (or none), and one of the record that
+                  * was there, if it is fresh */
+    COMMAND_DROP, /* id, stamp, entry (or none) */
     COMMAND_PLACE,       /* id, stamp, due moment */
     COMMAND_CLAIM,       /* now, lease, most */
-    COMMAND_PAGE,        /* from, most */
+    COMMAND_PAGE,        /* from, most, 1 with statistics */
+    COMMAND_LOG,         /* most elements */
     COMMAND_GET,         /* id */
     COMMAND_POLL,        /* id: counts one, if it is there */
     COMMAND_POLL_ANYHOW, /* id */
     COMMAND_POLLS,       /* id */
     COMMAND_INSTANCE,    /* hash */
+    COMMAND_NOTE,        /* entries */
+    COMMAND_STATS,       /* id */
+    COMMAND_DETAILS,     /* id */
     REDIS_COMMANDS
 };
 
@@ -120,11 +141,57 @@ struct redis_op {
     uint64_t wanted; /* an instance */
     bool sure;  /* an instance's text was said to be there and was not: it comes along next time */
     vts_ms due; /* of what is being put */
-    size_t asked, taken, seen; /* a listing's */
+    size_t asked, taken, seen;         /* a listing's */
+    struct redis_op *next;             /* of those that wait for the same, */
+    uint64_t folded;                   /* which is that so many elements are; 0: to be found out */
+    void (*then)(struct redis_op *op); /* what comes after that */
+    struct text stats, details;        /* copies, where they are wanted */
+    bool detailed;
     char own_id[];
 };
 
 TAILQ_HEAD(redis_ops, redis_op);
+
+/* Some that wait for the same, the oldest first. */
+struct redis_row {
+    struct redis_op *first, *last;
+};
+
+/* One record in what is being folded. */
+struct redis_folded {
+    uint64_t hash; /* of the id */
+    struct bytes id;
+    struct text stats, details; /* what is kept; and what is added to it */
+    struct text before;         /* the details that are kept, of one that goes */
+    bool detailed, begins, stats_changed, goes, gone;
+};
+
+#define REDIS_FOLDED                                                                               \
+    1024 /* records in a slice: it ends with the element in which there are so many */
+#define REDIS_PLACES                                                                               \
+    4096 /* of a table of them, which the records of one more element do not fill */
+/* What a vtsimd appends is not longer. An entry has five bytes at the least. */
+#define REDIS_ELEMENT_MOST 8192
+
+_Static_assert(REDIS_FOLDED + REDIS_ELEMENT_MOST / 5 < REDIS_PLACES,
+               "there is always a free place");
+
+/* A port folds one slice of the notes at a time: it reads the slice, then what is kept of its records, and
+ * writes what came of both. */
+struct redis_fold {
+    struct redis_op *op; /* while it does */
+    struct redis_row joining,
+        waiting;      /* for a look at the list that is yet to be sent; and later on */
+    int64_t again_us; /* not before then, unless there are many */
+    uint64_t n, left; /* elements folded before the slice, and those behind it */
+    struct text log;  /* the slice: elements, each behind its length, */
+    size_t elements;  /* so many */
+    struct text summary;
+    bool summary_changed, failed;
+    struct redis_folded *records;
+    size_t count, room, going;
+    uint16_t places[REDIS_PLACES]; /* of records by their hash, each 1 more; 0: none */
+};
 
 enum redis_link_state {
     LINK_AWAY,
@@ -159,7 +226,13 @@ struct redis_port {
     bool claiming, claim_again;
     int64_t tick_us; /* when `tick` goes off */
 
-    struct text next, out, value;
+    /* Notes that go out at the end of the loop's round, and who waits for that. */
+    struct text notes;
+    struct redis_row noted;
+    struct event *flush;
+    struct redis_fold fold;
+
+    struct text next, out, value, entry, gone;
     uint64_t chance, draws;    /* stamps and jitter come from here */
     uint64_t told[REDIS_TOLD]; /* ids whose records were told to be strange */
     uint64_t missing
@@ -179,7 +252,8 @@ struct redis {
     char fingerprint[128];
     redisContext *start; /* until there are workers */
     struct redis_port *ports;
-    bool greeted; /* once: what was learnt then is only compared from then on */
+    void *nothing; /* statistics that are none: options.stats_size zeros */
+    bool greeted;  /* once: what was learnt then is only compared from then on */
 
     atomic_size_t attached, up;
     atomic_bool away, refusing;
@@ -199,8 +273,8 @@ bool redis_server_parse(struct redis_server *server, const char *url, struct vts
 
 /* The words of one command. */
 struct redis_words {
-    const char *at[16];
-    size_t length[16];
+    const char *at[24];
+    size_t length[24];
     int count;
     char number[24];
 };
@@ -258,6 +332,17 @@ void redis_op_destroy(struct redis_op *op);
 bool redis_send(struct redis_op *op, enum redis_command command, const struct bytes *arguments,
                 redisCallbackFn *fn);
 
+/* The same for a command with any number of words. */
+bool redis_send_words(struct redis_op *op, size_t count, const char **words, const size_t *lengths,
+                      redisCallbackFn *fn);
+/* At the end of the loop's round. */
+static inline void redis_flush_soon(struct redis_port *port)
+{
+    event_active(port->flush, EV_TIMEOUT, 0);
+}
+/* It waits for something else than a command of its own: its time begins anew. */
+void redis_touch(struct redis_op *op);
+
 /* An answer that says no. What it means for the connection is seen to; what it means for the op is the
  * caller's. */
 void redis_refused(struct redis_port *port, const redisReply *reply);
@@ -286,6 +371,8 @@ void redis_publish(struct redis_port *port, const redisReply *counts);
 /* ---- redis_calls.c ---- */
 
 void redis_update(struct store_port *port, struct store_call *call);
+/* Ends what waits: with `done`, where there is a call. */
+void redis_finish(struct redis_op *op, enum vts_err err);
 /* The record in a value, or NULL: not one that we know. */
 const struct record *redis_record(const char *value, size_t length, struct bytes id);
 /* Tells, once, that a record is strange. */
@@ -314,6 +401,49 @@ vts_ms redis_run_due(struct store_port *port, vts_ms now, size_t most);
 void redis_tick(struct redis_port *port);
 /* Something is due at this moment: looks then, unless it does before. */
 void redis_plan(struct redis_port *port, vts_ms moment);
+
+/* ---- redis_notes.c ---- */
+
+enum redis_entry {
+    ENTRY_NOTE,
+    ENTRY_EXPIRED, /* the moment, the record's head, and up to the element's end its polls in digits */
+    ENTRY_DROPPED
+};
+
+/* What stands before an entry's id and bytes. */
+struct redis_entry_head {
+    uint8_t what;
+    uint8_t id_length;
+    uint16_t length; /* of the bytes; an expired one's are those before the polls */
+};
+
+void redis_entry_add(struct text *out, enum redis_entry what, struct bytes id, struct bytes bytes);
+/* The entry of a record that goes. */
+void redis_entry_gone(struct text *out, bool expired, const struct record *record, vts_ms now);
+/* Keeps a note for an op, which ends when that is done. */
+void redis_note(struct redis_op *op, struct bytes id, struct bytes note);
+void redis_keep(struct store_port *port, struct store_call *call);
+void redis_flush(struct redis_port *port);
+
+static inline void redis_row_add(struct redis_row *row, struct redis_op *op)
+{
+    op->next = NULL;
+    if (row->first)
+        row->last->next = op;
+    else
+        row->first = op;
+    row->last = op;
+}
+
+/* ---- redis_fold.c ---- */
+
+/* Calls op->then when all notes that are kept now are folded in, or ends it. */
+void redis_fold_first(struct redis_op *op);
+/* There are so many elements: folds them where they have become many, or the last time was long ago. */
+void redis_fold_some(struct redis_port *port, long long elements);
+/* What was under way is no more: the port is detached. */
+void redis_fold_forget(struct redis_port *port);
+void redis_fold_finish(struct redis_port *port);
 
 /* ---- redis_list.c ---- */
 

@@ -20,13 +20,18 @@ static void on_record(struct redisAsyncContext *link, void *answer, void *arg);
 static void on_put(struct redisAsyncContext *link, void *answer, void *arg);
 static void on_instance(struct redisAsyncContext *link, void *answer, void *arg);
 
-static void finish(struct redis_op *op, enum vts_err err)
+void redis_finish(struct redis_op *op, enum vts_err err)
 {
     struct store_call *call = op->call;
-    bool tell = call && !op->port->detaching;
+    struct store_list *list = op->list;
+    bool tell = !op->port->detaching;
 
+    if (tell && list) {
+        list->err = err;
+        list->done(list); /* which may read what the op has */
+    }
     redis_op_destroy(op);
-    if (!tell)
+    if (!tell || !call)
         return;
     call->err = err;
     call->done(call);
@@ -37,13 +42,13 @@ static void send_or_finish(struct redis_op *op, enum redis_command command,
                            const struct bytes *arguments, redisCallbackFn *fn)
 {
     if (!redis_send(op, command, arguments, fn))
-        finish(op, VTS_ERR_BUSY);
+        redis_finish(op, VTS_ERR_BUSY);
 }
 
 static void read_again(struct redis_op *op)
 {
     if (++op->tries > TRIES_MOST)
-        finish(op, VTS_ERR_BUSY);
+        redis_finish(op, VTS_ERR_BUSY);
     else
         send_or_finish(op, COMMAND_GET, &op->id, on_record);
 }
@@ -64,7 +69,7 @@ static bool usable(struct redis_op *op, struct redisAsyncContext *link, const re
     } else {
         redis_refused(op->port, reply);
     }
-    finish(op, VTS_ERR_BUSY);
+    redis_finish(op, VTS_ERR_BUSY);
     return false;
 }
 
@@ -182,14 +187,14 @@ static void put(struct redis_op *op, const struct text *next, bool fresh)
     vts_ms due = record_due(record, redis->options.keep_ended);
     uint64_t stamp = rng_draw(port->chance, port->draws++);
     char moment[24], most[24], instances[24];
-    struct bytes arguments[8] = {op->id, {op->stamp, op->there ? REDIS_STAMP : 0}};
+    struct bytes arguments[10] = {op->id, {op->stamp, op->there ? REDIS_STAMP : 0}};
 
     text_reset(&port->value);
     text_add(&port->value, &stamp, REDIS_STAMP);
     text_add(&port->value, next->bytes, next->length);
     if (port->value.failed) {
         text_finish(&port->value);
-        finish(op, VTS_ERR_MEMORY);
+        redis_finish(op, VTS_ERR_MEMORY);
         return;
     }
     arguments[2] = (struct bytes){port->value.bytes, port->value.length};
@@ -201,6 +206,8 @@ static void put(struct redis_op *op, const struct text *next, bool fresh)
                                            (unsigned long long)redis->options.max_records);
     arguments[5] = (struct bytes){fresh ? "1" : "0", 1};
     add_instance(op, arguments + 6, instances);
+    arguments[8] = (struct bytes){port->entry.bytes, port->entry.length};
+    arguments[9] = (struct bytes){port->gone.bytes, port->gone.length};
     op->due = due;
     send_or_finish(op, COMMAND_PUT, arguments, on_put);
     if (port->value.room > VALUE_KEPT) {
@@ -209,22 +216,50 @@ static void put(struct redis_op *op, const struct text *next, bool fresh)
     }
 }
 
-static void carry_out(struct redis_op *op, enum record_act act, bool fresh)
+/* What goes with a change: what fn noted of a record that is put, and what is left of one that goes. */
+static bool make_entries(struct redis_op *op, enum record_act act, const struct record *goes,
+                         bool expired, vts_ms now)
 {
-    const struct bytes drop[2] = {op->id, {op->stamp, REDIS_STAMP}};
+    const struct store_call *call = op->call;
+    struct redis_port *port = op->port;
 
-    if (act == RECORD_PUT)
-        put(op, &op->port->next, fresh);
-    else if (act == RECORD_DROP && op->there)
+    text_reset(&port->entry);
+    text_reset(&port->gone);
+    if (act == RECORD_PUT && call && call->note.length > 0)
+        redis_entry_add(&port->entry, ENTRY_NOTE, op->id, call->note);
+    if (goes && redis_of(port)->options.fold)
+        redis_entry_gone(&port->gone, expired, goes, now);
+    return !port->entry.failed && !port->gone.failed;
+}
+
+/* `goes`: the record that the change ends. */
+static void carry_out(struct redis_op *op, enum record_act act, const struct record *goes,
+                      bool expired, vts_ms now)
+{
+    const struct store_call *call = op->call;
+    struct redis_port *port = op->port;
+    struct bytes drop[3] = {op->id, {op->stamp, REDIS_STAMP}};
+
+    if (!make_entries(op, act, goes, expired, now)) {
+        text_finish(&port->entry);
+        text_finish(&port->gone);
+        redis_finish(op, VTS_ERR_MEMORY);
+    } else if (act == RECORD_PUT) {
+        put(op, &port->next, goes != NULL);
+    } else if (act == RECORD_DROP && op->there) {
+        drop[2] = (struct bytes){port->gone.bytes, port->gone.length};
         send_or_finish(op, COMMAND_DROP, drop, on_put);
-    else
-        finish(op, VTS_OK);
+    } else if (call && call->note.length > 0) {
+        redis_note(op, op->there ? op->id : (struct bytes){"", 0}, call->note);
+    } else {
+        redis_finish(op, VTS_OK);
+    }
 }
 
 static void on_placed(struct redisAsyncContext *link, void *answer, void *arg)
 {
     if (usable(arg, link, answer, REDIS_REPLY_INTEGER))
-        finish(arg, VTS_OK);
+        redis_finish(arg, VTS_OK);
 }
 
 /* A record that was claimed as due. */
@@ -234,15 +269,16 @@ static void move_due(struct redis_op *op, const struct record *record)
     const struct store_options *options = &redis_of(port)->options;
     vts_ms now = clock_now(options->clock), due;
     struct bytes place[3] = {op->id, {op->stamp, REDIS_STAMP}};
+    enum record_act act;
     char moment[24];
 
     if (!record) {
-        finish(op, VTS_OK);
+        redis_finish(op, VTS_OK);
         return;
     }
     due = record_due(record, options->keep_ended);
     if (record_expired(record, options->keep_ended, now)) {
-        carry_out(op, RECORD_DROP, false);
+        carry_out(op, RECORD_DROP, record, true, now);
     } else if (due > now) {
         /* By whoever put it it was due earlier: he keeps ended jobs for a shorter time. */
         if (due == RECORD_NEVER)
@@ -252,11 +288,27 @@ static void move_due(struct redis_op *op, const struct record *record)
         send_or_finish(op, COMMAND_PLACE, place, on_placed);
     } else {
         /* One that is left as it is comes again when the lease is over. */
-        carry_out(op,
-                  options->due(options->arg, port->index, record, &port->next,
-                               now > record->last_at ? now : record->last_at),
-                  false);
+        now = now > record->last_at ? now : record->last_at;
+        act = options->due(options->arg, port->index, record, &port->next, now);
+        carry_out(op, act, act == RECORD_DROP ? record : NULL, false, now);
     }
+}
+
+/* Copies of what is kept beside the record, where they are wanted. */
+static void give_stats(struct redis_op *op, bool there)
+{
+    const struct redis *redis = redis_of(op->port);
+    struct store_call *call = op->call;
+
+    call->stats = NULL;
+    call->details = (struct bytes){NULL, 0};
+    if (!call->want_stats || redis->options.stats_size == 0)
+        return;
+    call->stats =
+        there && op->stats.length >= redis->options.stats_size ? op->stats.bytes : redis->nothing;
+    if (there && op->detailed)
+        call->details =
+            (struct bytes){op->details.bytes ? op->details.bytes : "", op->details.length};
 }
 
 static void move_call(struct redis_op *op, const struct record *record)
@@ -266,14 +318,18 @@ static void move_call(struct redis_op *op, const struct record *record)
     enum record_act act;
     bool expired;
 
+    call->note = (struct bytes){NULL, 0};
     call->now = clock_now(options->clock);
     if (record && record->last_at > call->now)
         call->now = record->last_at;
     expired = record && record_expired(record, options->keep_ended, call->now);
     call->polls = record && !expired ? op->polls : 0;
+    give_stats(op, record && !expired);
     act = call->fn(call, record && !expired ? record : NULL, &op->port->next);
     /* One that has expired leaves when its turn to be due comes. */
-    carry_out(op, act == RECORD_DROP && expired ? RECORD_LEAVE : act, expired);
+    if (act == RECORD_DROP && expired)
+        act = RECORD_LEAVE;
+    carry_out(op, act, expired || act == RECORD_DROP ? record : NULL, expired, call->now);
 }
 
 static void move(struct redis_op *op, const char *value, size_t length)
@@ -285,14 +341,14 @@ static void move(struct redis_op *op, const char *value, size_t length)
 
     if (value && !record) {
         redis_tell_strange(op->port, op->id);
-        finish(op, VTS_ERR_DAMAGED);
+        redis_finish(op, VTS_ERR_DAMAGED);
         return;
     }
     if (record)
         held = redis_instance_hold(op->port, instance);
     if (held == NOT_HELD) {
         if (!redis_instance_fetch(op, instance, on_instance))
-            finish(op, VTS_ERR_BUSY);
+            redis_finish(op, VTS_ERR_BUSY);
         return;
     }
     op->there = record != NULL;
@@ -333,7 +389,7 @@ static void on_put(struct redisAsyncContext *link, void *answer, void *arg)
         if (op->due != RECORD_NEVER)
             redis_plan(port, op->due);
         note_kept(op);
-        finish(op, VTS_OK);
+        redis_finish(op, VTS_OK);
     } else if (what == 3 && !op->sure) {
         op->sure = true;
         read_again(op);
@@ -345,7 +401,7 @@ static void on_put(struct redisAsyncContext *link, void *answer, void *arg)
     } else {
         if (op->call)
             op->call->instance_refused = what == 4;
-        finish(op, what == 2 || what == 4 ? VTS_ERR_LIMIT : VTS_ERR_BUSY);
+        redis_finish(op, what == 2 || what == 4 ? VTS_ERR_LIMIT : VTS_ERR_BUSY);
     }
 }
 
@@ -379,7 +435,7 @@ static bool count_again(struct redis_op *op, const redisReply *reply)
         return false;
     op->poll_missed = false;
     if (!redis_send(op, op->tries++ ? COMMAND_POLL_ANYHOW : COMMAND_POLL, &op->id, on_polls)) {
-        finish(op, VTS_ERR_BUSY);
+        redis_finish(op, VTS_ERR_BUSY);
         return true;
     }
     send_or_finish(op, COMMAND_GET, &op->id, on_record);
@@ -394,12 +450,59 @@ static void on_record(struct redisAsyncContext *link, void *answer, void *arg)
     if (!usable(op, link, reply, REDIS_REPLY_STRING))
         return;
     if (op->refused)
-        finish(op, VTS_ERR_BUSY);
+        redis_finish(op, VTS_ERR_BUSY);
     else if (!count_again(op, reply))
         move(op, reply->type == REDIS_REPLY_STRING ? reply->str : NULL, (size_t)reply->len);
 }
 
+/* What is kept beside the record: the first of two answers is its statistics. */
+static void on_kept(struct redisAsyncContext *link, struct redis_op *op, const redisReply *reply,
+                    struct text *copy)
+{
+    if (!reply) {
+        redis_link_ended(link);
+    } else if (reply->type == REDIS_REPLY_STRING) {
+        text_reset(copy);
+        text_add(copy, reply->str, (size_t)reply->len);
+        op->refused |= copy->failed;
+    } else if (reply->type != REDIS_REPLY_NIL) {
+        op->refused = true;
+        redis_refused(op->port, reply);
+    }
+}
+
+static void on_stats(struct redisAsyncContext *link, void *answer, void *arg)
+{
+    struct redis_op *op = arg;
+
+    on_kept(link, op, answer, &op->stats);
+}
+
+static void on_details(struct redisAsyncContext *link, void *answer, void *arg)
+{
+    struct redis_op *op = arg;
+    const redisReply *reply = answer;
+
+    on_kept(link, op, reply, &op->details);
+    op->detailed = reply && reply->type == REDIS_REPLY_STRING;
+}
+
 /* ---- the door ---- */
+
+static bool ask_kept(struct redis_op *op)
+{
+    return !op->call->want_stats || (redis_send(op, COMMAND_STATS, &op->id, on_stats) &&
+                                     redis_send(op, COMMAND_DETAILS, &op->id, on_details));
+}
+
+static void ask(struct redis_op *op)
+{
+    if (redis_send(op, op->call->is_poll ? COMMAND_POLL : COMMAND_POLLS, &op->id, on_polls) &&
+        ask_kept(op))
+        send_or_finish(op, COMMAND_GET, &op->id, on_record);
+    else
+        redis_finish(op, VTS_ERR_BUSY);
+}
 
 void redis_update(struct store_port *base, struct store_call *call)
 {
@@ -422,10 +525,11 @@ void redis_update(struct store_port *base, struct store_call *call)
         return;
     }
     op->call = call;
-    if (redis_send(op, call->is_poll ? COMMAND_POLL : COMMAND_POLLS, &op->id, on_polls))
-        send_or_finish(op, COMMAND_GET, &op->id, on_record);
+    op->then = ask;
+    if (call->want_stats)
+        redis_fold_first(op);
     else
-        finish(op, VTS_ERR_BUSY);
+        ask(op);
 }
 
 void redis_move_due(struct redis_port *port, struct bytes id, const char *value, size_t length)

@@ -56,6 +56,8 @@ static void claimed(struct redis_port *port, const redisReply *reply)
     for (i = 0; i + 1 < pairs->elements; i += 2)
         redis_move_due(port, (struct bytes){pairs->element[i]->str, (size_t)pairs->element[i]->len},
                        pairs->element[i + 1]->str, (size_t)pairs->element[i + 1]->len);
+    if (reply->element[3]->type == REDIS_REPLY_INTEGER)
+        redis_fold_some(port, reply->element[3]->integer);
     /* There may be more: the claim ends where the answer would get too large as well. */
     if (pairs->elements > 0)
         port->claim_again = true;
@@ -70,7 +72,7 @@ static bool is_claim(const redisReply *reply)
 {
     size_t i;
 
-    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
         reply->element[2]->type != REDIS_REPLY_ARRAY)
         return false;
     for (i = 0; i < reply->element[2]->elements; i++)

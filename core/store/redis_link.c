@@ -61,10 +61,12 @@ struct redis_op *redis_op_create(struct redis_port *port, struct bytes id, bool 
 void redis_op_destroy(struct redis_op *op)
 {
     TAILQ_REMOVE(&op->port->ops, op, link);
+    text_finish(&op->stats);
+    text_finish(&op->details);
     free(op);
 }
 
-static void touch(struct redis_op *op)
+void redis_touch(struct redis_op *op)
 {
     struct redis_port *port = op->port;
     int64_t timeout_us = redis_of(port)->settings.timeout * 1000;
@@ -86,7 +88,22 @@ bool redis_send(struct redis_op *op, enum redis_command command, const struct by
     if (redis_write(redis_of(port), command, arguments, &port->out) &&
         redisAsyncFormattedCommand(port->link, fn, op, port->out.bytes, port->out.length) ==
             REDIS_OK) {
-        touch(op);
+        redis_touch(op);
+        return true;
+    }
+    redis_link_drop(port, "no memory for a command");
+    return false;
+}
+
+bool redis_send_words(struct redis_op *op, size_t count, const char **words, const size_t *lengths,
+                      redisCallbackFn *fn)
+{
+    struct redis_port *port = op->port;
+
+    if (!port->link)
+        return false;
+    if (redisAsyncCommandArgv(port->link, fn, op, (int)count, words, lengths) == REDIS_OK) {
+        redis_touch(op);
         return true;
     }
     redis_link_drop(port, "no memory for a command");
@@ -259,7 +276,7 @@ static bool greet(struct redis_port *port)
             port->greeting = NULL;
             return false;
         }
-    touch(port->greeting);
+    redis_touch(port->greeting);
     return true;
 }
 
@@ -295,6 +312,19 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
     connect_link(arg, LINK_GREETING);
 }
 
+/* Clients wait for it, so it is written at once: hiredis would wait for another round of the loop. Not inside of
+ * a callback of hiredis's, which could not bear the connection to end. */
+static void on_flush(evutil_socket_t fd, short what, void *arg)
+{
+    struct redis_port *port = arg;
+
+    (void)fd;
+    (void)what;
+    redis_flush(port);
+    if (port->state == LINK_UP)
+        redisAsyncHandleWrite(port->link);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *arg)
 {
     (void)fd;
@@ -310,8 +340,9 @@ bool redis_link_attach(struct redis_port *port, struct event_base *loop)
     port->watchdog = evtimer_new(loop, on_watchdog, port);
     port->again = evtimer_new(loop, on_again, port);
     port->tick = evtimer_new(loop, on_tick, port);
+    port->flush = evtimer_new(loop, on_flush, port);
     atomic_fetch_add(&redis_of(port)->attached, 1);
-    if (!port->watchdog || !port->again || !port->tick) {
+    if (!port->watchdog || !port->again || !port->tick || !port->flush) {
         redis_link_detach(port);
         return false;
     }
@@ -322,7 +353,7 @@ bool redis_link_attach(struct redis_port *port, struct event_base *loop)
 /* What still waits is its caller's to forget: the callbacks come, and see `detaching`. */
 void redis_link_detach(struct redis_port *port)
 {
-    struct event **timers[] = {&port->watchdog, &port->again, &port->tick};
+    struct event **timers[] = {&port->watchdog, &port->again, &port->tick, &port->flush};
     struct redis_op *op, *next;
     size_t i;
 
@@ -335,7 +366,10 @@ void redis_link_detach(struct redis_port *port)
         redis_op_destroy(op);
     }
     port->greeting = NULL;
-    for (i = 0; i < 3; i++) {
+    port->noted.first = NULL;
+    text_reset(&port->notes);
+    redis_fold_forget(port);
+    for (i = 0; i < sizeof(timers) / sizeof(timers[0]); i++) {
         if (*timers[i])
             event_free(*timers[i]);
         *timers[i] = NULL;

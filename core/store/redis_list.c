@@ -8,20 +8,9 @@
 #include <stdlib.h>
 
 #define PAGE_MOST 256
+#define ROW       5 /* id, record, polls, statistics, details (nil where none are kept) */
 
 static void on_page(struct redisAsyncContext *link, void *answer, void *arg);
-
-static void finish(struct redis_op *op, enum vts_err err)
-{
-    struct store_list *list = op->list;
-    bool tell = !op->port->detaching;
-
-    redis_op_destroy(op);
-    if (!tell)
-        return;
-    list->err = err;
-    list->done(list);
-}
 
 static void ask(struct redis_op *op)
 {
@@ -29,7 +18,7 @@ static void ask(struct redis_op *op)
     size_t most = list->scan - op->seen < list->limit - op->taken ? list->scan - op->seen
                                                                   : list->limit - op->taken;
     char from[RECORD_ID_MAX + 2] = "-", count[24];
-    struct bytes arguments[2] = {{from, 1}, {count, 0}};
+    struct bytes arguments[3] = {{from, 1}, {count, 0}, {list->want_stats ? "1" : "0", 1}};
 
     if (list->after_length > 0) {
         from[0] = '(';
@@ -40,7 +29,7 @@ static void ask(struct redis_op *op)
     most = most < PAGE_MOST ? most + 1 : PAGE_MOST;
     arguments[1].length = (size_t)snprintf(count, sizeof(count), "%zu", most);
     if (!redis_send(op, COMMAND_PAGE, arguments, on_page))
-        finish(op, VTS_ERR_BUSY);
+        redis_finish(op, VTS_ERR_BUSY);
 }
 
 static bool usable(struct redis_op *op, struct redisAsyncContext *link, const redisReply *reply)
@@ -54,7 +43,7 @@ static bool usable(struct redis_op *op, struct redisAsyncContext *link, const re
     } else {
         redis_refused(op->port, reply);
     }
-    finish(op, VTS_ERR_BUSY);
+    redis_finish(op, VTS_ERR_BUSY);
     return false;
 }
 
@@ -80,6 +69,21 @@ static void on_instance(struct redisAsyncContext *link, void *answer, void *arg)
     ask(op);
 }
 
+/* What is kept beside the record; hiredis's strings come from malloc, so it is aligned. */
+static void take_stats(struct redis_op *op, const redisReply *rows, size_t row)
+{
+    const redisReply *stats = rows->element[row + 3], *details = rows->element[row + 4];
+    size_t size = redis_of(op->port)->options.stats_size;
+    struct store_list *list = op->list;
+
+    if (!list->want_stats || size == 0)
+        return;
+    list->stats = (size_t)stats->len >= size ? stats->str : redis_of(op->port)->nothing;
+    list->details = (struct bytes){NULL, 0};
+    if (details->type == REDIS_REPLY_STRING)
+        list->details = (struct bytes){details->str, (size_t)details->len};
+}
+
 static void tell_row(struct redis_op *op, const redisReply *rows, size_t row,
                      const struct record *record)
 {
@@ -101,6 +105,7 @@ static void tell_row(struct redis_op *op, const redisReply *rows, size_t row,
     }
     if (record->last_at > now)
         now = record->last_at;
+    take_stats(op, rows, row);
     if (!record_expired(record, options->keep_ended, now) && list->row(list, record, polls, now))
         op->taken++;
 }
@@ -119,13 +124,13 @@ static bool tell_rows(struct redis_op *op, const redisReply *rows, size_t *row)
     enum redis_held held;
     uint64_t instance;
 
-    for (*row = 0; *row < rows->elements && !is_full(op); *row += 3) {
+    for (*row = 0; *row < rows->elements && !is_full(op); *row += ROW) {
         record = record_of(rows, *row);
         instance = record ? record->instance : 0;
         held = record ? redis_instance_hold(port, instance) : HELD_IN_VAIN;
         if (held == NOT_HELD) {
             if (!redis_instance_fetch(op, instance, on_instance))
-                finish(op, VTS_ERR_BUSY);
+                redis_finish(op, VTS_ERR_BUSY);
             return false;
         }
         tell_row(op, rows, *row, record);
@@ -140,12 +145,12 @@ static bool is_page(const redisReply *reply)
     size_t i;
 
     if (!reply || reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
-        reply->element[1]->type != REDIS_REPLY_ARRAY || reply->element[1]->elements % 3 != 0)
+        reply->element[1]->type != REDIS_REPLY_ARRAY || reply->element[1]->elements % ROW != 0)
         return false;
     rows = reply->element[1];
     for (i = 0; i < rows->elements; i++)
-        if (rows->element[i]->type != REDIS_REPLY_STRING ||
-            (i % 3 == 0 && (rows->element[i]->len < 1 || rows->element[i]->len > RECORD_ID_MAX)))
+        if ((rows->element[i]->type != REDIS_REPLY_STRING && i % ROW != 4) ||
+            (i % ROW == 0 && (rows->element[i]->len < 1 || rows->element[i]->len > RECORD_ID_MAX)))
             return false;
     return true;
 }
@@ -168,7 +173,20 @@ static void on_page(struct redisAsyncContext *link, void *answer, void *arg)
     if (list->more && !is_full(op))
         ask(op);
     else
-        finish(op, VTS_OK);
+        redis_finish(op, VTS_OK);
+}
+
+static void ask_folded(struct redis_op *op)
+{
+    /* It may be folded on meanwhile: the rows have what they have, and this is as it was before them. */
+    text_reset(&op->details);
+    text_add(&op->details, op->port->fold.summary.bytes, op->port->fold.summary.length);
+    if (op->details.failed) {
+        redis_finish(op, VTS_ERR_MEMORY);
+        return;
+    }
+    op->list->summary = (struct bytes){op->details.bytes, op->details.length};
+    ask(op);
 }
 
 void redis_list(struct store_port *base, struct store_list *list)
@@ -184,5 +202,11 @@ void redis_list(struct store_port *base, struct store_list *list)
         return;
     }
     op->list = list;
-    ask(op);
+    list->stats = NULL;
+    list->details = list->summary = (struct bytes){NULL, 0};
+    op->then = ask_folded;
+    if (list->want_stats)
+        redis_fold_first(op);
+    else
+        ask(op);
 }

@@ -265,9 +265,11 @@ static bool check_type(const struct redis *redis, size_t key, const redisReply *
                        struct vts_error *error)
 {
     static const char *const types[REDIS_KEYS] = {
-        [KEY_JOBS] = "hash",      [KEY_DUE] = "zset",  [KEY_LEASED] = "zset",
-        [KEY_POLLS] = "zset",     [KEY_IDS] = "zset",  [KEY_STATES] = "hash",
-        [KEY_INSTANCES] = "hash", [KEY_USES] = "hash", [KEY_FINGERPRINT] = "string",
+        [KEY_JOBS] = "hash",      [KEY_DUE] = "zset",           [KEY_LEASED] = "zset",
+        [KEY_POLLS] = "zset",     [KEY_IDS] = "zset",           [KEY_STATES] = "hash",
+        [KEY_INSTANCES] = "hash", [KEY_USES] = "hash",          [KEY_NOTES] = "list",
+        [KEY_STATS] = "hash",     [KEY_DETAILS] = "hash",       [KEY_RECENT] = "zset",
+        [KEY_AUDIT] = "hash",     [KEY_FINGERPRINT] = "string",
     };
 
     if (reply->type == REDIS_REPLY_STATUS &&
@@ -292,7 +294,7 @@ bool redis_greeting_check(struct redis *redis, size_t step, const redisReply *re
         return check_script(redis, step - REDIS_STEP_SCRIPTS, reply, error);
     if (step == REDIS_STEP_CHECK)
         return check_fingerprint(redis, reply, error);
-    if (step == REDIS_STEP_COUNT && (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3 ||
+    if (step == REDIS_STEP_COUNT && (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 ||
                                      reply->element[0]->type != REDIS_REPLY_ARRAY))
         return vts_error_set(error, VTS_ERR_INVALID, "what answers at %s is no Redis that we know",
                              redis->server.where);

@@ -11,6 +11,11 @@
  * at first, changed by whoever has his turn at the record, and let go with it. Changes of them are no changes
  * of the record: a store that writes does so when it gets round to it, and a crash loses the last ones.
  *
+ * Notes. In a store that other processes write to, too, fn cannot have the statistics in its turn without paying
+ * for a change of them. There it leaves a note instead: bytes that the store keeps in the order in which they
+ * come, those of a change with the change, and all before `done`. Whoever comes by folds them into the
+ * statistics (`fold`), each once; who asks for statistics gets them with all notes that were kept before.
+ *
  * Kinds. struct store_ops is what a kind of store implements; everybody else calls the functions. */
 #ifndef VTSIM_STORE_STORE_H
 #define VTSIM_STORE_STORE_H
@@ -55,6 +60,13 @@ struct store_call {
      * NULL where none are kept. */
     void *stats;
     bool stats_changed;
+    /* In a store that takes notes (store_takes_notes) `stats` is NULL, and fn leaves one here (no bytes: none),
+     * which belongs to the caller and stays until done. Where there is no record, it is of none. */
+    struct bytes note;
+    /* Given: there fn has a copy of the statistics all the same, and `details`, which are none where they are
+     * not kept. A look: fn leaves no note. */
+    bool want_stats;
+    struct bytes details;
     /* Set before done: VTS_OK; VTS_ERR_LIMIT (as many jobs as allowed, or, with `instance_refused`, as many
      * instances), VTS_ERR_MEMORY,
      * VTS_ERR_BUSY (the store cannot write or be reached: try again; a change may yet be kept),
@@ -71,21 +83,44 @@ struct store_list {
     /* Given. */
     char after[RECORD_ID_MAX + 1]; /* go on behind this id; "" from the beginning */
     size_t after_length;
-    size_t limit; /* rows that may be taken; `row` may lower it */
-    size_t scan;  /* records looked at, at the most: a page may be short */
-    bool expired; /* also those whose time to be kept is over */
+    size_t limit;    /* rows that may be taken; `row` may lower it */
+    size_t scan;     /* records looked at, at the most: a page may be short */
+    bool expired;    /* also those whose time to be kept is over */
+    bool want_stats; /* in a store that takes notes: else it spares itself the way */
 
     /* Called for each record, with nobody else at it. True where it was taken. May read `stats`, which are the
      * record's, or NULL where none are kept. */
     bool (*row)(struct store_list *list, const struct record *record, uint64_t polls, vts_ms now);
     void (*done)(struct store_list *list);
     const void *stats;
+    struct bytes
+        details; /* of a store that takes notes, and wants_stats: likewise, none where none are kept, */
+    struct bytes
+        summary; /* and what its notes came to for all, valid from before the first row until after done */
 
     /* Set before done. */
     enum vts_err err;
     bool more; /* there may be records behind `after`, which now names the last one looked at */
 
     struct store_waiting waiting; /* the store's own */
+};
+
+/* What there is to fold. */
+struct store_fold {
+    struct bytes id;   /* the record's; no bytes: of none */
+    struct bytes note; /* what fn left; or */
+    const struct record
+        *gone;         /* the head of a record that expired at `now` and goes with its statistics */
+    struct bytes kept; /* the details of that one; none where none are kept */
+    uint64_t polls;
+    vts_ms now;
+    /* What is kept, to be changed. Empty at first. */
+    struct text *stats, *summary;
+    bool stats_changed, summary_changed; /* set */
+    /* Bytes can be added to the details. They are dropped where none are kept of the record. */
+    struct text *details;
+    bool
+        begins; /* set: some are kept of the record from now on; there are none yet but those added from here on */
 };
 
 struct store_options {
@@ -110,10 +145,16 @@ struct store_options {
     void (*resume)(void *arg, struct bytes summary);
     /* Bytes that belong to a record's statistics and do not stand beside it: asked for when those are written,
      * from any thread, with nobody else at the record; and told before there are workers, with all records that
-     * were kept (no bytes: none were). NULL: there are none. */
+     * were kept (no bytes: none were). NULL: there are none. A store that takes notes has `fold` in their place. */
     void (*details)(void *arg, struct bytes id, const void *stats, struct text *out);
     void (*again)(void *arg, struct bytes id, const void *stats, uint64_t polls,
                   struct bytes details);
+    /* For a store that takes notes: folds one in, on the port's thread, and can be asked for the same again. Calls
+     * for all ports have one order, also with those of other processes. False: there was no memory. Details are
+     * kept of the last `detailed` records for which they were begun, of each the last `details_most` bytes. NULL:
+     * there are no notes. */
+    bool (*fold)(void *arg, struct store_fold *fold);
+    uint64_t detailed, details_most;
     /* The port has something to do earlier than its last store_run_due said: call that again. Called
      * from any thread, with no lock of the store held. */
     void (*ring)(void *arg, size_t port);
@@ -163,6 +204,7 @@ struct store_ops {
     void (*count)(struct store *store, uint64_t counts[VTS_CANCELLED + 1]);
     /* NULL where the kind has no use for them. */
     void (*note)(struct store_port *port, struct bytes id, store_note_fn *fn, void *arg);
+    void (*keep)(struct store_port *port, struct store_call *call);
     enum store_state (*state)(struct store *store);
     /* For clocks that are moved, so for all but shared ones. */
     vts_ms (*first_due)(struct store *store);
@@ -256,6 +298,17 @@ static inline void store_note(struct store_port *port, struct bytes id, store_no
         port->store->ops->note(port, id, fn, arg);
 }
 
+/* Whether fn leaves notes, as a call's `note` says. */
+static inline bool store_takes_notes(const struct store *store) { return store->ops->keep != NULL; }
+
+/* Keeps the note of a call for the record of its id, or for none where that has no bytes, and calls `done`; fn is
+ * not run. Without `done` nobody waits for it, and the call is the caller's again at once. Only where notes
+ * are taken. */
+static inline void store_keep(struct store_port *port, struct store_call *call)
+{
+    port->store->ops->keep(port, call);
+}
+
 static inline void store_list(struct store_port *port, struct store_list *list)
 {
     port->store->ops->list(port, list);
@@ -289,8 +342,6 @@ static inline size_t store_step(struct store_port *port, vts_ms now, size_t most
     return port->store->ops->step ? port->store->ops->step(port, now, most) : 0;
 }
 
-/* The clock was moved: a store that outlives the process keeps what it shows, no later than what is asked of
- * it from now on. And what it showed when the store was last used; RECORD_NEVER: it is not known. */
 /* Keeps the summary as it is now, and lets the call know by `done` and `err`, on the port's thread. Without a
  * call nobody waits for it, and it can be done from any thread. */
 static inline void store_keep_summary(struct store_port *port, struct store_call *call)
@@ -303,6 +354,8 @@ static inline void store_keep_summary(struct store_port *port, struct store_call
     }
 }
 
+/* The clock was moved: a store that outlives the process keeps what it shows, no later than what is asked of
+ * it from now on. And what it showed when the store was last used; RECORD_NEVER: it is not known. */
 static inline void store_keep_clock(struct store_port *port)
 {
     if (port->store->ops->keep_clock)

@@ -385,7 +385,7 @@ static struct seen walk(const char *glob, size_t most)
     assert_true(seen.done);
     assert_int_equal(seen.walk.store.err, VTS_OK);
     service_audit_walk_finish(&seen.walk);
-    audit_add_gone(&service.audit, &seen.sum);
+    known_add_gone(&seen.walk.known, &seen.sum);
     sum_close(&seen.sum);
     assert_false(seen.sum.failed);
     return seen;
@@ -449,6 +449,26 @@ static size_t limit(const char *name)
 }
 
 /* One that was polled twice after its end, 1.5 s late; and one that nobody asked for. All expire. */
+static const struct audit_known *known(void)
+{
+    static struct audit_known all;
+
+    audit_get_known(&service.audit, &all);
+    return &all;
+}
+
+static void on_forgotten(struct service_call *done)
+{
+    assert_int_equal(done->result, SERVICE_DONE);
+}
+
+static void forget(const char *glob)
+{
+    call.port = &service.ports[0];
+    call.done = on_forgotten;
+    service_audit_reset(&call, glob);
+}
+
 static void let_two_expire(void)
 {
     start("late");
@@ -475,13 +495,13 @@ static void what_is_gone_is_known_in_sum(void **state)
     assert_int_equal(seen.sum.all.polls_after_end, 2);
     assert_int_equal(seen.sum.all.abandoned, 1);
     sum_finish(&seen.sum);
-    audit_worst_gone(&service.audit, limit("polls_after_end"), &worst);
+    worst = known()->worst[limit("polls_after_end")];
     ASSERT_SECONDS(worst.figure, 2);
     assert_string_equal(worst.id, "late");
-    audit_worst_gone(&service.audit, limit("detection_delay"), &worst);
+    worst = known()->worst[limit("detection_delay")];
     ASSERT_SECONDS(worst.figure, 3600);
     assert_string_equal(worst.id, "lost");
-    assert_int_equal(audit_unknown_polls(&service.audit), 1);
+    assert_int_equal(known()->unknown_polls, 1);
 }
 
 static void sums_outlive_the_process(void **state)
@@ -495,16 +515,16 @@ static void sums_outlive_the_process(void **state)
     assert_true(audit_save(&service.audit, &saved));
     audit_reset(&service.audit);
     audit_restore(&service.audit, (struct bytes){saved.bytes, saved.length - 1}); /* cut off */
-    assert_int_equal(audit_unknown_polls(&service.audit), 0);
+    assert_int_equal(known()->unknown_polls, 0);
     audit_restore(&service.audit, (struct bytes){saved.bytes, saved.length});
     text_finish(&saved);
     seen = walk(NULL, 99);
     assert_int_equal(seen.sum.all.jobs, 2);
     assert_int_equal(seen.sum.all.polls_after_end, 2);
     sum_finish(&seen.sum);
-    audit_worst_gone(&service.audit, limit("polls_after_end"), &worst);
+    worst = known()->worst[limit("polls_after_end")];
     assert_string_equal(worst.id, "late");
-    assert_int_equal(audit_unknown_polls(&service.audit), 1);
+    assert_int_equal(known()->unknown_polls, 1);
 }
 
 static void a_reset_forgets(void **state)
@@ -518,21 +538,21 @@ static void a_reset_forgets(void **state)
     bounds_clear(&bounds);
     bounds.bound[0] = 1;
     audit_set_bounds(&service.audit, &bounds);
-    service_audit_reset(&service, "l*"); /* of those in sum nobody can tell */
+    forget("l*"); /* of those in sum nobody can tell */
     seen = walk(NULL, 99);
     assert_int_equal(seen.sum.all.jobs, 2);
     sum_finish(&seen.sum);
     audit_get_bounds(&service.audit, &bounds);
     ASSERT_SECONDS(bounds.bound[0], 1);
-    service_audit_reset(&service, NULL);
+    forget(NULL);
     seen = walk(NULL, 99);
     assert_int_equal(seen.sum.all.jobs, 0);
     sum_finish(&seen.sum);
-    audit_worst_gone(&service.audit, limit("polls_after_end"), &worst);
+    worst = known()->worst[limit("polls_after_end")];
     assert_true(worst.figure < 0);
     audit_get_bounds(&service.audit, &bounds);
     assert_true(bounds.bound[0] < 0);
-    assert_int_equal(audit_unknown_polls(&service.audit), 0);
+    assert_int_equal(known()->unknown_polls, 0);
 }
 
 /* ---- without ---- */
@@ -559,7 +579,7 @@ static void an_audit_that_is_off_knows_nothing(void **state)
     assert_int_equal(figures("a")->early_polls, 0);
     assert_int_equal(call.mark_count, -1);
     poll_at("b", 100);
-    assert_int_equal(audit_unknown_polls(&service.audit), 0);
+    assert_int_equal(known()->unknown_polls, 0);
     seen = walk(NULL, 99);
     assert_int_equal(seen.sum.all.jobs, 0);
     sum_finish(&seen.sum);

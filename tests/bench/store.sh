@@ -146,11 +146,16 @@ measure_redis_all()
     first=$url first_pid=$pid
     start_vtsimd -s store/kind=redis -s "store/url=redis://127.0.0.1:$redis"
     second=$url second_pid=$pid
+    start_vtsimd -s store/kind=redis -s "store/url=redis://127.0.0.1:$redis" -s store/prefix=off: \
+        -s audit/enabled=off
+    unaudited=$url unaudited_pid=$pid
     start_job "$first"
+    start_job "$unaudited"
     say "GET /status with Redis, $rounds rounds ..."
     for _ in $(seq "$rounds"); do
         measure_redis
         cpu_of redis_one "$first_pid" -- measure redis_one "$first/status?job_id=$job"
+        cpu_of redis_off "$unaudited_pid" -- measure redis_off "$unaudited/status?job_id=$job"
         cpu_of redis_half "$first_pid" -- measure_half "$first/status?job_id=$job"
         cpu_of redis_two "$first_pid" "$second_pid" -- measure_both
     done
@@ -216,10 +221,13 @@ compare '  the same with durability = power' start_power start_memory
 figure "restart with $many jobs, median of $starts" '%.0f ms' "$(median "$folder/restart_ms")" 5000
 if [ -n "$redis" ]; then
     compare 'GET /status, Redis against redis-benchmark GET' redis_one redis_get 0.4
+    compare 'GET /status, Redis, audit on against off' redis_one redis_off 0.95
     compare 'GET /status, two replicas against one' redis_two redis_one
     row 'POST /start, Redis' "$(printf '%.0f/s' "$(median "$folder/redis_start")")" '' '' '' ''
     row 'processor time of vtsimd, a GET /status' "$(printf '%.1f us' "$(median "$folder/redis_one_cpu")")" \
         '' '' '' "one replica, $connections connections"
+    row '' "$(printf '%.1f us' "$(median "$folder/redis_off_cpu")")" \
+        '' '' '' "the same without the audit"
     row '' "$(printf '%.1f us' "$(median "$folder/redis_half_cpu")")" \
         '' '' '' "one replica, $((connections / 2)) connections"
     row '' "$(printf '%.1f us' "$(median "$folder/redis_two_cpu")")" \

@@ -20,14 +20,19 @@
 
 /* ---- a vtsimd ---- */
 
+const char *const *(*server_each)(void);
+
 void server_start(struct vtsimd *vtsimd, ...)
 {
     const char *args[60] = {"-s", "server/plugin_path=" VTSIM_BUILD_DIR "/tests/plugins",
                             "-s", "server/workers=1",
                             "-s", "server/behaviour=bender"};
+    const char *const *each = server_each ? server_each() : NULL;
     size_t count = 6;
     va_list more;
 
+    while (each && *each && count < 59)
+        args[count++] = *each++;
     va_start(more, vtsimd);
     while (count < 59 && (args[count] = va_arg(more, const char *)))
         count++;

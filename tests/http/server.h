@@ -17,6 +17,10 @@
  * arguments, which win: server_start(&vtsimd, "-s", "server/workers=2", NULL). */
 __attribute__((sentinel)) void server_start(struct vtsimd *vtsimd, ...);
 
+/* Where it is not NULL: arguments for each vtsimd, before those it is started with (NULL-terminated). Asked for
+ * anew each time. */
+extern const char *const *(*server_each)(void);
+
 /* Stops it: it must end with 0, and have logged nothing that a sanitizer or libevent says. */
 void server_stop(struct vtsimd *vtsimd);
 

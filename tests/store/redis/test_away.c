@@ -300,7 +300,7 @@ static void another_seed_in_its_place(void **state)
     log = log_so_far();
     snprintf(wanted, sizeof(wanted),
              " error redis: prefix \"vtsim:\" of Redis at 127.0.0.1:%d/0 belongs to vtsimds with "
-             "theirs, this one has seed 1, record format 1, layout 2, little-endian: give it a "
+             "theirs, this one has seed 1, record format 1, layout 3, little-endian: give it a "
              "prefix of "
              "its own ([store] prefix), or the same seed and version\n",
              process.port);

@@ -345,8 +345,8 @@ static void another_seed(void **state)
     a.options.seed = 2;
     assert_refused(
         "prefix \"vtsim:\" of Redis at 127.0.0.1:%d/0 belongs to vtsimds with seed 1, "
-        "record format 1, layout 2, little-endian, this one has seed 2, record format 1, "
-        "layout 2, little-endian: give it a prefix of its own ([store] prefix), or the same seed "
+        "record format 1, layout 3, little-endian, this one has seed 2, record format 1, "
+        "layout 3, little-endian: give it a prefix of its own ([store] prefix), or the same seed "
         "and version",
         process.port);
     redis_do(&process, "FLUSHALL");
