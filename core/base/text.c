@@ -4,6 +4,7 @@
 #include "text.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -163,6 +164,17 @@ void text_json(struct text *text, const char *bytes, size_t length)
     }
     text_add(text, bytes + from, at - from);
     text_add(text, "\"", 1);
+}
+
+void text_real(struct text *text, double number)
+{
+    char shortest[32];
+    int digits = 15;
+
+    do
+        snprintf(shortest, sizeof(shortest), "%.*g", digits, number);
+    while (++digits <= 17 && strtod(shortest, NULL) != number);
+    text_puts(text, shortest);
 }
 
 void text_time(struct text *text, vts_ms moment)

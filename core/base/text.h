@@ -32,6 +32,8 @@ VTS_PRINTF(2, 3) void text_printf(struct text *text, const char *format, ...);
 VTS_PRINTF(2, 0) void text_vprintf(struct text *text, const char *format, va_list args);
 /* Adds a JSON string, quotes included. Broken UTF-8 becomes U+FFFD. */
 void text_json(struct text *text, const char *bytes, size_t length);
+/* Adds the shortest decimal that strtod reads back as this number: 0.2, 1e+300, inf. */
+void text_real(struct text *text, double number);
 /* Adds a moment as RFC 3339: 2026-01-01T00:00:00.000Z. */
 void text_time(struct text *text, vts_ms moment);
 /* Reads one: 2026-01-01T00:00:00Z, with a fraction of a second and an offset (+01:00) where they are wanted.

@@ -796,6 +796,12 @@ bool options_parse(const struct vts_option *option, const char *text, void *sett
 
 /* ---- back to text ---------------------------------------------------------------------------- */
 
+static void print_lognormal(const char *median, double sigma, struct text *out)
+{
+    text_printf(out, "lognormal %s sigma ", median);
+    text_real(out, sigma);
+}
+
 static void print_delay(const struct vts_delay *delay, struct text *out)
 {
     char a[24], b[24];
@@ -809,7 +815,7 @@ static void print_delay(const struct vts_delay *delay, struct text *out)
     else if (delay->distribution == VTS_EXPONENTIAL)
         text_printf(out, "exponential %s", a);
     else if (delay->distribution == VTS_LOGNORMAL)
-        text_printf(out, "lognormal %s sigma %.17g", a, delay->sigma);
+        print_lognormal(a, delay->sigma, out);
     else
         text_puts(out, a);
     if (delay->max != VTS_TIME_END)
@@ -838,7 +844,7 @@ void options_print(const struct vts_option *option, const void *settings, struct
         text_printf(out, "%lld", (long long)*(const int64_t *)field);
         break;
     case VTS_REAL:
-        text_printf(out, "%.17g", *(const double *)field);
+        text_real(out, *(const double *)field);
         break;
     case VTS_TIME:
         text_puts(out, options_time_text(*(const vts_ms *)field, time, sizeof(time)));

@@ -369,7 +369,7 @@ static void reals(void **state)
     expect_read("rate", ".5", "0.5");
     expect_read("rate", "1.", "1");
     expect_read("rate", "1e-2", "0.01");
-    expect_read("rate", "0.1", "0.10000000000000001");
+    expect_read("rate", "0.1", "0.1");
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
         snprintf(said, sizeof(said), "\"%s\" is not a number; write one such as 0.25", none[i]);
         expect_wrong("rate", none[i], said);
@@ -390,7 +390,7 @@ static void times_and_delays_with_limits(void **state)
     expect_read("delay", "normal 10s sd 2s", "normal 10s sd 2s");
     expect_read("delay", "exponential 10s", "exponential 10s");
     expect_read("delay", "lognormal 8s sigma 0.1 max 60s",
-                "lognormal 8s sigma 0.10000000000000001 max 1m");
+                "lognormal 8s sigma 0.1 max 1m");
     expect_wrong("delay", "2m", "2m is out of range; write each time from 0 to 1m");
     expect_wrong("delay", "uniform 1s..61s", "61s is out of range; write each time from 0 to 1m");
     expect_wrong("delay", "1s max 2h", "2h is out of range; write each time from 0 to 1m");

@@ -4,6 +4,7 @@
  * percent-encoding, near words. */
 #include "base/text.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -182,6 +183,30 @@ static void moments(void **state)
     expect_moment(-1000, "1969-12-31T23:59:59.000Z");
 }
 
+/* ---- numbers --------------------------------------------------------------------------------- */
+
+static void expect_real(double number, const char *expected)
+{
+    struct text text = TEXT_INIT;
+
+    text_real(&text, number);
+    assert_string_equal(text.bytes, expected);
+    assert_true(strtod(text.bytes, NULL) == number);
+    text_finish(&text);
+}
+
+static void numbers_are_as_short_as_can_be(void **state)
+{
+    (void)state;
+    expect_real(0, "0");
+    expect_real(0.2, "0.2");
+    expect_real(-1.5, "-1.5");
+    expect_real(1e300, "1e+300");
+    expect_real(0.1 + 0.2, "0.30000000000000004");
+    expect_real(1.0 / 3, "0.3333333333333333");
+    expect_real(HUGE_VAL, "inf");
+}
+
 /* ---- percent-encoding ------------------------------------------------------------------------ */
 
 static void expect_decoded(const char *text, bool plus, const char *bytes, size_t length)
@@ -247,6 +272,7 @@ int main(void)
         cmocka_unit_test(broken_utf8),
         cmocka_unit_test(json_strings),
         cmocka_unit_test(moments),
+        cmocka_unit_test(numbers_are_as_short_as_can_be),
         cmocka_unit_test(percent_encoding),
         cmocka_unit_test(near_words),
     };
