@@ -256,7 +256,8 @@ static int read_arguments(struct arguments *arguments, int argc, char **argv)
     if (arguments->describe && !arguments->describe_plugin && optind < argc)
         arguments->describe_plugin = argv[optind++];
     if (optind < argc) {
-        fprintf(stderr, "vtsimd: what is \"%s\"?\n", argv[optind]);
+        fprintf(stderr, "vtsimd: what is \"%s\"? a configuration is read with -c FILE\n",
+                argv[optind]);
         return usage();
     }
     if (!check_together(arguments))

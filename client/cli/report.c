@@ -183,13 +183,29 @@ static void print_json(const struct vts_client_error *error, const char *id, con
     output_json_error(id, job ? vts_client_status_name(job->status) : NULL, &failure);
 }
 
+void report_line(const struct arguments *arguments, const char *id, const char *text)
+{
+    char quoted[300];
+
+    snprintf(quoted, sizeof(quoted), "\"%s\"", id ? id : "");
+    if (id && arguments->id_count > 1 && !strstr(text, quoted))
+        output_error("job %s: %s", quoted, text);
+    else
+        output_error("%s", text);
+}
+
 /* The server's own words, where they are more than the one line that the library makes of them: a script's
  * error shows the place below its line. */
-static bool print_said(const struct vts_client_error *error, const char *said)
+static bool print_said(const struct vts_client_error *error, const struct arguments *arguments,
+                       const char *id, const char *said)
 {
+    char text[64];
+
     if (!said || strstr(error->message, said))
         return false;
-    output_error("the server refused with status %d, and says:", error->http_status);
+    snprintf(text, sizeof(text),
+             "the server refused with status %d, and says:", error->http_status);
+    report_line(arguments, id, text);
     output_error_lines(said);
     return true;
 }
@@ -197,13 +213,16 @@ static bool print_said(const struct vts_client_error *error, const char *said)
 int report_error(const struct vts_client_error *error, const struct arguments *arguments,
                  const char *id, const struct vts_client_result *result)
 {
-    char text[sizeof(error->message) + 64];
+    char text[sizeof(error->message) + 64], line[sizeof(text) + HINT_MAX];
     struct hint hint;
 
     word(error, arguments, text, sizeof(text));
     find_hint(&hint, error, arguments, id);
-    if (error->code != VTS_CLIENT_ERR_REFUSED || !print_said(error, result ? result->said : NULL))
-        output_error("%s%s", text, hint.text);
+    snprintf(line, sizeof(line), "%s%s", text, hint.text);
+    if (error->code != VTS_CLIENT_ERR_REFUSED ||
+        !print_said(error, arguments, id, result ? result->said : NULL))
+        /* what is wrong with an id names it, as it can be shown */
+        report_line(arguments, error->code == VTS_CLIENT_ERR_INVALID ? NULL : id, line);
     if (error->code == VTS_CLIENT_ERR_INVALID)
         return EXIT_USAGE;
     if (arguments->json && id)

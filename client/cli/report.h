@@ -11,6 +11,10 @@
  * connection that broke. */
 bool report_never_connected(const struct vts_client_error *error);
 
+/* A line on standard error about a job; where the command follows several, it says which, if the text does
+ * not. `id` NULL: it is about none. */
+void report_line(const struct arguments *arguments, const char *id, const char *text);
+
 /* Prints the error and returns the exit status for it. `id` is the job that it is about, NULL: none;
  * `result` what was last seen of it, NULL: nothing. */
 int report_error(const struct vts_client_error *error, const struct arguments *arguments,

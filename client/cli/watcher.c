@@ -46,8 +46,12 @@ static void describe(const struct vts_client_trace *trace, char *text, size_t ro
 
 void watcher_tell(const struct watcher *watcher, int64_t next_ms)
 {
-    if (!watcher->silent)
-        output_error("%s; trying again in %.1f s", watcher->trouble, seconds(next_ms));
+    char text[sizeof(watcher->trouble) + 64];
+
+    if (watcher->silent)
+        return;
+    snprintf(text, sizeof(text), "%s; trying again in %.1f s", watcher->trouble, seconds(next_ms));
+    report_line(watcher->arguments, watcher->id, text);
 }
 
 void watcher_trace(struct vts_client_operation *operation, const struct vts_client_trace *trace,

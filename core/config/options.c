@@ -233,6 +233,16 @@ static void show_line(const char *value, uint32_t line, uint32_t column, struct 
         problems_show(problems, value, strcspn(value, "\n"), column);
 }
 
+/* Whoever comes from JSON or TOML writes quotes, which are a part of the value here. */
+static const char *quotes_hint(const struct ini_entry *entry)
+{
+    size_t length = entry ? strlen(entry->value) : 0;
+    bool quoted = length > 1 && (*entry->value == '"' || *entry->value == '\'') &&
+                  entry->value[length - 1] == *entry->value;
+
+    return quoted ? "; values are written without quotes" : "";
+}
+
 void options_report(const struct ini_section *section, const char *name,
                     const struct vts_error *error, struct problems *problems)
 {
@@ -255,7 +265,7 @@ void options_report(const struct ini_section *section, const char *name,
     else if (entry && error->column && line <= entry->lines)
         snprintf(where + used, sizeof(where) - used, ":%u",
                  (unsigned int)(entry->places[line - 1].column + error->column - 1));
-    problems_add(problems, where, name, key, "%s%s", error->message, place);
+    problems_add(problems, where, name, key, "%s%s%s", error->message, quotes_hint(entry), place);
     if (entry && error->column)
         show_line(entry->value, own_line, error->column, problems);
 }

@@ -256,7 +256,7 @@ static bool read_state(struct exchange *exchange, int *state)
 
 void jobs_list(struct exchange *exchange)
 {
-    static const char *const known[] = {"state", "limit", "after", NULL};
+    static const char *const known[] = {"state", "limit", "after", "id", NULL};
     struct service_list list = {.port = exchange->worker->port,
                                 .row = list_row,
                                 .done = list_done,

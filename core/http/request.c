@@ -151,6 +151,22 @@ bool request_limit(struct exchange *exchange, size_t fallback, size_t most, size
     return true;
 }
 
+/* Tells which parameters there are, since nobody looks them up for a misspelt one. */
+static void refuse_parameter(struct exchange *exchange, struct bytes key, const char *const *names)
+{
+    struct text right = TEXT_INIT;
+    size_t i;
+
+    for (i = 0; names[i]; i++)
+        text_printf(&right, "%s%s", i == 0 ? "" : !names[i + 1] ? " and " : ", ", names[i]);
+    exchange_error(exchange, 400, "unknown parameter \"%.*s\": this path takes %s",
+                   (int)(key.length < 64 ? key.length : 64), key.at,
+                   right.failed        ? "others"
+                   : right.length == 0 ? "none"
+                                       : right.bytes);
+    text_finish(&right);
+}
+
 bool request_parameters_known(struct exchange *exchange, const char *const *names)
 {
     const char *at = exchange->query;
@@ -161,8 +177,7 @@ bool request_parameters_known(struct exchange *exchange, const char *const *name
         for (name = names; *name && !is_named(key, *name); name++)
             ;
         if (!*name) {
-            exchange_error(exchange, 400, "unknown parameter \"%.*s\"",
-                           (int)(key.length < 64 ? key.length : 64), key.at);
+            refuse_parameter(exchange, key, names);
             return false;
         }
     }

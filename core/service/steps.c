@@ -117,9 +117,11 @@ static void forget_silent(struct pace *pace)
 
     pthread_mutex_lock(&pace->lock);
     while ((who = TAILQ_FIRST(&pace->awake)) && who->heard_us <= until) {
-        log_line(VTS_WARNING, "clock",
-                 "participant %s was not heard of for %lld ms: it does not hold the clock any more",
-                 who->name, (long long)pace->settings.silent_ms);
+        log_line(
+            VTS_WARNING, "clock",
+            "participant %s was awake and not heard of for %lld ms: it does not hold the clock any "
+            "more; what is done leaves by DELETE /_sim/clock/participants/NAME",
+            who->name, (long long)pace->settings.silent_ms);
         pace_remove(pace, who, PACE_REMOVED);
     }
     pthread_mutex_unlock(&pace->lock);

@@ -143,9 +143,11 @@ static void wrong_arguments(void **state)
     RUN(&result, "--check=yes");
     assert_ended(&result, 2, "", VTSIMD ": option '--check' doesn't allow an argument\n" USAGE);
     RUN(&result, "extra");
-    assert_ended(&result, 2, "", "vtsimd: what is \"extra\"?\n" USAGE);
+    assert_ended(&result, 2, "",
+                 "vtsimd: what is \"extra\"? a configuration is read with -c FILE\n" USAGE);
     RUN(&result, "--check", "serve");
-    assert_ended(&result, 2, "", "vtsimd: what is \"serve\"?\n" USAGE);
+    assert_ended(&result, 2, "",
+                 "vtsimd: what is \"serve\"? a configuration is read with -c FILE\n" USAGE);
 }
 
 /* ---- --check ---- */

@@ -441,6 +441,37 @@ static void several_jobs_are_followed_at_once(void **state)
                 "vtsim: the job id \"a\\x0Ab\" is not UTF-8 or has a control character (byte 2)\n");
 }
 
+/* Of one job nobody has to be told which it is: a_start_chooses_the_behaviour. */
+static void of_several_jobs_trouble_says_whose_it_is(void **state)
+{
+    static const char refused[] = "the server refused POST /jobs with status 503: the behaviour "
+                                  "\"scripted_sequence\" refuses to start this job\n";
+    static const char again[] = "the server failed with status 503: the behaviour "
+                                "\"scripted_sequence\" answers 503; trying again in ";
+    struct run_result result;
+    char line[512];
+
+    (void)state;
+    run_command(WORDS(VTSIM, "run", "whose-1", "whose-2", "--behaviour", "scripted_sequence",
+                      "--option", "script=start: http 503\ncompleted"),
+                &result);
+    assert_int_equal(result.status, 4);
+    for (int i = 1; i <= 2; i++) {
+        snprintf(line, sizeof(line), "vtsim: job \"whose-%d\": %s", i, refused);
+        if (!strstr(result.err, line))
+            fail_msg("%s is missing in: %s", line, result.err);
+    }
+    run_result_finish(&result);
+    run_command(WORDS(VTSIM, "run", "whose-3", "whose-4", "-i", "2ms", "--behaviour",
+                      "scripted_sequence", "--option", "script=http 503, completed"),
+                &result);
+    assert_int_equal(result.status, 0);
+    snprintf(line, sizeof(line), "vtsim: job \"whose-3\": %s", again);
+    if (!strstr(result.err, line))
+        fail_msg("%s is missing in: %s", line, result.err);
+    run_result_finish(&result);
+}
+
 static void a_trace_says_what_happens_and_why(void **state)
 {
     static const struct scripted_step steps[] = {
@@ -1111,6 +1142,7 @@ int main(void)
         cmocka_unit_test(a_wrong_behaviour_or_option_is_explained),
         cmocka_unit_test(another_server_is_not_trusted_with_options),
         cmocka_unit_test(several_jobs_are_followed_at_once),
+        cmocka_unit_test(of_several_jobs_trouble_says_whose_it_is),
         cmocka_unit_test(a_trace_says_what_happens_and_why),
         cmocka_unit_test(ctrl_c_says_how_to_go_on),
         cmocka_unit_test(a_timeout_may_cancel),

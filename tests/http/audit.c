@@ -598,7 +598,7 @@ static void what_else_is_refused(void **state)
     ask(*state, "POST", "/_sim/audit", "{}", 405, NULL);
     ask(*state, "GET", "/_sim/audit?jobs=a", NULL, 400, NULL);
     ask(*state, "GET", "/jobs/a/audit?x=1", NULL, 400,
-        "{\"error\": \"unknown parameter \\\"x\\\"\"}");
+        "{\"error\": \"unknown parameter \\\"x\\\": this path takes none\"}");
     /* of none it would be a pass */
     ask(*state, "GET", "/_sim/audit/verdict?job=", NULL, 400,
         "{\"error\": \"job is empty: give a pattern of ids, such as film_*\"}");

@@ -191,7 +191,7 @@ static void ids_that_cannot_be_asked_for(void **state)
          "state goes with a listing, id with the jobs that are named: ask for one"},
         {"/jobs?id=no&after=no",
          "after goes with a listing, id with the jobs that are named: ask for one"},
-        {"/jobs?id=no&ids=no", "unknown parameter \\\"ids\\\""}};
+        {"/jobs?id=no&ids=no", "unknown parameter \\\"ids\\\": this path takes id"}};
     char answer[512], target[1024];
 
     start_job(*state, "no", NULL);

@@ -415,8 +415,9 @@ static void it_is_asked_as_its_neighbours_are(void **state)
                    "{\"error\": \"after is none of what `next` says: 16 hexadecimal digits\"}");
     assert_refused("GET", "/_sim/behaviours?limit=1001", bearer, 400,
                    "{\"error\": \"limit must be a whole number from 1 to 1000\"}");
-    assert_refused("GET", "/_sim/behaviours?name=x", bearer, 400,
-                   "{\"error\": \"unknown parameter \\\"name\\\"\"}");
+    assert_refused(
+        "GET", "/_sim/behaviours?name=x", bearer, 400,
+        "{\"error\": \"unknown parameter \\\"name\\\": this path takes limit and after\"}");
     http_connect(&connection, vtsimd.port);
     connection.head = true;
     assert_true(http_puts(&connection, "HEAD /_sim/behaviours HTTP/1.1\r\nHost: localhost\r\n"

@@ -309,7 +309,7 @@ static void what_no_clock_does(void **state)
         ask(*state, "POST", "/_sim/clock", wrong[i].body, 400, answer);
     }
     ask(*state, "GET", "/_sim/clock?x=1", NULL, 400,
-        "{\"error\": \"unknown parameter \\\"x\\\"\"}");
+        "{\"error\": \"unknown parameter \\\"x\\\": this path takes none\"}");
     move(*state, "{\"advance\": \"0\"}", "2026-01-01T00:00:00.000Z");
 }
 

@@ -267,9 +267,11 @@ static void queries(void **state)
         {"/jobs?limit=1%00", 400, "limit must be a whole number from 1 to 1000"},
         {"/jobs?limit=0x10", 400, "limit must be a whole number from 1 to 1000"},
         {"/jobs?limit=99999999999999999999999", 400, "limit must be a whole number from 1 to 1000"},
-        {"/jobs?limt=1", 400, "unknown parameter \\\"limt\\\""},
-        {"/jobs?=1", 400, "unknown parameter \\\"\\\""},
-        {"/jobs?a%zz=1", 400, "unknown parameter \\\"a%zz\\\""}};
+        {"/jobs?limt=1", 400,
+         "unknown parameter \\\"limt\\\": this path takes state, limit, after and id"},
+        {"/jobs?=1", 400, "unknown parameter \\\"\\\": this path takes state, limit, after and id"},
+        {"/jobs?a%zz=1", 400,
+         "unknown parameter \\\"a%zz\\\": this path takes state, limit, after and id"}};
 
     get_each(*state, wrong, COUNT(wrong));
 }

@@ -591,7 +591,8 @@ static void steps_that_are_none(void **state)
     refused("pending for 5s, Completed", 2, 26, "\"Completed\" is not a step; " STEPS);
     refused("pending for 5s\n   progress 40%\n   compleated", 4, 4,
             "\"compleated\" is not a step; " STEPS);
-    refused("\"completed\"", 2, 10, "\"completed\" is not a step; " STEPS);
+    refused("\"completed\"", 2, 10,
+            "\"completed\" is not a step; " STEPS "; values are written without quotes");
     refused("{ pending }", 2, 10, "\"{\" is not a step; " STEPS);
     refused("f\xC3\xBCr", 2, 10, "\"f\xC3\xBCr\" is not a step; " STEPS);
     refused("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xC3\xBCzzzzzz", 2, 10,

@@ -651,6 +651,33 @@ static void errors_of_plugins(void **state)
     ini_finish(&ini);
 }
 
+/* Quotes are told of where a value is wrong, and where they go round all of it. */
+static void a_quoted_value_is_told_of(void **state)
+{
+    static const char text[] = "[b q]\na = \"5s\"\nb = '5s'\nc = \"5s\" and \"6s\n"
+                               "d = \"\ne = \"5s'\nf = x \"5s\"\n";
+    static const char *const keys[] = {"a", "b", "c", "d", "e", "f"};
+    struct problems problems = PROBLEMS_INIT;
+    struct vts_error error;
+    struct ini ini;
+
+    (void)state;
+    assert_true(ini_read(&ini, "a.ini", text, sizeof(text) - 1, &problems));
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        vts_error_at(&error, keys[i], 0, 0, "no");
+        options_report(ini.sections[0], "b q", &error, &problems);
+    }
+    assert_string_equal(problems.lines.bytes,
+                        "a.ini:2: [b q] a: no; values are written without quotes\n"
+                        "a.ini:3: [b q] b: no; values are written without quotes\n"
+                        "a.ini:4: [b q] c: no\n"
+                        "a.ini:5: [b q] d: no\n"
+                        "a.ini:6: [b q] e: no\n"
+                        "a.ini:7: [b q] f: no\n");
+    problems_finish(&problems);
+    ini_finish(&ini);
+}
+
 /* ---- paths ----------------------------------------------------------------------------------- */
 
 /* Reads `path` from a section of a file `file`, or from the command line. */
@@ -943,6 +970,7 @@ int main(void)
         cmocka_unit_test(keys_that_somebody_else_reads),
         cmocka_unit_test(required_keys),
         cmocka_unit_test(errors_of_plugins),
+        cmocka_unit_test(a_quoted_value_is_told_of),
         cmocka_unit_test(paths_are_relative_to_the_file),
         cmocka_unit_test(good_tables),
         cmocka_unit_test(bad_keys),
