@@ -105,7 +105,7 @@ static void note_worst(struct audit_worst worst[AUDIT_LIMITS], const struct reco
     size_t i;
 
     for (i = 0; i < AUDIT_LIMITS; i++) {
-        figure = audit_limits[i].over_all ? -1 : audit_limits[i].figure(figures);
+        figure = audit_limits[i].figure ? audit_limits[i].figure(figures) : -1;
         if (!is_worse(&audit_limits[i], figure, worst[i].figure))
             continue;
         worst[i].figure = figure;

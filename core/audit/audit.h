@@ -219,15 +219,20 @@ void sum_finish(struct audit_sum *sum);
 
 enum audit_unit { AUDIT_COUNT, AUDIT_SECONDS, AUDIT_FACTOR };
 
+/* Of all jobs that a verdict is asked of. */
+struct audit_totals {
+    uint64_t jobs, ended, unknown_polls;
+};
+
 struct audit_limit {
     const char *name; /* as a test gives it; of "intervals.min" the first word is an object */
     enum audit_unit unit;
-    bool least;    /* the figure must be no less; else no more */
-    bool over_all; /* of no job */
-    double (*figure)(const struct audit_figures *figures);
+    bool least; /* the figure must be no less; else no more */
+    double (*figure)(const struct audit_figures *figures); /* of each job, or NULL and */
+    double (*total)(const struct audit_totals *totals);    /* of all of them */
 };
 
-#define AUDIT_LIMITS 18
+#define AUDIT_LIMITS 20
 
 extern const struct audit_limit audit_limits[AUDIT_LIMITS + 1]; /* ends with a NULL name */
 
@@ -240,6 +245,9 @@ void bounds_clear(struct audit_bounds *bounds);
 bool bounds_exceeded(size_t limit, double figure, double bound);
 bool bounds_broken(const struct audit_bounds *bounds, size_t limit,
                    const struct audit_figures *figures);
+/* And the one for this limit of all. */
+bool bounds_missed(const struct audit_bounds *bounds, size_t limit,
+                   const struct audit_totals *totals);
 
 /* ---- jobs that are gone, and no job's (audit.c) ---- */
 

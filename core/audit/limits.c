@@ -22,26 +22,35 @@ FIGURE(interval_max, interval_max)
 FIGURE(growth, growth)
 FIGURE(jitter, jitter)
 
+#define TOTAL(name)                                                                                \
+    static double name(const struct audit_totals *totals) { return (double)totals->name; }
+
+TOTAL(jobs)
+TOTAL(ended)
+TOTAL(unknown_polls)
+
 const struct audit_limit audit_limits[AUDIT_LIMITS + 1] = {
-    {"polls", AUDIT_COUNT, false, false, polls},
-    {"polls_per_job", AUDIT_COUNT, false, false, polls},
-    {"early_polls", AUDIT_COUNT, false, false, early_polls},
-    {"early_starts", AUDIT_COUNT, false, false, early_starts},
-    {"polls_after_end", AUDIT_COUNT, false, false, polls_after_end},
-    {"useless_polls", AUDIT_COUNT, false, false, useless_polls},
-    {"duplicate_starts", AUDIT_COUNT, false, false, duplicate_starts},
-    {"connections", AUDIT_COUNT, false, false, connections},
-    {"unseen", AUDIT_COUNT, false, false, unseen},
-    {"abandoned", AUDIT_COUNT, false, false, abandoned},
-    {"unknown_polls", AUDIT_COUNT, false, true, NULL},
-    {"detection_delay", AUDIT_SECONDS, false, false, detection_delay},
-    {"intervals.min", AUDIT_SECONDS, true, false, interval_min},
-    {"intervals.median", AUDIT_SECONDS, true, false, interval_median},
-    {"intervals.max", AUDIT_SECONDS, false, false, interval_max},
-    {"growth", AUDIT_FACTOR, true, false, growth},
-    {"jitter", AUDIT_FACTOR, true, false, jitter},
-    {"cost", AUDIT_FACTOR, false, false, figures_cost},
-    {NULL, AUDIT_COUNT, false, false, NULL},
+    {"polls", AUDIT_COUNT, false, polls, NULL},
+    {"polls_per_job", AUDIT_COUNT, false, polls, NULL},
+    {"early_polls", AUDIT_COUNT, false, early_polls, NULL},
+    {"early_starts", AUDIT_COUNT, false, early_starts, NULL},
+    {"polls_after_end", AUDIT_COUNT, false, polls_after_end, NULL},
+    {"useless_polls", AUDIT_COUNT, false, useless_polls, NULL},
+    {"duplicate_starts", AUDIT_COUNT, false, duplicate_starts, NULL},
+    {"connections", AUDIT_COUNT, false, connections, NULL},
+    {"unseen", AUDIT_COUNT, false, unseen, NULL},
+    {"abandoned", AUDIT_COUNT, false, abandoned, NULL},
+    {"unknown_polls", AUDIT_COUNT, false, NULL, unknown_polls},
+    {"detection_delay", AUDIT_SECONDS, false, detection_delay, NULL},
+    {"intervals.min", AUDIT_SECONDS, true, interval_min, NULL},
+    {"intervals.median", AUDIT_SECONDS, true, interval_median, NULL},
+    {"intervals.max", AUDIT_SECONDS, false, interval_max, NULL},
+    {"growth", AUDIT_FACTOR, true, growth, NULL},
+    {"jitter", AUDIT_FACTOR, true, jitter, NULL},
+    {"cost", AUDIT_FACTOR, false, figures_cost, NULL},
+    {"jobs", AUDIT_COUNT, true, NULL, jobs},
+    {"ended", AUDIT_COUNT, true, NULL, ended},
+    {NULL, AUDIT_COUNT, false, NULL, NULL},
 };
 
 void bounds_clear(struct audit_bounds *bounds)
@@ -67,6 +76,13 @@ bool bounds_exceeded(size_t limit, double figure, double bound)
 bool bounds_broken(const struct audit_bounds *bounds, size_t limit,
                    const struct audit_figures *figures)
 {
-    return !audit_limits[limit].over_all && bounds->bound[limit] >= 0 &&
+    return audit_limits[limit].figure && bounds->bound[limit] >= 0 &&
            bounds_exceeded(limit, audit_limits[limit].figure(figures), bounds->bound[limit]);
+}
+
+bool bounds_missed(const struct audit_bounds *bounds, size_t limit,
+                   const struct audit_totals *totals)
+{
+    return audit_limits[limit].total &&
+           bounds_exceeded(limit, audit_limits[limit].total(totals), bounds->bound[limit]);
 }

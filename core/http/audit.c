@@ -174,6 +174,7 @@ struct tour {
     bool summing, more;
     char last[RECORD_ID_MAX + 1];
     /* GET /_sim/audit/verdict */
+    struct audit_totals totals;
     size_t reasons, left_out;
     struct text told; /* the reasons */
 };
@@ -346,6 +347,8 @@ static bool judge_row(struct service_audit_walk *walk, const struct record *reco
     struct tour *tour = (struct tour *)walk;
     size_t limit;
 
+    tour->totals.jobs++;
+    tour->totals.ended += figures->ended;
     for (limit = 0; limit < AUDIT_LIMITS; limit++)
         if (bounds_broken(&walk->known.bounds, limit, figures))
             add_reason(tour, limit, record->id, audit_limits[limit].figure(figures));
@@ -356,21 +359,27 @@ static bool judge_row(struct service_audit_walk *walk, const struct record *reco
 static void judge_gone(struct tour *tour)
 {
     const struct audit_known *known = &tour->walk.known;
-    double unknown = (double)known->unknown_polls;
     const struct audit_worst *worst;
     size_t limit;
 
+    tour->totals.jobs += known->gone.jobs;
+    tour->totals.ended += known->gone.ended;
+    tour->totals.unknown_polls = known->unknown_polls;
     for (limit = 0; limit < AUDIT_LIMITS; limit++) {
-        double bound = tour->walk.known.bounds.bound[limit];
-
-        if (bound < 0)
-            continue;
-        if (audit_limits[limit].over_all && unknown > bound)
-            add_reason(tour, limit, NULL, unknown);
         worst = &known->worst[limit];
-        if (!audit_limits[limit].over_all && bounds_exceeded(limit, worst->figure, bound))
+        if (audit_limits[limit].figure &&
+            bounds_exceeded(limit, worst->figure, known->bounds.bound[limit]))
             add_reason(tour, limit, worst->id, worst->figure);
     }
+}
+
+static void judge_totals(struct tour *tour)
+{
+    size_t limit;
+
+    for (limit = 0; limit < AUDIT_LIMITS; limit++)
+        if (bounds_missed(&tour->walk.known.bounds, limit, &tour->totals))
+            add_reason(tour, limit, NULL, audit_limits[limit].total(&tour->totals));
 }
 
 static void write_verdict(struct exchange *exchange)
@@ -380,6 +389,8 @@ static void write_verdict(struct exchange *exchange)
 
     if (tour->walk.store.err == VTS_OK && all_jobs(tour))
         judge_gone(tour);
+    if (tour->walk.store.err == VTS_OK)
+        judge_totals(tour);
     if (!walk_good(exchange))
         return;
     text_printf(body, "{\"verdict\": \"%s\", \"reasons\": [", tour->reasons > 0 ? "fail" : "pass");

@@ -271,6 +271,26 @@ static void limits_hold_at_their_bound(void **state)
         assert_false(bounds_broken(&bounds, i, &figures));
 }
 
+static void limits_of_all_hold_at_their_bound(void **state)
+{
+    struct audit_totals totals = {.jobs = 2, .ended = 1, .unknown_polls = 3};
+    struct audit_bounds bounds;
+
+    (void)state;
+    bounds_clear(&bounds);
+    for (size_t i = 0; i < AUDIT_LIMITS; i++)
+        assert_false(bounds_missed(&bounds, i, &totals));
+    bounds.bound[limit("jobs")] = 2;
+    bounds.bound[limit("ended")] = 1;
+    bounds.bound[limit("unknown_polls")] = 3;
+    for (size_t i = 0; i < AUDIT_LIMITS; i++)
+        assert_false(bounds_missed(&bounds, i, &totals));
+    totals = (struct audit_totals){.jobs = 1, .ended = 0, .unknown_polls = 4};
+    assert_true(bounds_missed(&bounds, limit("jobs"), &totals));
+    assert_true(bounds_missed(&bounds, limit("ended"), &totals));
+    assert_true(bounds_missed(&bounds, limit("unknown_polls"), &totals));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -286,6 +306,7 @@ int main(void)
         cmocka_unit_test(intervals_come_from_the_poll_times),
         cmocka_unit_test(a_sum_adds_counts_and_keeps_the_worst),
         cmocka_unit_test(limits_hold_at_their_bound),
+        cmocka_unit_test(limits_of_all_hold_at_their_bound),
     };
 
     return cmocka_run_group_tests_name("audit_figures", tests, NULL, NULL);

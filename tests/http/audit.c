@@ -221,6 +221,30 @@ static void bad_clients_fail_for_the_right_reason(void **state)
     server_stop(&vtsimd);
 }
 
+/* A pass that nobody earned is none. */
+static void jobs_that_there_must_be(void **state)
+{
+    struct vtsimd vtsimd;
+
+    (void)state;
+    server_start(&vtsimd, NULL);
+    expect(&vtsimd, "{\"jobs\": 2, \"ended\": 1}");
+    verdict(&vtsimd, "{\"verdict\": \"fail\", \"reasons\": [{\"limit\": \"jobs\", \"job\": null, "
+                     "\"figure\": 0, \"bound\": 2}, {\"limit\": \"ended\", \"job\": null, "
+                     "\"figure\": 0, \"bound\": 1}]}");
+    start_job(&vtsimd, "there-1", NULL);
+    start_job(&vtsimd, "there-2", "{\"after\": 1}");
+    wait_for_end(&vtsimd, "there-2");
+    verdict(&vtsimd, PASS);
+    ask(&vtsimd, "GET", "/_sim/audit/verdict?job=theer-*", NULL, 200,
+        "{\"verdict\": \"fail\", \"reasons\": [{\"limit\": \"jobs\", \"job\": null, \"figure\": 0, "
+        "\"bound\": 2}, {\"limit\": \"ended\", \"job\": null, \"figure\": 0, \"bound\": 1}]}");
+    ask(&vtsimd, "GET", "/_sim/audit/verdict?job=there-1", NULL, 200,
+        "{\"verdict\": \"fail\", \"reasons\": [{\"limit\": \"jobs\", \"job\": null, \"figure\": 1, "
+        "\"bound\": 2}, {\"limit\": \"ended\", \"job\": null, \"figure\": 0, \"bound\": 1}]}");
+    server_stop(&vtsimd);
+}
+
 static void a_start_whose_answer_was_lost_may_be_repeated(void **state)
 {
     struct http_connection connection;
@@ -551,7 +575,7 @@ static void limits_that_are_none_are_refused(void **state)
          "unknown limit \\\"zebra\\\": there are polls, polls_per_job, early_polls, early_starts, "
          "polls_after_end, useless_polls, duplicate_starts, connections, unseen, abandoned, "
          "unknown_polls, detection_delay, intervals.min, intervals.median, intervals.max, growth, "
-         "jitter, cost"},
+         "jitter, cost, jobs, ended"},
         {"{\"early_polls\": \"0\"}", "early_polls is \\\"0\\\"; write a whole number, 0 or more"},
         {"{\"early_polls\": 0.5}", "early_polls is 0.5; write a whole number, 0 or more"},
         {"{\"early_polls\": -1}", "early_polls is -1; write a whole number, 0 or more"},
@@ -631,6 +655,7 @@ int audit_run(const char *name)
         cmocka_unit_test(poll_times_bear_their_faults),
         cmocka_unit_test(a_good_client_passes),
         cmocka_unit_test(bad_clients_fail_for_the_right_reason),
+        cmocka_unit_test(jobs_that_there_must_be),
         cmocka_unit_test(a_start_whose_answer_was_lost_may_be_repeated),
         cmocka_unit_test(a_client_that_leaves_has_not_seen_the_end),
         cmocka_unit_test(a_late_answer_that_arrives_is_seen),
