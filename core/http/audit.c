@@ -497,7 +497,8 @@ static bool take_limit(struct exchange *exchange, const char *name, struct json_
     if (read_bound(limit, value, &bounds->bound[limit - audit_limits]))
         return true;
     exchange_error(exchange, 400, "%s is %.64s; write %s", name,
-                   json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN),
+                   json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN |
+                                                             JSON_C_TO_STRING_NOSLASHESCAPE),
                    right[limit->unit]);
     return false;
 }

@@ -404,7 +404,8 @@ bool request_input(struct exchange *exchange)
         return true;
     if (!request_numbers_fit(exchange))
         return false;
-    bytes = json_object_to_json_string_length(input, JSON_C_TO_STRING_PLAIN, &length);
+    bytes = json_object_to_json_string_length(
+        input, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
     text_reset(&exchange->input);
     if (bytes)
         text_add(&exchange->input, bytes, length);

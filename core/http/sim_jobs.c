@@ -70,7 +70,8 @@ static bool take_result(struct exchange *exchange, struct finishing *finishing)
     }
     if (!request_numbers_fit(exchange))
         return false;
-    bytes = json_object_to_json_string_length(result, JSON_C_TO_STRING_PLAIN, &length);
+    bytes = json_object_to_json_string_length(
+        result, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
     if (bytes)
         text_add(&finishing->result, bytes, length);
     if (!bytes || finishing->result.failed) {

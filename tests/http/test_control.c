@@ -241,11 +241,11 @@ static void a_job_is_ended_by_hand(void **state)
     start_job(*state, "b c", "{}");
     ask(*state, "POST", "/_sim/clock", "{\"advance\": \"5s\"}", 200, NULL);
     ask(*state, "POST", "/_sim/jobs/a/finish",
-        "{\"state\": \"completed\", \"result\": {\"frames\": 7}}", 200,
+        "{\"state\": \"completed\", \"result\": {\"at\": \"https://x/y\", \"frames\": 7}}", 200,
         "{\"id\": \"a\", \"state\": \"completed\", \"status\": \"completed\", \"progress\": 1, "
         "\"behaviour\": \"bender\", \"created_at\": \"2026-01-01T00:00:00.000Z\", \"started_at\": "
         "\"2026-01-01T00:00:00.000Z\", \"ended_at\": \"2026-01-01T00:00:05.000Z\", \"polls\": 0, "
-        "\"result\": {\"frames\":7}, \"error\": null}");
+        "\"result\": {\"at\":\"https://x/y\",\"frames\":7}, \"error\": null}");
     ask(*state, "POST", "/_sim/jobs/b%20c/finish",
         "{\"state\": \"failed\", \"error\": {\"code\": \"gpu\", \"message\": \"lost\"}}", 200,
         "{\"id\": \"b c\", \"state\": \"failed\", \"status\": \"error\", \"progress\": 0, "
