@@ -49,12 +49,12 @@ static struct json_object *body_of(const char *word, const char *argument)
 {
     struct json_object *body = json_object_new_object(), *value;
 
-    if (strcmp(word, "rate") == 0)
-        value = rate_of(argument);
-    else if (argument)
-        value = json_object_new_string(argument);
-    else
+    if (!argument)
         value = json_object_new_boolean(strcmp(word, "thaw") != 0);
+    else if (strcmp(word, "rate") == 0)
+        value = rate_of(argument);
+    else
+        value = json_object_new_string(argument);
     if (body && value) {
         json_object_object_add(body, strcmp(word, "thaw") == 0 ? "freeze" : word, value);
         return body;

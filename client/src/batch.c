@@ -142,10 +142,10 @@ static struct batch *create(struct vts_client *client, size_t count)
 static void join(struct batch *batch, size_t place, struct vts_client_operation *operation)
 {
     pump_remove(operation);
-    free(operation->said);
+    free(operation->said); /* NOLINT(clang-analyzer-core.NullDereference): gather gave it */
     operation->said = NULL;
     batch->members[place] = operation;
-    operation->batch = batch; /* NOLINT(clang-analyzer-core.NullDereference): gather gave it */
+    operation->batch = batch;
     operation->batch_place = place;
     operation->question = PROTOCOL_BATCH;
     operation->asked_ms = operation_now_ms(operation);

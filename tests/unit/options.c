@@ -389,8 +389,7 @@ static void times_and_delays_with_limits(void **state)
     expect_read("delay", "uniform 5s..15s max 60s", "uniform 5s..15s max 1m");
     expect_read("delay", "normal 10s sd 2s", "normal 10s sd 2s");
     expect_read("delay", "exponential 10s", "exponential 10s");
-    expect_read("delay", "lognormal 8s sigma 0.1 max 60s",
-                "lognormal 8s sigma 0.1 max 1m");
+    expect_read("delay", "lognormal 8s sigma 0.1 max 60s", "lognormal 8s sigma 0.1 max 1m");
     expect_wrong("delay", "2m", "2m is out of range; write each time from 0 to 1m");
     expect_wrong("delay", "uniform 1s..61s", "61s is out of range; write each time from 0 to 1m");
     expect_wrong("delay", "1s max 2h", "2h is out of range; write each time from 0 to 1m");
