@@ -108,6 +108,7 @@ static bool grow(void *array, size_t count, size_t size)
         return true;
     /* The pointer is of any type: its bytes are copied, not read as another type's. */
     memcpy(&items, array, sizeof(items));
+    /* cppcheck-suppress memleakOnRealloc ; without room the array still has it */
     items = realloc(items, (count ? 2 * count : 1) * size);
     if (!items)
         return false;
