@@ -132,7 +132,11 @@ static int report(struct followed *job, const struct vts_client_result *result)
         output_final(result->job->status);
     else
         output_ended(job->id, result->job->status);
-    return result->job->status == VTS_CLIENT_COMPLETED ? EXIT_COMPLETED : EXIT_JOB_ERROR;
+    if (result->job->status == VTS_CLIENT_COMPLETED)
+        return EXIT_COMPLETED;
+    if (!arguments->json) /* there it is in the object */
+        report_failed(result->job);
+    return EXIT_JOB_ERROR;
 }
 
 static void on_done(struct vts_client_operation *operation, const struct vts_client_result *result,
