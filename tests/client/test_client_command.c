@@ -436,7 +436,8 @@ static void a_wrong_behaviour_or_option_is_explained(void **state)
     assert_int_equal(result.status, 4);
     assert_ptr_equal(strstr(result.err, "vtsim: the server refused with status 400, and says:\n"
                                         "options: [behaviour scripted_sequence] script: "
-                                        "\"complted\" is not a step; "),
+                                        "\"complted\" is not a step; did you "
+                                        "mean \"completed\"?"),
                      result.err);
     assert_non_null(strstr(result.err, "(at line 1, column 14 of the value)\n"
                                        "    http 503 x2, complted\n"
