@@ -854,6 +854,34 @@ static void usage_errors_help(void **state)
                 "http://HOST[:PORT][/PATH]\n");
 }
 
+static void near_words_are_named(void **state)
+{
+    static const struct {
+        const char *words[4];
+        const char *message;
+    } cases[] = {
+        {{"run", "a", "--behavior", "x"}, "unknown option --behavior; did you mean --behaviour?"},
+        {{"run", "a", "--behavior=\x1b"},
+         "unknown option --behavior=\\x1B; did you mean --behaviour?"},
+        {{"list", "--jsno"}, "unknown option --jsno; did you mean --json?"},
+        {{"run", "a", "--interval-max=1s"}, "unknown option --interval-max=1s; try vtsim --help"},
+        {{"statsu", "a"}, "unknown command \"statsu\"; did you mean \"status\"?"},
+        {{"new-behavior", "a"},
+         "unknown command \"new-behavior\"; did you mean \"new-behaviour\"?"},
+        {{"watch"}, "unknown command \"watch\"; did you mean \"list --watch\"?"},
+        {{"wacth"}, "unknown command \"wacth\"; did you mean \"list --watch\"?"},
+        {{"stop", "a"}, "unknown command \"stop\"; did you mean \"cancel\"?"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char message[512];
+
+        snprintf(message, sizeof(message), "vtsim: %s\n", cases[i].message);
+        assert_runs(cases[i].words, 2, "", message);
+    }
+}
+
 static void a_backoff_that_cannot_be_read_is_shown(void **state)
 {
     struct run_result result;
@@ -1213,6 +1241,7 @@ int main(void)
         cmocka_unit_test(a_json_list_is_one_object_a_line),
         cmocka_unit_test(options_stand_anywhere),
         cmocka_unit_test(usage_errors_help),
+        cmocka_unit_test(near_words_are_named),
         cmocka_unit_test(a_backoff_that_cannot_be_read_is_shown),
         cmocka_unit_test(help_and_version_go_to_standard_output),
         cmocka_unit_test(a_full_disk_is_noticed),
