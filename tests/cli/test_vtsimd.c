@@ -409,25 +409,25 @@ static void slots_need_a_store_that_has_them(void **state)
                                 "store: set [store] kind to memory or sqlite\n";
     struct run_result result;
     char line[400];
-    char *path = write_file(state, "slots.ini",
-                            "[store]\n"
-                            "kind = redis\n"
-                            "[server]\n"
-                            "behaviour = queue\n"
-                            "[behaviour line]\n"
-                            "slots = 3\n"
-                            "plugin = queue\n"
-                            "[rule r]\n"
-                            "job_id = a*\n"
-                            "behaviour = line\n"
-                            "[rule s]\n"
-                            "job_id = b*\n"
-                            "behaviour = queue\n");
+    char *path;
 
-    if (!has_store("redis")) {
-        free(path);
+    if (!has_store("redis"))
         skip();
-    }
+    path = write_file(state, "slots.ini",
+                      "[store]\n"
+                      "kind = redis\n"
+                      "[server]\n"
+                      "behaviour = queue\n"
+                      "[behaviour line]\n"
+                      "slots = 3\n"
+                      "plugin = queue\n"
+                      "[rule r]\n"
+                      "job_id = a*\n"
+                      "behaviour = line\n"
+                      "[rule s]\n"
+                      "job_id = b*\n"
+                      "behaviour = queue\n");
+
     RUN(&result, "--check", "-c", path);
     snprintf(line, sizeof(line), "%s:4: [server] behaviour: %s", path, needs);
     assert_non_null(strstr(result.err, line));
