@@ -409,6 +409,36 @@ static const char *text_of(const struct reader *reader, size_t field)
     return reader->text + reader->fields[field].at;
 }
 
+/* The separator that a head of one column was written with instead of the comma; 0: none. */
+static char wrong_separator(const struct reader *reader)
+{
+    size_t at = strcspn(text_of(reader, 0), ";\t|");
+
+    return reader->count == 1 ? text_of(reader, 0)[at] : '\0';
+}
+
+/* No duration can be told from the head: what it has instead, as far as the message has room. */
+static bool no_duration(const struct reader *reader, struct vts_error *error)
+{
+    char found[160], hint[80] = "", separator = wrong_separator(reader);
+    size_t used = 0, i;
+
+    for (i = 0; i < reader->count && used + sizeof(struct quoted) + 8 < sizeof(found); i++)
+        used += (size_t)snprintf(found + used, sizeof(found) - used, "%s%s", i ? ", " : "",
+                                 quote(text_of(reader, i)).text);
+    if (i < reader->count)
+        snprintf(found + used, sizeof(found) - used, ", ...");
+    if (separator == '\t')
+        snprintf(hint, sizeof(hint), ": columns are separated by commas, not by tabs");
+    else if (separator)
+        snprintf(hint, sizeof(hint), ": columns are separated by commas, not by %c", separator);
+    return vts_error_at(error, "file", 1, 0,
+                        "%.120s: its first line names no column duration, duration_s or "
+                        "duration_ms, nor both of start and end, or of start_ms and end_ms; it "
+                        "has %s%s",
+                        reader->path, found, hint);
+}
+
 /* Reads the head: which column is what. False where no duration can be told from it. */
 static bool read_head(struct reader *reader, struct columns *columns, struct vts_error *error)
 {
@@ -434,10 +464,7 @@ static bool read_head(struct reader *reader, struct columns *columns, struct vts
         (has(columns, START) && has(columns, END)) ||
         (has(columns, START_MS) && has(columns, END_MS)))
         return true;
-    return vts_error_at(error, "file", 1, 0,
-                        "%.200s: its first line names no column duration, duration_s or "
-                        "duration_ms, nor both of start and end, or of start_ms and end_ms",
-                        reader->path);
+    return no_duration(reader, error);
 }
 
 /* ---- values ---- */

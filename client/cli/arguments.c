@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "nearest.h"
 #include "output.h"
 
 static const struct {
@@ -441,6 +442,26 @@ static bool read_option(struct arguments *arguments, int option, const char *val
 
 #define COMMAND_NAMES "start, status, wait, run, resume, list, cancel, audit, clock, new-behaviour"
 
+static bool unknown_command(const char *word)
+{
+    /* other words for what there is */
+    static const char *const others[][2] = {{"watch", "list --watch"},
+                                            {"stat", "status"},
+                                            {"stop", "cancel"},
+                                            {"delete", "cancel"},
+                                            {"poll", "wait"}};
+    struct nearest nearest = {.word = word, .length = strlen(word)};
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        nearest_try(&nearest, commands[i].name, commands[i].name);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        nearest_try(&nearest, others[i][0], others[i][1]);
+    if (!nearest.best)
+        return wrong("unknown command \"%s\"; right are " COMMAND_NAMES, word);
+    output_error("unknown command \"%s\"; did you mean \"%s\"?", word, nearest.best);
+    return false;
+}
+
 static bool read_command(struct arguments *arguments, int count, char **words)
 {
     if (!count)
@@ -464,7 +485,20 @@ static bool read_command(struct arguments *arguments, int count, char **words)
             arguments->folder = words[2];
         return true;
     }
-    return wrong("unknown command \"%s\"; right are " COMMAND_NAMES, words[0]);
+    return unknown_command(words[0]);
+}
+
+/* "--WORD" or "--WORD=VALUE". */
+static bool unknown_option(const char *option)
+{
+    struct nearest nearest = {.word = option + 2, .length = strcspn(option + 2, "=")};
+
+    for (const struct option *right = long_options; right->name; right++)
+        nearest_try(&nearest, right->name, right->name);
+    if (!nearest.best)
+        return wrong("unknown option %s", option);
+    output_error("unknown option %s; did you mean --%s?", option, nearest.best);
+    return false;
 }
 
 /* `given` has a bit for each narrow option that was given. An option that would do nothing is a
@@ -554,7 +588,7 @@ bool arguments_read(struct arguments *arguments, int argc, char **argv)
         if (option == '?' && optopt)
             return wrong("%s: takes no value", argv[optind - 1]);
         if (option == '?')
-            return wrong("unknown option %s", argv[optind - 1]);
+            return unknown_option(argv[optind - 1]);
         if (!read_option(arguments, option, optarg))
             return false;
         if (arguments->command == COMMAND_HELP || arguments->command == COMMAND_VERSION)

@@ -52,22 +52,27 @@ static double moment_of(struct json_object *object, const char *name)
 
 /* ---- a table ---- */
 
-static void print_seconds(const char *format, double seconds)
+/* A figure as the table has it, with decimals that stay in their columns. */
+struct figure {
+    char text[32];
+};
+
+static struct figure seconds_shown(double seconds)
 {
-    char text[32] = "-";
+    struct figure figure = {"-"};
 
     if (seconds >= 0)
-        snprintf(text, sizeof(text), seconds < 100 ? "%.3gs" : "%.0fs", seconds);
-    output_print(format, text);
+        snprintf(figure.text, sizeof(figure.text), seconds < 99.9995 ? "%.3fs" : "%.0fs", seconds);
+    return figure;
 }
 
-static void print_number(const char *format, double number)
+static struct figure number_shown(double number)
 {
-    char text[32] = "-";
+    struct figure figure = {"-"};
 
     if (number >= 0)
-        snprintf(text, sizeof(text), "%.4g", number);
-    output_print(format, text);
+        snprintf(figure.text, sizeof(figure.text), number < 999.995 ? "%.2f" : "%.0f", number);
+    return figure;
 }
 
 /* How many characters a text has, and how many bytes its first `most` ones have. */
@@ -118,13 +123,13 @@ static void print_row(const char *id, const char *state, double starts, struct j
                  number_of(of, "useless_polls", 0), number_of(of, "early_polls", 0),
                  number_of(of, "polls_after_end", 0), starts + number_of(of, "duplicate_starts", 0),
                  number_of(of, "connections", 0));
-    print_seconds(" %7s", number_of(of, "detection_delay", -1));
-    print_seconds(" %7s", number_of(intervals, "min", -1));
-    print_seconds(" %7s", number_of(intervals, "median", -1));
-    print_seconds(" %7s", number_of(intervals, "max", -1));
-    print_number(" %6s", number_of(of, "growth", -1));
-    print_number(" %6s", number_of(of, "jitter", -1));
-    print_number(" %6s", number_of(of, "cost", -1));
+    output_print(" %7s %7s %7s %7s", seconds_shown(number_of(of, "detection_delay", -1)).text,
+                 seconds_shown(number_of(intervals, "min", -1)).text,
+                 seconds_shown(number_of(intervals, "median", -1)).text,
+                 seconds_shown(number_of(intervals, "max", -1)).text);
+    output_print(" %6s %6s %6s", number_shown(number_of(of, "growth", -1)).text,
+                 number_shown(number_of(of, "jitter", -1)).text,
+                 number_shown(number_of(of, "cost", -1)).text);
 }
 
 static void print_job(struct json_object *job)
@@ -280,7 +285,8 @@ static void list_faults(const struct job *job)
         output_escape(fault, sizeof(fault), text_of(time, "fault"));
         if (listed++ == 0)
             output_print("%*s x ", LABEL, "");
-        output_print("%s%.3gs %s", listed > 1 ? ", " : "", number_of(time, "at", 0), fault);
+        output_print("%s%s %s", listed > 1 ? ", " : "",
+                     seconds_shown(number_of(time, "at", 0)).text, fault);
     }
     if (listed > 0)
         output_print("\n");
@@ -295,14 +301,13 @@ static int compare_starts(const void *a, const void *b)
 
 static void draw(const struct drawing *drawing)
 {
-    char end[32];
     size_t i;
 
     if (drawing->count == 0)
         return;
     qsort(drawing->jobs, drawing->count, sizeof(*drawing->jobs), compare_starts);
-    snprintf(end, sizeof(end), "%.3gs", drawing->to - drawing->from);
-    output_print("%-*s 0%*s\n", LABEL, "", drawing->columns - 1, end);
+    output_print("%-*s 0%*s\n", LABEL, "", drawing->columns - 1,
+                 seconds_shown(drawing->to - drawing->from).text);
     for (i = 0; i < drawing->count; i++) {
         draw_bar(drawing, &drawing->jobs[i]);
         list_faults(&drawing->jobs[i]);

@@ -98,10 +98,9 @@ static bool send_request(struct evhttp_connection *connection, const struct plac
                                path) == 0;
 }
 
-static void ask(const struct arguments *arguments, const struct place *place, const char *target,
-                const char *body, struct exchange *exchange)
+static void ask(const struct place *place, const char *target, const char *body, int64_t ms,
+                struct exchange *exchange)
 {
-    int64_t ms = arguments->options.request_timeout_ms;
     const struct timeval timeout = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
     struct evhttp_connection *connection;
 
@@ -120,6 +119,25 @@ static void ask(const struct arguments *arguments, const struct place *place, co
         event_base_free(exchange->base);
 }
 
+static bool is_good(const struct exchange *exchange)
+{
+    return exchange->status >= 200 && exchange->status <= 299 &&
+           json_object_is_type(exchange->answer, json_type_object);
+}
+
+struct json_object *control_get(const char *url, const char *target, int64_t timeout_ms)
+{
+    struct exchange exchange = {.url = url};
+    struct place place;
+
+    if (find(url, &place))
+        ask(&place, target, NULL, timeout_ms, &exchange);
+    if (is_good(&exchange))
+        return exchange.answer;
+    json_object_put(exchange.answer);
+    return NULL;
+}
+
 struct json_object *control_ask(const struct arguments *arguments, const char *target,
                                 const char *body)
 {
@@ -132,9 +150,8 @@ struct json_object *control_ask(const struct arguments *arguments, const char *t
                      exchange.url);
         return NULL;
     }
-    ask(arguments, &place, target, body, &exchange);
-    if (exchange.status >= 200 && exchange.status <= 299 &&
-        json_object_is_type(exchange.answer, json_type_object))
+    ask(&place, target, body, arguments->options.request_timeout_ms, &exchange);
+    if (is_good(&exchange))
         return exchange.answer;
     if (exchange.status == 0)
         output_error("no answer from %s: is vtsimd running there?", exchange.url);

@@ -15,6 +15,9 @@
 struct json_object *control_ask(const struct arguments *arguments, const char *target,
                                 const char *body);
 
+/* The same of a GET, of the server at `url`, and silent: NULL where there was no such answer in time. */
+struct json_object *control_get(const char *url, const char *target, int64_t timeout_ms);
+
 /* Writes text as a segment of a path or a value of a query has it. False where there is no room. */
 bool control_encode(char *out, size_t room, const char *text);
 

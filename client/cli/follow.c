@@ -14,9 +14,11 @@
 #include "output.h"
 #include "progress.h"
 #include "report.h"
+#include "standstill.h"
 #include "watcher.h"
 
 #define REDRAW_MS 100
+#define STANDS_S  1 /* so long a server's clock may stand until it is asked why */
 
 struct follower;
 
@@ -26,6 +28,7 @@ struct followed {
     struct follower *follower;
     struct vts_client_operation *operation; /* NULL: it has ended */
     char id[256];
+    bool asking;     /* a request is under way */
     int64_t next_ms; /* on this file's clock; below 0: no poll is planned */
     double progress;
 };
@@ -33,7 +36,7 @@ struct followed {
 struct follower {
     const struct arguments *arguments;
     struct event_base *base;
-    struct event *redraw, *interrupt;
+    struct event *redraw, *interrupt, *second;
     struct vts_client *client;
     bool terminal, interrupted;
     int64_t began_ms;
@@ -41,6 +44,7 @@ struct follower {
     struct progress *lines;
     size_t count, left;
     struct screen screen;
+    struct standstill standstill;
     int status;
 };
 
@@ -83,6 +87,28 @@ static void on_redraw(evutil_socket_t fd, short what, void *arg)
     draw(arg);
 }
 
+/* Tells once who holds the clock that we sleep by. */
+static void on_second(evutil_socket_t fd, short what, void *arg)
+{
+    struct follower *follower = arg;
+    char text[1024];
+
+    (void)fd;
+    (void)what;
+    for (size_t i = 0; i < follower->count; i++) {
+        if (follower->jobs[i].asking) /* then it is us */
+            return;
+    }
+    if (!standstill_explain(&follower->standstill, text, sizeof(text)))
+        return;
+    event_del(follower->second);
+    if (follower->terminal)
+        progress_clear(&follower->screen);
+    output_error("%s", text);
+    if (follower->terminal)
+        draw(follower);
+}
+
 /* ---- what the library tells ------------------------------------------------------------------ */
 
 static void on_trace(struct vts_client_operation *operation, const struct vts_client_trace *trace,
@@ -92,6 +118,7 @@ static void on_trace(struct vts_client_operation *operation, const struct vts_cl
 
     if (job->follower->terminal && job->watcher.arguments->trace)
         progress_clear(&job->follower->screen);
+    job->asking = trace->event == VTS_CLIENT_EVENT_REQUEST;
     if (trace->event == VTS_CLIENT_EVENT_DELAY)
         job->next_ms = now_ms() + trace->delay_ms;
     watcher_trace(operation, trace, &job->watcher);
@@ -132,7 +159,11 @@ static int report(struct followed *job, const struct vts_client_result *result)
         output_final(result->job->status);
     else
         output_ended(job->id, result->job->status);
-    return result->job->status == VTS_CLIENT_COMPLETED ? EXIT_COMPLETED : EXIT_JOB_ERROR;
+    if (result->job->status == VTS_CLIENT_COMPLETED)
+        return EXIT_COMPLETED;
+    if (!arguments->json) /* there it is in the object */
+        report_failed(result->job);
+    return EXIT_JOB_ERROR;
 }
 
 static void on_done(struct vts_client_operation *operation, const struct vts_client_result *result,
@@ -247,6 +278,7 @@ static bool begin(struct follower *follower)
 static void run(struct follower *follower)
 {
     static const struct timeval redraw = {.tv_usec = REDRAW_MS * 1000};
+    static const struct timeval second = {.tv_sec = STANDS_S};
     struct vts_client_error error;
 
     follower->client = vts_client_create(follower->base, &follower->arguments->options, &error);
@@ -257,6 +289,8 @@ static void run(struct follower *follower)
     follower->interrupted = !begin(follower); /* those that have begun end unreported */
     if (!follower->interrupted) {
         event_add(follower->interrupt, NULL);
+        if (follower->arguments->server_clock)
+            event_add(follower->second, &second);
         if (follower->terminal) {
             event_add(follower->redraw, &redraw);
             draw(follower);
@@ -274,6 +308,7 @@ int follow(const struct arguments *arguments)
                                 .base = event_base_new(),
                                 .terminal = !arguments->json && progress_is_terminal(),
                                 .count = arguments->id_count,
+                                .standstill = {.arguments = arguments},
                                 .began_ms = now_ms()};
 
     follower.jobs = calloc(follower.count, sizeof(*follower.jobs));
@@ -281,8 +316,10 @@ int follow(const struct arguments *arguments)
     if (follower.base) {
         follower.redraw = event_new(follower.base, -1, EV_PERSIST, on_redraw, &follower);
         follower.interrupt = evsignal_new(follower.base, SIGINT, on_interrupt, &follower);
+        follower.second = event_new(follower.base, -1, EV_PERSIST, on_second, &follower);
     }
-    if (!follower.redraw || !follower.interrupt || !follower.jobs || !follower.lines) {
+    if (!follower.redraw || !follower.interrupt || !follower.second || !follower.jobs ||
+        !follower.lines) {
         output_error("out of memory");
         follower.status = EXIT_SERVER;
     } else if (name_jobs(&follower)) {
@@ -292,6 +329,8 @@ int follow(const struct arguments *arguments)
         event_free(follower.redraw);
     if (follower.interrupt)
         event_free(follower.interrupt);
+    if (follower.second)
+        event_free(follower.second);
     if (follower.base)
         event_base_free(follower.base);
     free(follower.jobs);

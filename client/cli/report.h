@@ -20,6 +20,9 @@ void report_line(const struct arguments *arguments, const char *id, const char *
 int report_error(const struct vts_client_error *error, const struct arguments *arguments,
                  const char *id, const struct vts_client_result *result);
 
+/* A line on standard error of why a job ended in error, where its server told it. */
+void report_failed(const struct vts_client_job *job);
+
 /* The user wants no more; the job is left as it is: how to go on. */
 void report_interrupted(const struct arguments *arguments, const char *id, const char *token);
 

@@ -110,6 +110,10 @@ static int describe_one(const struct plugins *plugins, const char *name)
     plugin = plugins_find(plugins, name, &error);
     if (!plugin) {
         fprintf(stderr, "vtsimd: %s\n", error.message);
+        if (error.code == VTS_ERR_NOT_FOUND)
+            fputs("vtsimd: a folder of your own is searched, too, where [server] plugin_path names "
+                  "it: -s server/plugin_path=FOLDER\n",
+                  stderr);
         return EXIT_USAGE;
     }
     table = plugin->options ? plugin->options : none;

@@ -84,6 +84,9 @@ bool value_status(struct parser *parser, const char *after, int least, int16_t *
 bool value_text(struct parser *parser, size_t most, const char **text);
 bool value_no_memory(struct parser *parser);
 
+/* nearest.c: the step that was meant by a word that is none; NULL: nobody knows. */
+const char *nearest_step(const struct token *token);
+
 /* steps.c: what is no brace. */
 bool steps_add(struct parser *parser, const struct token *first, struct script_step step);
 bool steps_parse(struct parser *parser);

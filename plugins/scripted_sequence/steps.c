@@ -246,6 +246,19 @@ static bool parse_life(struct parser *parser, const struct token *first)
                      step_of(token_is(first, "completed") ? STEP_COMPLETED : STEP_CANCELLED));
 }
 
+static bool no_step(struct parser *parser, const struct token *first)
+{
+    const char *meant = nearest_step(first);
+
+    return ERROR_AT(
+        parser, first,
+        "%s is not a step; %s%s%s step is pending, progress, completed, error, cancelled, http, "
+        "html, stall, dribble, reset, empty, truncate, garbage, invalid json, missing, unknown "
+        "status, no status, regress, repeat, chance, or, first of all, start:",
+        token_show(first).text, meant ? "did you mean \"" : "", meant ? meant : "",
+        meant ? "\"? A" : "a");
+}
+
 bool steps_parse(struct parser *parser)
 {
     static const char *const life[] = {"pending", "progress", "completed", "error", "cancelled"};
@@ -258,10 +271,5 @@ bool steps_parse(struct parser *parser)
     for (i = 0; i < sizeof(fault_words) / sizeof(fault_words[0]); i++)
         if (token_is(&first, fault_words[i].word))
             return token_next(parser) && parse_fault(parser, &first, &fault_words[i]);
-    return ERROR_AT(
-        parser, &first,
-        "%s is not a step; a step is pending, progress, completed, error, cancelled, http, html, "
-        "stall, dribble, reset, empty, truncate, garbage, invalid json, missing, unknown status, "
-        "no status, regress, repeat, chance, or, first of all, start:",
-        token_show(&first).text);
+    return no_step(parser, &first);
 }

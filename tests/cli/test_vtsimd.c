@@ -353,6 +353,10 @@ static void files_that_cannot_be_read(void **state)
 
 /* ---- --describe ---- */
 
+#define OWN_FOLDER                                                                                 \
+    "vtsimd: a folder of your own is searched, too, where [server] plugin_path names it: "         \
+    "-s server/plugin_path=FOLDER\n"
+
 static void describe_tells_what_there_is(void **state)
 {
     struct run_result result;
@@ -374,11 +378,19 @@ static void describe_tells_what_there_is(void **state)
                                        "breaks as it is told\n"));
     assert_ended(&result, 0, NULL, "");
     RUN(&result, "--describe", "nothing");
-    assert_ended(&result, 2, "", "vtsimd: no plugin \"nothing\" in " PLUGINS "\n");
+    assert_ended(&result, 2, "", "vtsimd: no plugin \"nothing\" in " PLUGINS "\n" OWN_FOLDER);
+    RUN(&result, "-s", BENDER, "--describe", "nothing");
+    assert_ended(&result, 2, "",
+                 "vtsimd: no plugin \"nothing\" in " VTSIM_BUILD_DIR "/tests/plugins, " PLUGINS
+                 "\n" OWN_FOLDER);
+    RUN(&result, "--describe", "./nothing.so"); /* no folder helps */
+    assert_ended(&result, 2, "",
+                 "vtsimd: \"./nothing.so\" is a path: give the plugin's name alone, and its folder "
+                 "in [server] plugin_path\n");
     RUN(&result, "--describe=fixed_dela");
     assert_ended(&result, 2, "",
                  "vtsimd: no plugin \"fixed_dela\" in " PLUGINS
-                 "; did you mean \"fixed_delay\"?\n");
+                 "; did you mean \"fixed_delay\"?\n" OWN_FOLDER);
 }
 
 /* Which stores there are hangs on what vtsim was built with. */

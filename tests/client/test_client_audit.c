@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * `vtsim audit` against a real vtsimd: the table, the sum, JSON, the drawing, and what is wrong. */
+ * `vtsim audit` against a real vtsimd: the table, the sum, JSON, the drawing, and what is wrong; and of figures
+ * that no real run has at will, against a scripted server. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -14,6 +15,7 @@
 
 #include "http.h"
 #include "run.h"
+#include "scripted.h"
 #include "vtsimd.h"
 
 #define VTSIM      VTSIM_BUILD_DIR "/bin/vtsim"
@@ -100,6 +102,36 @@ static void a_job_is_told_in_a_row(void **state)
     assert_contains(
         result.out,
         "\nfilm-1               running       2       2     0         0      2     4       - ");
+    run_result_finish(&result);
+}
+
+/* Small, large, and at the edges where the decimals change. */
+static void figures_keep_their_columns(void **state)
+{
+    static const struct scripted_step steps[] = {
+        {.status = "200 OK",
+         .body = "{\"jobs\":["
+                 "{\"id\":\"a\",\"state\":\"completed\",\"polls\":3,\"detection_delay\":0.00004,"
+                 "\"intervals\":{\"min\":0.0049,\"median\":1.5,\"max\":99.9996},"
+                 "\"growth\":1.4999,\"jitter\":0.0002668,\"cost\":12345.678},"
+                 "{\"id\":\"b\",\"state\":\"failed\",\"polls\":3,\"detection_delay\":99.9994,"
+                 "\"intervals\":{\"min\":100,\"median\":3600.4,\"max\":86400},"
+                 "\"growth\":999.994,\"jitter\":null,\"cost\":999.996}],"
+                 "\"next\":null,\"sum\":{}}"}};
+    struct run_result result;
+    struct scripted server;
+
+    (void)state;
+    scripted_start(&server, steps, 1);
+    run_command(WORDS(VTSIM, "-u", server.url, "audit"), &result);
+    scripted_stop(&server);
+    assert_int_equal(result.status, 0);
+    assert_contains(result.out, HEAD
+                    "a                    completed     3       0     0         0      1     0  "
+                    "0.000s  0.005s  1.500s    100s   1.50   0.00  12346\n"
+                    "b                    failed        3       0     0         0      1     0 "
+                    "99.999s    100s   3600s  86400s 999.99      -   1000\n"
+                    "(all) ");
     run_result_finish(&result);
 }
 
@@ -223,6 +255,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_is_told_in_a_row),
+        cmocka_unit_test(figures_keep_their_columns),
         cmocka_unit_test(all_jobs_are_told_with_a_sum),
         cmocka_unit_test(json_is_a_line_for_each_job),
         cmocka_unit_test(jobs_are_drawn_along_time),

@@ -112,7 +112,7 @@ static void run_prints_what_the_original_example_printed(void **state)
     assert_runs(WORDS("run", "bad-1", "-i", "2ms"), 1,
                 "Job bad-1 is still pending...\n"
                 "Final status: error\n",
-                "");
+                "vtsim: job \"bad-1\" failed: error: the GPU fell over\n");
 }
 
 static void each_command_does_what_it_says(void **state)
@@ -128,6 +128,52 @@ static void each_command_does_what_it_says(void **state)
     assert_runs(WORDS("status", "stuck-one"), 1, "Job stuck-one: error\n", "");
     assert_runs(WORDS("list", "--state", "cancelled"), 0, "cancelled    0%  stuck-one\n", "");
     assert_runs(WORDS("list", "--state", "queued"), 0, "", "");
+}
+
+static void a_job_that_failed_says_why(void **state)
+{
+    static const struct scripted_step steps[] = {
+        {.status = "200 OK", .headers = "Vtsim-Features: progress\r\n", .body = "{}"},
+        {.status = "200 OK",
+         .body = "{\"id\":\"x\",\"status\":\"error\",\"state\":\"failed\","
+                 "\"error\":{\"code\":\"g\\u001b[2Jpu\",\"message\":\"it\\nfell\"}}"},
+        {.status = "200 OK",
+         .body = "{\"id\":\"x\",\"status\":\"error\",\"error\":{\"code\":\"gpu\"}}"},
+        {.status = "200 OK",
+         .body = "{\"id\":\"x\",\"status\":\"error\",\"error\":{\"message\":\"it fell\"}}"}};
+    struct scripted server;
+
+    (void)state;
+    scripted_start(&server, steps, COUNT(steps));
+    assert_runs(WORDS("-u", server.url, "run", "x", "-i", "1ms"), 1, "Final status: error\n",
+                "vtsim: job \"x\" failed: g\\x1B[2Jpu: it\\x0Afell\n");
+    assert_runs(WORDS("-u", server.url, "wait", "x"), 1, "Final status: error\n",
+                "vtsim: job \"x\" failed: gpu\n");
+    assert_runs(WORDS("-u", server.url, "wait", "x"), 1, "Final status: error\n",
+                "vtsim: job \"x\" failed: it fell\n");
+    scripted_stop(&server);
+    assert_runs(WORDS("run", "mad-1", "-i", "1ms", "--option", "script=pending x1, cancelled"), 1,
+                "Job mad-1 is still pending...\nFinal status: error\n",
+                "vtsim: job \"mad-1\" was cancelled\n");
+}
+
+/* The first answer comes by the original API, which does not tell: to ask once more would be a poll behind the
+ * end. */
+static void no_poll_is_spent_on_the_reason(void **state)
+{
+    static const struct scripted_step ended[] = {
+        {.status = "200 OK",
+         .headers = "Vtsim-Features: batch, progress\r\n",
+         .body = "{\"job_id\":\"x\",\"status\":\"error\"}"}};
+    struct scripted server;
+
+    (void)state;
+    scripted_start(&server, ended, COUNT(ended));
+    assert_runs(WORDS("-u", server.url, "wait", "x"), 1, "Final status: error\n", "");
+    assert_int_equal(server.requests, 1);
+    assert_runs(WORDS("-u", server.url, "status", "x"), 1, "Job x: error\n", "");
+    assert_int_equal(server.requests, 2);
+    scripted_stop(&server);
 }
 
 static void errors_say_what_to_do(void **state)
@@ -337,6 +383,9 @@ static void what_a_server_says_cannot_steer_the_terminal(void **state)
 
 static void a_start_chooses_the_behaviour(void **state)
 {
+    struct run_result result;
+    char line[64];
+
     (void)state;
     assert_runs(WORDS("start", "own-1", "--behaviour", "scripted_sequence", "--option",
                       "script=http 503 x2, completed"),
@@ -349,10 +398,17 @@ static void a_start_chooses_the_behaviour(void **state)
         "503; trying again in 0.5 s\n");
     /* of a section of the INI file, and of several jobs */
     assert_runs(WORDS("run", "own-2", "-i", "2ms", "--option=script=pending x1\nerror \"a = b\""),
-                1, "Job own-2 is still pending...\nFinal status: error\n", "");
-    assert_runs(WORDS("run", "own-3", "own-4", "-i", "2ms", "--behaviour", "random_failure",
+                1, "Job own-2 is still pending...\nFinal status: error\n",
+                "vtsim: job \"own-2\" failed: error: a = b\n");
+    run_command(WORDS(VTSIM, "run", "own-3", "own-4", "-i", "2ms", "--behaviour", "random_failure",
                       "--option", "rate=1", "--option", "delay=0s"),
-                1, NULL, "");
+                &result);
+    assert_int_equal(result.status, 1);
+    for (int i = 3; i <= 4; i++) {
+        snprintf(line, sizeof(line), "vtsim: job \"own-%d\" failed: error: ", i);
+        assert_non_null(strstr(result.err, line));
+    }
+    run_result_finish(&result);
     assert_runs(WORDS("status", "own-4"), 1, "Job own-4: error\n", "");
     assert_runs(WORDS("start", "own-1", "--behaviour", "x"), 4, "",
                 "vtsim: a job \"own-1\" exists already; to wait for it: vtsim wait own-1\n");
@@ -380,7 +436,8 @@ static void a_wrong_behaviour_or_option_is_explained(void **state)
     assert_int_equal(result.status, 4);
     assert_ptr_equal(strstr(result.err, "vtsim: the server refused with status 400, and says:\n"
                                         "options: [behaviour scripted_sequence] script: "
-                                        "\"complted\" is not a step; "),
+                                        "\"complted\" is not a step; did you "
+                                        "mean \"completed\"?"),
                      result.err);
     assert_non_null(strstr(result.err, "(at line 1, column 14 of the value)\n"
                                        "    http 503 x2, complted\n"
@@ -423,7 +480,8 @@ static void several_jobs_are_followed_at_once(void **state)
     struct run_result result;
 
     (void)state;
-    assert_runs(WORDS("run", "many-1", "bad-many", "many-2", "-i", "2ms"), 1, NULL, "");
+    assert_runs(WORDS("run", "many-1", "bad-many", "many-2", "-i", "2ms"), 1, NULL,
+                "vtsim: job \"bad-many\" failed: error: the GPU fell over\n");
     run_command(WORDS(VTSIM, "wait", "many-1", "bad-many", "many-2", "nobody"), &result);
     assert_int_equal(result.status, 4); /* the worst of them */
     assert_non_null(strstr(result.out, "Job many-1: completed\n"));
@@ -596,7 +654,8 @@ static void json_is_for_machines(void **state)
     assert_json(WORDS("start", "j\"1"), 0, "job_id", "j\"1");
     assert_json(WORDS("status", "j\"1"), 0, "status", "pending");
     assert_json(WORDS("wait", "j\"1", "-i", "1ms"), 0, "status", "completed");
-    assert_json(WORDS("run", "bad-j", "-i", "1ms"), 1, "status", "error");
+    assert_json(WORDS("run", "bad-j", "-i", "1ms"), 1, "error",
+                "{ \"code\": \"error\", \"message\": \"the GPU fell over\" }");
     assert_json(WORDS("start", "stuck-j"), 0, "job_id", "stuck-j");
     assert_json(WORDS("cancel", "stuck-j"), 0, "state", "cancelled");
 }
@@ -793,6 +852,34 @@ static void usage_errors_help(void **state)
     assert_runs(WORDS("run", "a", "-u", "localhost"), 2, "",
                 "vtsim: the URL \"localhost\": does not begin with http://; right is "
                 "http://HOST[:PORT][/PATH]\n");
+}
+
+static void near_words_are_named(void **state)
+{
+    static const struct {
+        const char *words[4];
+        const char *message;
+    } cases[] = {
+        {{"run", "a", "--behavior", "x"}, "unknown option --behavior; did you mean --behaviour?"},
+        {{"run", "a", "--behavior=\x1b"},
+         "unknown option --behavior=\\x1B; did you mean --behaviour?"},
+        {{"list", "--jsno"}, "unknown option --jsno; did you mean --json?"},
+        {{"run", "a", "--interval-max=1s"}, "unknown option --interval-max=1s; try vtsim --help"},
+        {{"statsu", "a"}, "unknown command \"statsu\"; did you mean \"status\"?"},
+        {{"new-behavior", "a"},
+         "unknown command \"new-behavior\"; did you mean \"new-behaviour\"?"},
+        {{"watch"}, "unknown command \"watch\"; did you mean \"list --watch\"?"},
+        {{"wacth"}, "unknown command \"wacth\"; did you mean \"list --watch\"?"},
+        {{"stop", "a"}, "unknown command \"stop\"; did you mean \"cancel\"?"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char message[512];
+
+        snprintf(message, sizeof(message), "vtsim: %s\n", cases[i].message);
+        assert_runs(cases[i].words, 2, "", message);
+    }
 }
 
 static void a_backoff_that_cannot_be_read_is_shown(void **state)
@@ -1131,6 +1218,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(run_prints_what_the_original_example_printed),
         cmocka_unit_test(each_command_does_what_it_says),
+        cmocka_unit_test(a_job_that_failed_says_why),
+        cmocka_unit_test(no_poll_is_spent_on_the_reason),
         cmocka_unit_test(errors_say_what_to_do),
         cmocka_unit_test(a_list_without_end_stops_at_the_timeout),
         cmocka_unit_test(suggestions_can_be_pasted),
@@ -1152,6 +1241,7 @@ int main(void)
         cmocka_unit_test(a_json_list_is_one_object_a_line),
         cmocka_unit_test(options_stand_anywhere),
         cmocka_unit_test(usage_errors_help),
+        cmocka_unit_test(near_words_are_named),
         cmocka_unit_test(a_backoff_that_cannot_be_read_is_shown),
         cmocka_unit_test(help_and_version_go_to_standard_output),
         cmocka_unit_test(a_full_disk_is_noticed),

@@ -3,6 +3,8 @@
  * The clock of a vtsimd, slept by through the library and the command: minutes in milliseconds, in an order that
  * repeats; who takes part, and for how long; and that whatever goes wrong with it is told, and nobody hangs. */
 #include <event2/event.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -502,6 +504,72 @@ static void a_killed_client_does_not_stop_the_clock(void **state)
     world_finish(&world);
 }
 
+/* Starts it, with its standard error to be read from *err. */
+static pid_t spawn_telling(const char *const argv[], FILE **err)
+{
+    int ends[2], saved = dup(STDERR_FILENO);
+    pid_t pid;
+
+    assert_int_equal(pipe(ends), 0);
+    assert_true(saved >= 0 && fcntl(ends[0], F_SETFD, FD_CLOEXEC) == 0);
+    assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+    close(ends[1]);
+    pid = spawn(argv);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    *err = fdopen(ends[0], "r");
+    assert_non_null(*err);
+    return pid;
+}
+
+/* Waits for a job with the clock held by client-1 and so on, or frozen where there are none: it says so once, and
+ * ends when they have left, or it is let go on. */
+static void assert_explains(int holders, const char *line)
+{
+    struct pollfd there = {.events = POLLIN};
+    char text[1024];
+    int status;
+    FILE *err;
+    pid_t pid;
+
+    ask("POST", "/start", "{\"job_id\": \"a\"}");
+    for (int i = 1; i <= holders; i++) {
+        snprintf(text, sizeof(text), "{\"as\": \"client-%d\"}", i);
+        ask("POST", "/_sim/clock/participants", text);
+    }
+    if (!holders)
+        ask("POST", "/_sim/clock", "{\"freeze\": true}");
+    pid = spawn_telling(WORDS(VTSIM, "-u", vtsimd.url, "wait", "a", "--clock", "server",
+                              "--clock-name", "client-0", "--json"),
+                        &err);
+    there.fd = fileno(err);
+    assert_int_equal(poll(&there, 1, EVENT_MS), 1);
+    assert_non_null(fgets(text, sizeof(text), err));
+    assert_string_equal(text, line);
+    for (int i = 1; i <= holders; i++) {
+        snprintf(text, sizeof(text), "/_sim/clock/participants/client-%d", i);
+        ask("DELETE", text, NULL);
+    }
+    if (!holders)
+        ask("POST", "/_sim/clock", "{\"freeze\": false}");
+    assert_true(run_wait(pid, run_now_ms() + EVENT_MS, &status));
+    assert_int_equal(status, 0);
+    assert_null(fgets(text, sizeof(text), err));
+    fclose(err);
+    reset();
+}
+
+static void who_holds_the_clock_is_told(void **state)
+{
+    (void)state;
+    reset();
+    assert_explains(1, "vtsim: the clock is held by \"client-1\", which is awake; it goes on when "
+                       "that one sleeps or leaves\n");
+    assert_explains(5, "vtsim: the clock is held by \"client-1\", \"client-2\", \"client-3\" and 2 "
+                       "more, which are awake; it goes on when all of them sleep or leave\n");
+    assert_explains(0, "vtsim: the clock is frozen; it goes on with vtsim clock thaw\n");
+}
+
 /* Runs the loop until the server's clock says so. */
 static void run_until(struct world *world, const char *what)
 {
@@ -862,6 +930,7 @@ int main(void)
         cmocka_unit_test(commands_repeat_their_history),
         cmocka_unit_test(a_command_waits_by_the_plan),
         cmocka_unit_test(a_killed_client_does_not_stop_the_clock),
+        cmocka_unit_test(who_holds_the_clock_is_told),
         cmocka_unit_test(a_handle_that_goes_takes_its_sleep_along),
         cmocka_unit_test(what_is_due_before_a_sleep_ends_has_the_next_turn),
         cmocka_unit_test(the_last_one_that_is_given_up_ends_the_sleep),

@@ -191,6 +191,10 @@ static void refuses_bytes(const char *csv, size_t length, const char *why)
 
 static void refuses_csv(const char *csv, const char *why) { refuses_bytes(csv, strlen(csv), why); }
 
+#define NO_DURATION                                                                                \
+    "FILE: its first line names no column duration, duration_s or duration_ms, nor both of start " \
+    "and end, or of start_ms and end_ms; it has "
+
 static void files_that_are_none(void **state)
 {
     struct vts_error error;
@@ -199,10 +203,17 @@ static void files_that_are_none(void **state)
     refuses_csv("", "FILE is empty: its first line names the columns");
     refuses_csv("\n\r\n  \n", "FILE is empty: its first line names the columns");
     refuses_csv("duration_ms,outcome\n", "FILE has no jobs: nothing stands behind its first line");
-    refuses_csv(
-        "start,outcome\n1,failed\n",
-        "FILE: its first line names no column duration, duration_s or duration_ms, nor both "
-        "of start and end, or of start_ms and end_ms");
+    refuses_csv("start,outcome\n1,failed\n", NO_DURATION "\"start\", \"outcome\"");
+    refuses_csv("duration_s;outcome\n1;failed\n",
+                NO_DURATION "\"duration_s;outcome\": columns are separated by commas, not by ;");
+    refuses_csv("duration_s\toutcome\n1\tfailed\n",
+                NO_DURATION "\"duration_s?outcome\": columns are separated by commas, not by tabs");
+    refuses_csv("a;b,c\n1,2\n", NO_DURATION "\"a;b\", \"c\"");
+    refuses_csv("a,,c\x1b,0123456789012345678901234567890123456789,e,f,"
+                "0123456789012345678901234567890123456789,g,h,i\n1,2\n",
+                NO_DURATION
+                "\"a\", \"\", \"c?\", \"012345678901234567890123456789012345...\", \"e\", "
+                "\"f\", \"012345678901234567890123456789012345...\", ...");
     refuses_csv("duration_s,code,error_code\n1,a,b\n",
                 "FILE: the columns 2 and 3 of its first line mean the same: \"error_code\"");
     assert_null(vts_harness_create(replay_LTX_vts_plugin, "file = /nowhere/jobs.csv", 1, &error));

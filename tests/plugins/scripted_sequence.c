@@ -577,8 +577,9 @@ static void refused_whole(const char *script, const char *said)
     text_finish(&settings);
 }
 
-#define STEPS                                                                                      \
-    "a step is pending, progress, completed, error, cancelled, http, html, stall, dribble, "       \
+#define STEPS "a" OF_STEPS
+#define OF_STEPS                                                                                   \
+    " step is pending, progress, completed, error, cancelled, http, html, stall, dribble, "        \
     "reset, "                                                                                      \
     "empty, truncate, garbage, invalid json, missing, unknown status, no status, regress, "        \
     "repeat, chance, or, first of all, start:"
@@ -587,16 +588,49 @@ static void refused_whole(const char *script, const char *said)
 static void steps_that_are_none(void **state)
 {
     (void)state;
-    refused("runing", 2, 10, "\"runing\" is not a step; " STEPS);
-    refused("pending for 5s, Completed", 2, 26, "\"Completed\" is not a step; " STEPS);
+    refused("render", 2, 10, "\"render\" is not a step; " STEPS);
+    refused("pending for 5s, 503", 2, 26, "\"503\" is not a step; " STEPS);
     refused("pending for 5s\n   progress 40%\n   compleated", 4, 4,
-            "\"compleated\" is not a step; " STEPS);
+            "\"compleated\" is not a step; did you mean \"completed\"? A" OF_STEPS);
     refused("\"completed\"", 2, 10,
             "\"completed\" is not a step; " STEPS "; values are written without quotes");
     refused("{ pending }", 2, 10, "\"{\" is not a step; " STEPS);
     refused("f\xC3\xBCr", 2, 10, "\"f\xC3\xBCr\" is not a step; " STEPS);
     refused("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\xC3\xBCzzzzzz", 2, 10,
             "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa...\" is not a step; " STEPS);
+}
+
+static void near_steps_are_named(void **state)
+{
+    static const char *const pairs[][2] = {{"complete", "completed"},
+                                           {"compelted", "completed"},
+                                           {"Pending", "pending"},
+                                           {"runing", "pending"},
+                                           {"fail", "error"},
+                                           {"ERORR", "error"},
+                                           {"cancel", "cancelled"},
+                                           {"canceled", "cancelled"},
+                                           {"htttp", "http"},
+                                           {"unknwon", "unknown status"},
+                                           {"nop", NULL},
+                                           {"on", NULL},
+                                           {"Lost", "start: lost"},
+                                           {"strat", "start:"},
+                                           {"reset.", "reset"},
+                                           {"hello", NULL},
+                                           {"truncate_answers_now", NULL}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        char said[512];
+
+        if (pairs[i][1])
+            snprintf(said, sizeof(said), "\"%s\" is not a step; did you mean \"%s\"? A" OF_STEPS,
+                     pairs[i][0], pairs[i][1]);
+        else
+            snprintf(said, sizeof(said), "\"%s\" is not a step; " STEPS, pairs[i][0]);
+        refused(pairs[i][0], 2, 10, said);
+    }
 }
 
 static void commas_without_steps(void **state)
@@ -842,6 +876,7 @@ int main(void)
         cmocka_unit_test(ten_thousand_times),
         cmocka_unit_test(separators_and_white_space),
         cmocka_unit_test(steps_that_are_none),
+        cmocka_unit_test(near_steps_are_named),
         cmocka_unit_test(commas_without_steps),
         cmocka_unit_test(what_cannot_follow),
         cmocka_unit_test(times_that_are_none),
