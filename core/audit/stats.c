@@ -65,8 +65,14 @@ static void count32(uint32_t *number) { *number += *number < UINT32_MAX; }
 static void count16(uint16_t *number) { *number = (uint16_t)(*number + (*number < UINT16_MAX)); }
 static void count8(uint8_t *number) { *number = (uint8_t)(*number + (*number < UINT8_MAX)); }
 
+/* Whether the newest connection and its window are all that were used. */
+static bool all_known(const struct audit_stats *stats)
+{
+    return stats->connections == 1 + __builtin_popcount(stats->window);
+}
+
 /* Numbers grow, so one above the newest was not used before. Of those below, the 32 nearest are known; one
- * further back is taken for one that was used. */
+ * further back is taken for one that was used, if there may be such a one. */
 static void count_connection(struct audit_stats *stats, uint32_t number)
 {
     uint32_t back;
@@ -83,7 +89,12 @@ static void count_connection(struct audit_stats *stats, uint32_t number)
         return;
     }
     back = stats->newest - number;
-    if (back > 32 || stats->window & UINT32_C(1) << (back - 1))
+    if (back > 32) {
+        if (all_known(stats))
+            count16(&stats->connections);
+        return;
+    }
+    if (stats->window & UINT32_C(1) << (back - 1))
         return;
     stats->window |= UINT32_C(1) << (back - 1);
     count16(&stats->connections);

@@ -494,7 +494,8 @@ static void add_participants(struct pace *pace, struct text *out)
         add_participant(out, all[i], real_us);
     }
     text_puts(out, "], \"held_by\": [");
-    if (pace->awake_count > count_waiting(pace))
+    /* A clock that runs is held by nobody. */
+    if (pace->awake_count > count_waiting(pace) && clock_pace(pace->clock).standing)
         for (i = 0, real_us = 0; i < count; i++)
             if (!sleeps(all[i])) {
                 text_puts(out, real_us++ > 0 ? ", " : "");

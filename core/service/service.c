@@ -601,7 +601,7 @@ static enum record_act move_drop(struct store_call *store, const struct record *
     }
     call->changed = old && old->state != VTS_ASKED;
     call->result = old ? SERVICE_DONE : SERVICE_NOT_FOUND;
-    return old ? RECORD_DROP : RECORD_LEAVE;
+    return RECORD_DROP; /* also one that has expired, and is not shown */
 }
 
 static enum record_act look_again(struct store_call *store, const struct record *old,

@@ -326,9 +326,6 @@ static void move_call(struct redis_op *op, const struct record *record)
     call->polls = record && !expired ? op->polls : 0;
     give_stats(op, record && !expired);
     act = call->fn(call, record && !expired ? record : NULL, &op->port->next);
-    /* One that has expired leaves when its turn to be due comes. */
-    if (act == RECORD_DROP && expired)
-        act = RECORD_LEAVE;
     carry_out(op, act, expired || act == RECORD_DROP ? record : NULL, expired, call->now);
 }
 

@@ -106,7 +106,8 @@ static void tell_row(struct redis_op *op, const redisReply *rows, size_t row,
     if (record->last_at > now)
         now = record->last_at;
     take_stats(op, rows, row);
-    if (!record_expired(record, options->keep_ended, now) && list->row(list, record, polls, now))
+    if ((list->expired || !record_expired(record, options->keep_ended, now)) &&
+        list->row(list, record, polls, now))
         op->taken++;
 }
 

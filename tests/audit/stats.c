@@ -385,6 +385,23 @@ static void connections_are_counted_once(void **state)
     assert_int_equal(stats.connections, 3 + 55 + 3);
 }
 
+/* One that was opened long before the job's first one: it is told apart as long as all others are known. */
+static void a_connection_from_far_back_is_counted(void **state)
+{
+    (void)state;
+    POLL(100, .connection = 90);
+    assert_int_equal(stats.connections, 2);
+    memset(&stats, 0, sizeof(stats));
+    for (vts_ms i = 0; i < 3; i++) {
+        POLL(100 + i, .connection = 90);
+        POLL(100 + i, .connection = 88);
+        POLL(100 + i, .connection = 1);
+    }
+    assert_int_equal(stats.connections, 3);
+    POLL(200, .connection = 2); /* it could be the 1 */
+    assert_int_equal(stats.connections, 3);
+}
+
 static void counts_stay_at_their_highest_values(void **state)
 {
     (void)state;
@@ -482,6 +499,7 @@ int main(void)
         TEST(whoever_was_not_answered_may_repeat_it),
         TEST(intervals_lie_between_polls),
         TEST(connections_are_counted_once),
+        TEST(a_connection_from_far_back_is_counted),
         TEST(counts_stay_at_their_highest_values),
         TEST(any_bytes_are_taken),
         TEST(bends_are_told_by_their_names),

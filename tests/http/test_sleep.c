@@ -467,7 +467,7 @@ static void a_clock_that_runs_wakes_them_itself(void **state)
 
     (void)state;
     server_start(&vtsimd, "-s", "clock/mode=scaled", "-s", "clock/rate=100000", "-s",
-                 "server/workers=1", NULL);
+                 "clock/silent=1h", "-s", "server/workers=1", NULL);
     for (int i = 0; i < 5; i++) {
         fall_asleep(&vtsimd, &connection, "a", i % 2 ? "0" : "10m");
         assert_int_equal(http_read(&connection, &response), HTTP_ANSWER);
@@ -475,6 +475,11 @@ static void a_clock_that_runs_wakes_them_itself(void **state)
         http_response_finish(&response);
         http_close(&connection);
     }
+    /* one that is awake does not hold it */
+    wait_for(&vtsimd, "\"state\":\"awake\"");
+    wait_for(&vtsimd, "\"held_by\":[]");
+    ask(&vtsimd, "POST", "/_sim/clock", "{\"freeze\": true}", 200, NULL);
+    wait_for(&vtsimd, "\"held_by\":[\"a\"]");
     assert_int_equal(vtsimd_stop(&vtsimd), 0);
     vtsimd_finish(&vtsimd);
 }

@@ -324,6 +324,18 @@ static void a_reset_at_one_is_for_all(void **state)
     assert_int_equal(redis_do(&process, "EXISTS vtsim:stats vtsim:details vtsim:recent"), 0);
 }
 
+/* Nobody is shown them any more, and their turn to go has not come yet. */
+static void a_reset_takes_those_that_are_over(void **state)
+{
+    (void)state;
+    live(2);
+    keep_for("server/keep_ended=0");
+    json_object_put(ask_json(&a, "POST", "/_sim/reset", "{}", 200));
+    assert_int_equal(redis_do(&process, "EXISTS vtsim:jobs"), 0);
+    assert_int_equal(figure(NULL, "jobs"), 0);
+    assert_int_equal(figure(NULL, "polls"), 0);
+}
+
 /* ---- what goes away ---- */
 
 /* What was answered was noted before: whoever dies, with whatever in hand. */
@@ -470,6 +482,7 @@ int main(void)
         TEST(limits_and_verdict_are_shared),
         TEST(sums_of_jobs_that_are_gone),
         TEST(a_reset_at_one_is_for_all),
+        TEST(a_reset_takes_those_that_are_over),
         TEST(one_that_is_killed_takes_no_poll_with_it),
         OWN(a_redis_that_dies_and_has_its_file),
         TEST(while_redis_is_away_there_is_503),

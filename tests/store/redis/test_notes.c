@@ -99,8 +99,7 @@ static enum record_act on_turn(struct store_call *base, const struct record *old
     snprintf(call->details, sizeof(call->details), "%s", base->details.at ? base->details.at : "-");
     if (call->act == RECORD_PUT)
         assert_true(record_write(&call->job, next));
-    if (call->act == RECORD_DROP && !old)
-        return RECORD_LEAVE;
+    (void)old;
     return call->act;
 }
 
@@ -193,11 +192,12 @@ static void on_listed(struct store_list *base)
     snprintf(page->summary, sizeof(page->summary), "%s", base->summary.at ? base->summary.at : "-");
 }
 
-static struct page list(struct replica *replica, bool want_stats)
+static struct page list_as(struct replica *replica, bool want_stats, bool expired)
 {
     struct page page = {.base = {.limit = 100,
                                  .scan = 1000,
                                  .want_stats = want_stats,
+                                 .expired = expired,
                                  .row = on_row,
                                  .done = on_listed}};
     int64_t until_ms = run_now_ms() + EVENT_MS;
@@ -209,6 +209,11 @@ static struct page list(struct replica *replica, bool want_stats)
     }
     assert_int_equal(page.base.err, VTS_OK);
     return page;
+}
+
+static struct page list(struct replica *replica, bool want_stats)
+{
+    return list_as(replica, want_stats, false);
 }
 
 /* ---- order ---- */
@@ -433,6 +438,27 @@ static void a_record_that_expires_is_told_with_what_is_kept(void **state)
     assert_int_equal(redis_do(&process, "HLEN vtsim:stats"), 1);
 }
 
+/* Who wants all of them to go does not wait for its turn, which is taken from it here. */
+static void a_record_that_has_expired_can_be_dropped(void **state)
+{
+    struct noting call;
+
+    (void)state;
+    init(&call, "x", RECORD_PUT, "1");
+    call.job.state = VTS_COMPLETED;
+    call.job.ended_at = T0;
+    begin(&a, &call);
+    wait_for(&a, &call);
+    assert_int_equal(redis_do(&process, "ZREM vtsim:due x"), 1);
+    assert_int_equal(clock_move(&b.clock, T0 + 5000, NULL), VTS_OK);
+    assert_string_equal(list(&b, true).rows, "");
+    assert_string_equal(list_as(&b, true, true).rows, "x=1/- ");
+    leave_as(&b, "x", RECORD_DROP, NULL);
+    assert_int_equal(redis_do(&process, "HLEN vtsim:jobs"), 0);
+    assert_string_equal(list(&b, true).summary, "[x 1/- 0@5000]");
+    assert_int_equal(redis_do(&process, "HLEN vtsim:stats"), 0);
+}
+
 /* Where nothing is kept nothing is noted of records that go. */
 static void without_notes_none_are_left(void **state)
 {
@@ -636,6 +662,7 @@ int main(void)
         TEST(nobody_has_to_ask),
         TEST(what_is_kept_goes_with_the_record),
         TEST(a_record_that_expires_is_told_with_what_is_kept),
+        TEST(a_record_that_has_expired_can_be_dropped),
         TEST(without_notes_none_are_left),
         TEST(details_of_the_last_ones),
         TEST(the_last_bytes_of_details),
