@@ -300,8 +300,8 @@ static void a_clock_that_runs_is_slept_by_as_well(void **state)
 
     (void)state;
     vtsimd_start(&scaled, WORDS("-s", "clock/mode=scaled", "-s", "clock/rate=10000", "-s",
-                                "behaviour long/plugin=fixed_delay", "-s",
-                                "behaviour long/delay=10m", "-s", "server/behaviour=long"));
+                                "server/keep_ended=400d", "-s", "behaviour long/plugin=fixed_delay",
+                                "-s", "behaviour long/delay=10m", "-s", "server/behaviour=long"));
     world_init(&world, scaled.url, scaled.url, "me");
     world_open(&world, true);
     result = vts_client_run_sync(world.client, "a", NULL);
