@@ -11,8 +11,9 @@
 
 int main(void)
 {
-    static const char *const settings[] = {"clock/mode=virtual", "behaviour long/plugin=fixed_delay",
-                                           "behaviour long/delay=10m", "server/behaviour=long", NULL};
+    static const char *const settings[] = {
+        "clock/mode=virtual", "behaviour long/plugin=fixed_delay", "behaviour long/delay=10m",
+        "server/behaviour=long", NULL};
     struct vts_harness_server *server =
         vts_harness_server_start(VTS_HARNESS_SERVER(.settings = settings), NULL);
     const char *url = vts_harness_server_url(server);

@@ -745,104 +745,104 @@ static void options_stand_anywhere(void **state)
                 "Job any-1: completed\n", "");
 }
 
+static const struct {
+    const char *words[6];
+    const char *message;
+} usage_errors[] = {
+    {{NULL},
+     "no command; right are start, status, wait, run, resume, list, cancel, "
+     "audit, clock, new-behaviour"},
+    {{"go"},
+     "unknown command \"go\"; right are start, status, wait, run, resume, list, cancel, "
+     "audit, clock, new-behaviour"},
+    {{"go\x1b[2J"},
+     "unknown command \"go\\x1B[2J\"; right are start, status, wait, run, resume, list, "
+     "cancel, audit, clock, new-behaviour"},
+    {{"run"}, "run: which job? right is vtsim run ID..."},
+    {{"start", "a", "b"}, "start: \"b\" is too much"},
+    {{"resume"}, "resume: which token? right is vtsim resume TOKEN..."},
+    {{"list", "a"}, "list: \"a\" is too much"},
+    {{"start", "--factor", "2", "a"}, "start: --factor is for wait, run and resume"},
+    {{"list", "-i", "2s"}, "list: --interval is for wait, run and resume"},
+    {{"--max-interval", "2s", "status", "a"}, "status: --max-interval is for wait, run and resume"},
+    {{"cancel", "a", "--jitter=1"}, "cancel: --jitter is for wait, run and resume"},
+    {{"list", "--max-errors=1"}, "list: --max-errors is for start, wait, run and resume"},
+    {{"run", "a", "--state", "failed"}, "run: --state is for list"},
+    {{"run", "a", "--watch"}, "run: --watch is for list"},
+    {{"status", "a", "--trace"}, "status: --trace is for start, wait, run and resume"},
+    {{"start", "a", "--backoff=learn"}, "start: --backoff is for wait, run and resume"},
+    {{"run", "a", "--on-timeout", "stop"}, "--on-timeout: \"stop\" is neither leave nor cancel"},
+    {{"run", "a", "--long-poll", "2h"}, "--long-poll: 2h is more than 1h"},
+    {{"run", "a", "--backoff=learn", "-i1s"},
+     "--interval: is part of --backoff, which was given, too"},
+    {{"wait", "a", "--behaviour", "x"}, "wait: --behaviour is for start and run"},
+    {{"status", "a", "--option", "x=1"}, "status: --option is for start and run"},
+    {{"start", "a", "--option", "delay"},
+     "--option: \"delay\" has no =; right is KEY=VALUE, such as delay=2s"},
+    {{"start", "a", "--option", "=2s"},
+     "--option: \"=2s\" has no key before the =; right is KEY=VALUE, such as delay=2s"},
+    {{"run", "a", "--option=a=1", "--option=b=2", "--option=a=3"},
+     "--option: a is given twice: \"1\" and \"3\""},
+    {{"run", "a", "--behaviour=x", "--behaviour=y"},
+     "--behaviour: is given twice: \"x\" and \"y\""},
+    {{"run", "a", "--behaviour", ""},
+     "--behaviour: is empty; right is a name, such as scripted_sequence"},
+    {{"run", "a", "--clock", "sun"}, "--clock: \"sun\" is neither server nor real"},
+    {{"run", "a", "--clock-name", "me"}, "--clock-url and --clock-name are for --clock server"},
+    {{"run", "a", "--clock=real", "--clock-url=x"},
+     "--clock-url and --clock-name are for --clock server"},
+    {{"run", "a", "--clock=server", "--clock-url=x"},
+     "--clock server: the URL \"x\": does not begin with http://; right is "
+     "http://HOST[:PORT][/PATH]"},
+    {{"status", "a", "--clock", "server"},
+     "status: --clock is for start, wait, run, resume and list"},
+    {{"run", "a", "--seed", "0"}, "--seed: \"0\" is not a whole number from 1 on"},
+    {{"list", "--state", "lost"},
+     "--state: \"lost\" is none; right are queued, running, completed, failed, cancelled"},
+    {{"run", "a", "--bogus"}, "unknown option --bogus"},
+    {{"run", "a", "-z"}, "unknown option -z"},
+    {{"run", "a", "-jz"}, "unknown option -j"},
+    {{"run", "a", "--json=1"}, "--json=1: takes no value"},
+    {{"run", "a", "--timeout"}, "--timeout: needs a value"},
+    {{"run", "a", "-t"}, "-t: needs a value"},
+    {{"run", "a", "-t", "10"},
+     "--timeout: \"10\" is not a time; right is a number and a unit, such as 250ms, 10s, 2m, "
+     "1h, 1d"},
+    {{"run", "a", "-t", "-5s"},
+     "--timeout: \"-5s\" is not a time; right is a number and a unit, such as 250ms, 10s, 2m, "
+     "1h, 1d"},
+    {{"run", "a", "-t", "1.2.3s"},
+     "--timeout: \"1.2.3s\" is not a time; right is a number and a unit, such as 250ms, 10s, "
+     "2m, 1h, 1d"},
+    {{"run", "a", "-t", "0s"}, "--timeout: 0s is not within 1ms to 36500d"},
+    {{"run", "a", "-t", "99999999999999999999d"},
+     "--timeout: 99999999999999999999d is not within 1ms to 36500d"},
+    {{"run", "a", "-i", "2d"}, "--interval: 2d is not within 1ms to 1d"},
+    {{"run", "a", "--max-interval", "25h"}, "--max-interval: 25h is not within 1ms to 1d"},
+    {{"run", "a", "--request-timeout", "1.5d"}, "--request-timeout: 1.5d is not within 1ms to 1d"},
+    {{"run", "a", "--factor", "0"}, "--factor: 0 is not within 1 to 100"},
+    {{"run", "a", "--factor", "100.5x"}, "--factor: 100.5x is not within 1 to 100"},
+    {{"run", "a", "--factor", "fast"}, "--factor: \"fast\" is not a number"},
+    {{"run", "a", "--jitter", "101%"}, "--jitter: 101% is not within 0% to 100%"},
+    {{"run", "a", "--max-errors", "0"}, "--max-errors: \"0\" is not a whole number from 1 on"},
+    {{"run", "a", "--max-errors", "3x"}, "--max-errors: \"3x\" is not a whole number from 1 on"},
+    {{"run", "a", "--max-interval", "1ms"}, "--max-interval: is below --interval"},
+};
+
 static void usage_errors_help(void **state)
 {
-    static const struct {
-        const char *words[6];
-        const char *message;
-    } cases[] = {
-        {{NULL},
-         "no command; right are start, status, wait, run, resume, list, cancel, "
-         "audit, clock, new-behaviour"},
-        {{"go"},
-         "unknown command \"go\"; right are start, status, wait, run, resume, list, cancel, "
-         "audit, clock, new-behaviour"},
-        {{"go\x1b[2J"},
-         "unknown command \"go\\x1B[2J\"; right are start, status, wait, run, resume, list, "
-         "cancel, audit, clock, new-behaviour"},
-        {{"run"}, "run: which job? right is vtsim run ID..."},
-        {{"start", "a", "b"}, "start: \"b\" is too much"},
-        {{"resume"}, "resume: which token? right is vtsim resume TOKEN..."},
-        {{"list", "a"}, "list: \"a\" is too much"},
-        {{"start", "--factor", "2", "a"}, "start: --factor is for wait, run and resume"},
-        {{"list", "-i", "2s"}, "list: --interval is for wait, run and resume"},
-        {{"--max-interval", "2s", "status", "a"},
-         "status: --max-interval is for wait, run and resume"},
-        {{"cancel", "a", "--jitter=1"}, "cancel: --jitter is for wait, run and resume"},
-        {{"list", "--max-errors=1"}, "list: --max-errors is for start, wait, run and resume"},
-        {{"run", "a", "--state", "failed"}, "run: --state is for list"},
-        {{"run", "a", "--watch"}, "run: --watch is for list"},
-        {{"status", "a", "--trace"}, "status: --trace is for start, wait, run and resume"},
-        {{"start", "a", "--backoff=learn"}, "start: --backoff is for wait, run and resume"},
-        {{"run", "a", "--on-timeout", "stop"},
-         "--on-timeout: \"stop\" is neither leave nor cancel"},
-        {{"run", "a", "--long-poll", "2h"}, "--long-poll: 2h is more than 1h"},
-        {{"run", "a", "--backoff=learn", "-i1s"},
-         "--interval: is part of --backoff, which was given, too"},
-        {{"wait", "a", "--behaviour", "x"}, "wait: --behaviour is for start and run"},
-        {{"status", "a", "--option", "x=1"}, "status: --option is for start and run"},
-        {{"start", "a", "--option", "delay"},
-         "--option: \"delay\" has no =; right is KEY=VALUE, such as delay=2s"},
-        {{"start", "a", "--option", "=2s"},
-         "--option: \"=2s\" has no key before the =; right is KEY=VALUE, such as delay=2s"},
-        {{"run", "a", "--option=a=1", "--option=b=2", "--option=a=3"},
-         "--option: a is given twice: \"1\" and \"3\""},
-        {{"run", "a", "--behaviour=x", "--behaviour=y"},
-         "--behaviour: is given twice: \"x\" and \"y\""},
-        {{"run", "a", "--behaviour", ""},
-         "--behaviour: is empty; right is a name, such as scripted_sequence"},
-        {{"run", "a", "--clock", "sun"}, "--clock: \"sun\" is neither server nor real"},
-        {{"run", "a", "--clock-name", "me"}, "--clock-url and --clock-name are for --clock server"},
-        {{"run", "a", "--clock=real", "--clock-url=x"},
-         "--clock-url and --clock-name are for --clock server"},
-        {{"run", "a", "--clock=server", "--clock-url=x"},
-         "--clock server: the URL \"x\": does not begin with http://; right is "
-         "http://HOST[:PORT][/PATH]"},
-        {{"status", "a", "--clock", "server"},
-         "status: --clock is for start, wait, run, resume and list"},
-        {{"run", "a", "--seed", "0"}, "--seed: \"0\" is not a whole number from 1 on"},
-        {{"list", "--state", "lost"},
-         "--state: \"lost\" is none; right are queued, running, completed, failed, cancelled"},
-        {{"run", "a", "--bogus"}, "unknown option --bogus"},
-        {{"run", "a", "-z"}, "unknown option -z"},
-        {{"run", "a", "-jz"}, "unknown option -j"},
-        {{"run", "a", "--json=1"}, "--json=1: takes no value"},
-        {{"run", "a", "--timeout"}, "--timeout: needs a value"},
-        {{"run", "a", "-t"}, "-t: needs a value"},
-        {{"run", "a", "-t", "10"},
-         "--timeout: \"10\" is not a time; right is a number and a unit, such as 250ms, 10s, 2m, "
-         "1h, 1d"},
-        {{"run", "a", "-t", "-5s"},
-         "--timeout: \"-5s\" is not a time; right is a number and a unit, such as 250ms, 10s, 2m, "
-         "1h, 1d"},
-        {{"run", "a", "-t", "1.2.3s"},
-         "--timeout: \"1.2.3s\" is not a time; right is a number and a unit, such as 250ms, 10s, "
-         "2m, 1h, 1d"},
-        {{"run", "a", "-t", "0s"}, "--timeout: 0s is not within 1ms to 36500d"},
-        {{"run", "a", "-t", "99999999999999999999d"},
-         "--timeout: 99999999999999999999d is not within 1ms to 36500d"},
-        {{"run", "a", "-i", "2d"}, "--interval: 2d is not within 1ms to 1d"},
-        {{"run", "a", "--max-interval", "25h"}, "--max-interval: 25h is not within 1ms to 1d"},
-        {{"run", "a", "--request-timeout", "1.5d"},
-         "--request-timeout: 1.5d is not within 1ms to 1d"},
-        {{"run", "a", "--factor", "0"}, "--factor: 0 is not within 1 to 100"},
-        {{"run", "a", "--factor", "100.5x"}, "--factor: 100.5x is not within 1 to 100"},
-        {{"run", "a", "--factor", "fast"}, "--factor: \"fast\" is not a number"},
-        {{"run", "a", "--jitter", "101%"}, "--jitter: 101% is not within 0% to 100%"},
-        {{"run", "a", "--max-errors", "0"}, "--max-errors: \"0\" is not a whole number from 1 on"},
-        {{"run", "a", "--max-errors", "3x"},
-         "--max-errors: \"3x\" is not a whole number from 1 on"},
-        {{"run", "a", "--max-interval", "1ms"}, "--max-interval: is below --interval"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < COUNT(cases); i++) {
+    for (size_t i = 0; i < COUNT(usage_errors); i++) {
         char message[512];
 
-        snprintf(message, sizeof(message), "vtsim: %s" TRY_HELP, cases[i].message);
-        assert_runs(cases[i].words, 2, "", message);
+        snprintf(message, sizeof(message), "vtsim: %s" TRY_HELP, usage_errors[i].message);
+        assert_runs(usage_errors[i].words, 2, "", message);
     }
-    /* what the library finds */
+}
+
+static void errors_that_the_library_finds_help(void **state)
+{
+    (void)state;
     assert_runs(WORDS("run", "a\nb"), 2, "",
                 "vtsim: the job id \"a\\x0Ab\" is not UTF-8 or has a control character (byte 2)\n");
     assert_runs(WORDS("run", ""), 2, "", "vtsim: a job id has 1 to 255 bytes, this one has 0\n");
@@ -1241,6 +1241,7 @@ int main(void)
         cmocka_unit_test(a_json_list_is_one_object_a_line),
         cmocka_unit_test(options_stand_anywhere),
         cmocka_unit_test(usage_errors_help),
+        cmocka_unit_test(errors_that_the_library_finds_help),
         cmocka_unit_test(near_words_are_named),
         cmocka_unit_test(a_backoff_that_cannot_be_read_is_shown),
         cmocka_unit_test(help_and_version_go_to_standard_output),
