@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "job_json.h"
 #include "request.h"
 #include "routes.h"
 
@@ -69,18 +70,6 @@ static void add_figures(struct text *body, const struct audit_figures *figures)
     add_factor(body, "cost", figures_cost(figures));
 }
 
-static void add_moment(struct text *body, const char *name, vts_ms moment)
-{
-    text_printf(body, ", \"%s\": ", name);
-    if (moment == RECORD_NEVER) {
-        text_puts(body, "null");
-        return;
-    }
-    text_puts(body, "\"");
-    text_time(body, moment);
-    text_puts(body, "\"");
-}
-
 static void add_span(struct text *body, const char *name, vts_ms from, vts_ms to)
 {
     if (to == RECORD_NEVER)
@@ -96,8 +85,8 @@ static void open_job(struct text *body, struct bytes id, int state, vts_ms creat
     text_puts(body, "{\"id\": ");
     text_json(body, id.at, id.length);
     text_printf(body, ", \"state\": \"%s\"", state_name(state));
-    add_moment(body, "created_at", created_at);
-    add_moment(body, "ended_at", ended_at);
+    job_json_moment(body, "created_at", created_at);
+    job_json_moment(body, "ended_at", ended_at);
     add_span(body, "duration", created_at, ended_at);
     add_figures(body, figures);
 }

@@ -3,7 +3,7 @@
  * Writes a job as the full API tells it. See job_json.h. */
 #include "job_json.h"
 
-static void add_moment(struct text *body, const char *name, vts_ms moment)
+void job_json_moment(struct text *body, const char *name, vts_ms moment)
 {
     text_printf(body, ", \"%s\": ", name);
     if (moment == RECORD_NEVER) {
@@ -60,9 +60,9 @@ void job_json(struct text *body, const struct job *job, const struct instance *i
         text_json(body, instance->name, strlen(instance->name));
     else
         text_puts(body, "null");
-    add_moment(body, "created_at", job->created_at);
-    add_moment(body, "started_at", job->started_at);
-    add_moment(body, "ended_at", job->ended_at);
+    job_json_moment(body, "created_at", job->created_at);
+    job_json_moment(body, "started_at", job->started_at);
+    job_json_moment(body, "ended_at", job->ended_at);
     text_printf(body, ", \"polls\": %llu, \"result\": ", (unsigned long long)polls);
     if (job->result.at)
         text_add(body, job->result.at, job->result.length);

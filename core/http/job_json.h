@@ -12,4 +12,7 @@
 void job_json(struct text *body, const struct job *job, const struct instance *instance,
               uint64_t polls, vts_ms now, const struct vts_answer *bent);
 
+/* Adds `, "NAME": "2026-01-01T00:00:00.000Z"`; null for RECORD_NEVER. */
+void job_json_moment(struct text *body, const char *name, vts_ms moment);
+
 #endif
