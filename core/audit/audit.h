@@ -92,6 +92,9 @@ struct audit_event {
     bool late;            /* the answer does not leave at once: audit_told follows if it arrives */
 };
 
+/* A span as these bytes have it: 0 to UINT32_MAX - 1. */
+uint32_t audit_clip(vts_ms span);
+
 /* The start was accepted, refused, or is there already. `number` is what audit_number gave. */
 void audit_accepted(struct audit_stats *stats, const struct audit_event *event,
                     const struct record *record, uint32_t number);

@@ -33,9 +33,7 @@ void note_init(struct audit_note *note, enum audit_note_kind kind, const struct 
     note->late = event->late;
     note->told = (uint8_t)event->state;
     note->connection = event->connection;
-    note->hold = event->hold < 0             ? 0
-                 : event->hold >= UINT32_MAX ? UINT32_MAX - 1
-                                             : (uint32_t)event->hold;
+    note->hold = audit_clip(event->hold);
     note->now = event->now;
     if (!record)
         return;

@@ -56,7 +56,7 @@ enum audit_fault audit_fault_of(const struct vts_answer *bent, enum vts_state st
 
 /* ---- counting ---- */
 
-static uint32_t clip(vts_ms span)
+uint32_t audit_clip(vts_ms span)
 {
     return span < 0 ? 0 : span >= UINT32_MAX ? UINT32_MAX - 1 : (uint32_t)span;
 }
@@ -117,7 +117,7 @@ static void move_on(struct audit_stats *stats, vts_ms to, vts_ms hold)
 
     if (hold > 0 && to + hold > allowed)
         allowed = to + hold;
-    stats->hold = allowed > to ? clip(allowed - to) : 0;
+    stats->hold = allowed > to ? audit_clip(allowed - to) : 0;
     stats->last_at = to;
 }
 
@@ -139,7 +139,7 @@ static void see(struct audit_stats *stats, const struct record *record, enum vts
         return;
     stats->told = (uint8_t)((stats->told & ~AUDIT_TOLD_STATE) | (uint8_t)state);
     if (state_ended((int)state) && stats->seen == 0)
-        stats->seen = clip(asked - record->ended_at) + 1;
+        stats->seen = audit_clip(asked - record->ended_at) + 1;
 }
 
 /* A poll's answer has arrived, and nothing is wrong with it. */
@@ -203,7 +203,7 @@ void audit_repeated(struct audit_stats *stats, const struct audit_event *event,
 
 static void count_interval(struct audit_stats *stats, vts_ms now)
 {
-    uint32_t interval = clip(now - last_of(stats));
+    uint32_t interval = audit_clip(now - last_of(stats));
 
     if (!(stats->told & AUDIT_TOLD_POLL))
         return;
@@ -250,5 +250,5 @@ void audit_told(struct audit_stats *stats, const struct audit_arrival *arrival,
         see(stats, record, arrival->state, arrival->asked);
     stats->told &= (uint8_t)~AUDIT_TOLD_LOST;
     if (arrival->hold > 0 && allowed > allowed_at(stats))
-        stats->hold = clip(allowed - last_of(stats));
+        stats->hold = audit_clip(allowed - last_of(stats));
 }
