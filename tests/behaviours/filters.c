@@ -3,68 +3,14 @@
  * Tests of filters as the configuration names them: which stand around what and in which order, what is
  * wrong with them word for word and where, and that an instance with its filters is found again by its hash
  * and made again from its text. */
-#include "behaviours/behaviours.h"
+#include "set.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 /* behind the others: it makes a macro of fail */
 #include <cmocka.h>
-
-#define MODULES VTSIM_BUILD_DIR "/tests/fixtures/load"
-
-static char file[] = "/tmp/vtsim-filters-XXXXXX";
-static struct plugins plugins;
-
-static int group_setup(void **state)
-{
-    const char *items[] = {MODULES "/good", MODULES "/bad"};
-    struct vts_list folders = {2, items};
-    struct problems problems = PROBLEMS_INIT;
-    int fd = mkstemp(file);
-
-    (void)state;
-    if (fd < 0)
-        return -1;
-    close(fd);
-    return plugins_load(&plugins, &folders, NULL, NULL, &problems) ? 0 : -1;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    plugins_finish(&plugins);
-    return unlink(file);
-}
-
-struct set {
-    struct config config;
-    struct behaviours behaviours;
-    struct problems problems;
-    bool good;
-};
-
-static void set_init(struct set *set, const char *ini)
-{
-    FILE *out = fopen(file, "w");
-
-    assert_non_null(out);
-    assert_true(fputs(ini, out) >= 0);
-    assert_int_equal(fclose(out), 0);
-    memset(set, 0, sizeof(*set));
-    assert_true(config_read(&set->config, file, NULL, 0, &set->problems));
-    set->good = behaviours_open(&set->behaviours, &set->config, &plugins, &set->problems);
-    config_report_unknown(&set->config, &set->problems);
-}
-
-static void set_finish(struct set *set)
-{
-    behaviours_finish(&set->behaviours);
-    config_finish(&set->config);
-    problems_finish(&set->problems);
-}
 
 /* The names of the filters around it: "a b". */
 static void assert_around(const struct instance *instance, const char *wanted)
@@ -109,9 +55,9 @@ static void the_order_is_servers_rules_behaviours(void **state)
     assert_string_equal(behaviours_ruled(&set.behaviours, &set.config, 0)->name, "some");
     /* one filter stands around all of them */
     assert_ptr_equal(named(&set, "some")->filters[0], named(&set, "quick")->filters[0]);
-    assert_true(behaviours_is_filter(&set.behaviours, &plugins, "own"));
-    assert_true(behaviours_is_filter(&set.behaviours, &plugins, "sieve"));
-    assert_false(behaviours_is_filter(&set.behaviours, &plugins, "some"));
+    assert_true(behaviours_is_filter(&set.behaviours, &set_plugins, "own"));
+    assert_true(behaviours_is_filter(&set.behaviours, &set_plugins, "sieve"));
+    assert_false(behaviours_is_filter(&set.behaviours, &set_plugins, "some"));
     set_finish(&set);
 }
 
@@ -177,8 +123,8 @@ static void it_is_made_again_from_its_text(void **state)
     set_init(&set, "[filter a]\nplugin = sieve\n[filter b]\nplugin = sieve\n"
                    "[behaviour some]\nplugin = settings\nwords = good\nfilter = a\n  b\n");
     like = named(&set, "some");
-    revived = instance_revive(&plugins, &instances, like->canonical.bytes, like->canonical.length,
-                              &error);
+    revived = instance_revive(&set_plugins, &instances, like->canonical.bytes,
+                              like->canonical.length, &error);
     assert_non_null(revived);
     assert_true(revived->hash == like->hash);
     assert_around(revived, "a b");
@@ -197,7 +143,7 @@ static void revive_fails(const char *text, size_t length, const char *message)
     struct instances instances = {0};
     struct vts_error error = {0};
 
-    assert_null(instance_revive(&plugins, &instances, text, length, &error));
+    assert_null(instance_revive(&set_plugins, &instances, text, length, &error));
     assert_string_equal(error.message, message);
     instances_finish(&instances);
 }
@@ -220,7 +166,7 @@ static void texts_that_are_damaged(void **state)
                  "-s: [filter a] none: unknown key; this section takes none\n");
     revive_fails("quick\0quick\0\0a\0quick\0", "the plugin \"quick\" is no filter any more");
     revive_fails("a\0sieve\0\0a\0sieve\0", "the plugin \"sieve\" is no behaviour any more");
-    snprintf(missing, sizeof(missing), "no plugin \"gone_for_good\" in %s", plugins.searched);
+    snprintf(missing, sizeof(missing), "no plugin \"gone_for_good\" in %s", set_plugins.searched);
     revive_fails("quick\0quick\0\0a\0gone_for_good\0", missing);
 }
 
@@ -234,7 +180,7 @@ static void assert_problem(const char *ini, const char *wanted)
     struct set set;
 
     set_init(&set, ini);
-    text_printf(&line, "%s:%s\n", file, wanted);
+    text_printf(&line, "%s:%s\n", set_file, wanted);
     assert_string_equal(set.problems.lines.bytes ? set.problems.lines.bytes : "", line.bytes);
     assert_false(set.good);
     text_finish(&line);
@@ -271,7 +217,7 @@ static void filters_that_are_not_there(void **state)
     text_printf(&wanted,
                 "4: [rule r] filter: no section [filter nothing_like_it], nor a plugin of that "
                 "name in %s",
-                plugins.searched);
+                set_plugins.searched);
     assert_problem("[rule r]\nbehaviour = quick\nfilter =\n  nothing_like_it\n", wanted.bytes);
     assert_problem("[server]\nfilter = filter_start\n",
                    "2: [server] filter: filter_start is a filter: it can have the hooks admit and "
@@ -279,7 +225,7 @@ static void filters_that_are_not_there(void **state)
     /* one that could not be made is told of once */
     text_reset(&wanted);
     text_printf(&wanted, "4: [filter a] plugin: no plugin \"sive\" in %s; did you mean \"sieve\"?",
-                plugins.searched);
+                set_plugins.searched);
     assert_problem("[server]\nfilter = a\n[filter a]\nplugin = sive\nany = 1\n", wanted.bytes);
     assert_problem("[filter a]\nplugin = sieve\nany = 1\n",
                    "3: [filter a] any: unknown key; the keys here are plugin");
@@ -350,5 +296,5 @@ int main(void)
         cmocka_unit_test(a_filter_that_wants_what_is_a_behaviours),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, set_setup, set_teardown);
 }

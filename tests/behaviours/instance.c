@@ -2,72 +2,16 @@
  *
  * Tests of behaviours made ready: from sections and by default, what is wrong with them word for word and
  * where, their hashes, and that what was opened is closed once. */
-#include "behaviours/behaviours.h"
+#include "set.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "behaviours/host.h"
 
 /* behind the others: it makes a macro of fail */
 #include <cmocka.h>
-
-#define MODULES VTSIM_BUILD_DIR "/tests/fixtures/load"
-
-static char file[] = "/tmp/vtsim-instance-XXXXXX";
-static struct plugins plugins;
-
-static int group_setup(void **state)
-{
-    const char *items[] = {MODULES "/good", MODULES "/bad"};
-    struct vts_list folders = {2, items};
-    struct problems problems = PROBLEMS_INIT;
-    int fd = mkstemp(file);
-
-    (void)state;
-    if (fd < 0)
-        return -1;
-    close(fd);
-    return plugins_load(&plugins, &folders, NULL, NULL, &problems) ? 0 : -1;
-}
-
-static int group_teardown(void **state)
-{
-    (void)state;
-    plugins_finish(&plugins);
-    return unlink(file);
-}
-
-/* ---- a configuration and its instances ---- */
-
-struct set {
-    struct config config;
-    struct behaviours behaviours;
-    struct problems problems;
-    bool good;
-};
-
-static void set_init(struct set *set, const char *ini)
-{
-    FILE *out = fopen(file, "w");
-
-    assert_non_null(out);
-    assert_true(fputs(ini, out) >= 0);
-    assert_int_equal(fclose(out), 0);
-    memset(set, 0, sizeof(*set));
-    assert_true(config_read(&set->config, file, NULL, 0, &set->problems));
-    set->good = behaviours_open(&set->behaviours, &set->config, &plugins, &set->problems);
-    config_report_unknown(&set->config, &set->problems);
-}
-
-static void set_finish(struct set *set)
-{
-    behaviours_finish(&set->behaviours);
-    config_finish(&set->config);
-    problems_finish(&set->problems);
-}
 
 static const struct instance *named(const struct set *set, const char *name)
 {
@@ -82,7 +26,7 @@ static void assert_problems(const char *ini, const char *const *wanted, size_t c
 
     set_init(&set, ini);
     for (size_t i = 0; i < count; i++)
-        text_printf(&lines, "%s:%s\n", file, wanted[i]);
+        text_printf(&lines, "%s:%s\n", set_file, wanted[i]);
     assert_string_equal(set.problems.lines.bytes ? set.problems.lines.bytes : "", lines.bytes);
     assert_false(set.good);
     text_finish(&lines);
@@ -199,12 +143,12 @@ static void plugins_that_cannot_be_used(void **state)
     (void)state;
     assert_problem("[behaviour a]\nplugin = quik\nany = 1\n",
                    "2: [behaviour a] plugin: no plugin \"quik\" in %s; did you mean \"quick\"?",
-                   plugins.searched);
+                   set_plugins.searched);
     assert_problem(
         "\n[behaviour nothing_like_it]\n",
         "2: [behaviour nothing_like_it] plugin: it is not given, so it is the section's name: "
         "no plugin \"nothing_like_it\" in %s",
-        plugins.searched);
+        set_plugins.searched);
     assert_problem(
         "[behaviour a]\nplugin = ./quick.so\n",
         "2: [behaviour a] plugin: \"./quick.so\" is a path: give the plugin's name alone, "
@@ -225,7 +169,7 @@ static void behaviours_that_are_not_there(void **state)
     assert_problem("[server]\nbehaviour = nothing_like_it\n",
                    "2: [server] behaviour: no section [behaviour nothing_like_it], nor a plugin of "
                    "that name in %s",
-                   plugins.searched);
+                   set_plugins.searched);
     assert_problem(
         "[rule r]\njob_id = a*\nbehaviour = slo\n[behaviour slow]\nplugin = quick\n",
         "3: [rule r] behaviour: no section [behaviour slo], nor a plugin of that name; did "
@@ -255,7 +199,7 @@ static void a_broken_section_is_told_once(void **state)
     (void)state;
     assert_problem("[server]\nbehaviour = a\n[behaviour a]\nplugin = quik\n",
                    "4: [behaviour a] plugin: no plugin \"quik\" in %s; did you mean \"quick\"?",
-                   plugins.searched);
+                   set_plugins.searched);
 }
 
 /* ---- hashes ---- */
@@ -568,5 +512,5 @@ int main(void)
         cmocka_unit_test(a_plugin_is_reset_where_it_can),
     };
 
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return cmocka_run_group_tests(tests, set_setup, set_teardown);
 }
